@@ -1,0 +1,1 @@
+"""turnout: an application server for Django, in Rust."""
