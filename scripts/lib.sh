@@ -1,0 +1,24 @@
+# Sourced by the scripts beside it: where we are, how we speak, how we fail.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+PYTHON="${PYTHON:-python3}"
+
+# Sections carry the seconds since the start, so that a slow step shows itself.
+say() { printf '\033[1m[%3ds] %s\033[0m\n' "$SECONDS" "$*"; }
+fail() { printf 'turnout: %s\n' "$*" >&2; exit 1; }
+
+# rustup puts cargo where a non-login shell does not look.
+if ! command -v cargo > /dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    PATH="$HOME/.cargo/bin:$PATH"
+fi
+
+# The default interpreter owns .venv; another one named by PYTHON gets .venv-3.12 and so on.
+venv_of() {
+    if [ "$1" = python3 ]; then
+        echo .venv
+    else
+        echo ".venv-$("$1" -c 'import sys; print("%d.%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')"
+    fi
+}
