@@ -1,0 +1,143 @@
+//! What the options mean, resolved: the struct every other part reads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything a worker and its supervisor were told. Travels to the worker as JSON; durations are seconds there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `module:attribute` of the application; `None`: the Django project whose `manage.py` is here or above.
+    pub app: Option<String>,
+    /// How to call it.
+    pub interface: Interface,
+    /// Serve through Django's own, unpatched handler.
+    pub compat: bool,
+    /// Where to listen, in the words of `turnout_net::Bind`.
+    pub binds: Vec<String>,
+    /// Connections the kernel may keep waiting for accept.
+    pub backlog: u32,
+    /// A listening socket a worker instead of one for all.
+    pub reuse_port: bool,
+    /// Worker processes, at least 1.
+    pub workers: u32,
+    /// Cap of the sync pool of a worker.
+    pub threads: u32,
+    /// Cap of the exclusive threads of a worker.
+    pub exclusive_threads: u32,
+    /// Requests a worker has in flight before it answers 503.
+    pub max_in_flight: u32,
+    /// How long a request may queue for a thread before it gets 503.
+    #[serde(with = "seconds")]
+    pub queue_timeout: Duration,
+    /// How long requests in flight may go on once told to stop.
+    #[serde(with = "seconds")]
+    pub drain: Duration,
+    /// Replace a worker whose GIL nobody could take for this long; `None`: never.
+    #[serde(with = "maybe_seconds")]
+    pub hang_limit: Option<Duration>,
+    /// Seconds for `sys.setswitchinterval`; `None`: leave Python's.
+    #[serde(with = "maybe_seconds")]
+    pub switch_interval: Option<Duration>,
+    /// From connecting to a complete request head.
+    #[serde(with = "seconds")]
+    pub head_timeout: Duration,
+    /// An idle connection between two requests.
+    #[serde(with = "seconds")]
+    pub keep_alive: Duration,
+    /// Bytes of a request head: 431 above.
+    pub max_head: u64,
+    /// Bytes of a request target: 414 above.
+    pub max_uri: u64,
+    /// Bytes of a request body: 413 above; `None`: no limit here.
+    pub max_body: Option<u64>,
+    /// Bytes a second a body must arrive with after `body_grace`: 408 below; 0: any.
+    pub body_rate: u64,
+    /// How long a body may be slower than `body_rate`.
+    #[serde(with = "seconds")]
+    pub body_grace: Duration,
+    /// A FIN after a complete request only means "no more requests".
+    pub half_close: bool,
+    /// Whether and how each answer is logged.
+    pub access_log: AccessLogFormat,
+    /// Where to; `None`: standard output.
+    pub access_log_file: Option<PathBuf>,
+    /// What turnout itself says on standard error.
+    pub log_level: LogLevel,
+    /// A descriptor to report readiness on.
+    pub ready_fd: Option<i32>,
+}
+
+/// How the application is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interface {
+    /// Found out by looking at it.
+    #[default]
+    Auto,
+    /// ASGI 3.
+    Asgi,
+    /// A Django handler (of either kind), called natively.
+    Django,
+    /// PEP 3333.
+    Wsgi,
+}
+
+/// The access log's format.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessLogFormat {
+    /// One JSON object a line.
+    Json,
+    /// None.
+    #[default]
+    Off,
+    /// One line for people.
+    Text,
+}
+
+/// From the most to the least talkative.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// Also what went well.
+    #[default]
+    Info,
+    /// What somebody should look at.
+    Warning,
+    /// What failed.
+    Error,
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(value.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(serde::de::Error::custom)
+    }
+}
+
+mod maybe_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature serde's `with` asks for")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.as_secs_f64()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(from)?;
+        seconds.map(Duration::try_from_secs_f64).transpose().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,325 @@
+//! The table. To add an option: add a row here and its field to [`Settings`].
+
+use std::path::PathBuf;
+
+use crate::settings::{AccessLogFormat, Interface, LogLevel, Settings};
+use crate::value::{self, Refused};
+
+/// One option of `turnout serve`. Its flag is `--NAME`, its variable `TURNOUT_NAME`, its key in a file `NAME`.
+#[derive(Debug)]
+pub struct Opt {
+    /// As in `--name`, in lower case with hyphens.
+    pub name: &'static str,
+    /// Under which heading of the help it stands.
+    pub group: Group,
+    /// How the value is named in the help.
+    pub value: &'static str,
+    /// The text that is applied before any layer; empty: the field's own default.
+    pub default: &'static str,
+    /// What it does, for the person who reads `--help`.
+    pub help: &'static str,
+    /// How its text becomes a setting.
+    pub takes: Takes,
+}
+
+/// How often an option may be given and who understands its text.
+#[derive(Debug)]
+pub enum Takes {
+    /// Several values; a later layer replaces those of an earlier one.
+    Many(fn(&mut Settings, Vec<String>) -> Result<(), Refused>),
+    /// One value; the last one counts.
+    One(fn(&mut Settings, &str) -> Result<(), Refused>),
+    /// Present or not.
+    Switch(fn(&mut Settings, bool)),
+}
+
+/// The headings of `turnout serve --help`, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// What to serve.
+    Application,
+    /// Where to listen.
+    Listening,
+    /// Processes, threads, how much at once.
+    Capacity,
+    /// Starting, stopping, replacing.
+    Life,
+    /// What a client may send.
+    Limits,
+    /// What is written where.
+    Logs,
+}
+
+impl Group {
+    /// All, in the order of the help.
+    pub const ALL: [Self; 6] =
+        [Self::Application, Self::Listening, Self::Capacity, Self::Life, Self::Limits, Self::Logs];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Application => "Application",
+            Self::Listening => "Listening",
+            Self::Capacity => "Workers and threads",
+            Self::Life => "Starting and stopping",
+            Self::Limits => "Limits on what a client sends",
+            Self::Logs => "Logs",
+        }
+    }
+}
+
+impl Opt {
+    /// The environment variable of this option.
+    pub fn variable(&self) -> String {
+        format!("TURNOUT_{}", self.name.replace('-', "_").to_ascii_uppercase())
+    }
+}
+
+/// A worker is a process: more than this is a slip of the finger.
+const MOST_WORKERS: u32 = 1024;
+/// Threads of a pool: the kernel's own default limits are of this order.
+const MOST_THREADS: u32 = 16_384;
+/// The head is held in memory for each connection.
+const MOST_HEAD: u64 = 16 << 20;
+/// Less would refuse ordinary browsers.
+const LEAST_HEAD: u64 = 1 << 10;
+
+/// Every option of `turnout serve`, in the order of the help.
+pub const OPTIONS: &[Opt] = &[
+    Opt {
+        name: "interface",
+        group: Group::Application,
+        value: "auto|django|asgi|wsgi",
+        default: "auto",
+        help: "How APP is called. auto looks at it: a Django handler is called natively, an async callable as ASGI, anything else as WSGI.",
+        takes: Takes::One(|to, text| {
+            let words = [
+                ("auto", Interface::Auto),
+                ("django", Interface::Django),
+                ("asgi", Interface::Asgi),
+                ("wsgi", Interface::Wsgi),
+            ];
+            value::choice(text, &words).map(|it| to.interface = it)
+        }),
+    },
+    Opt {
+        name: "compat",
+        group: Group::Application,
+        value: "",
+        default: "",
+        help: "Serve a Django project through Django's own, unpatched handler: slower, and nothing of turnout's between a request and its view.",
+        takes: Takes::Switch(|to, on| to.compat = on),
+    },
+    Opt {
+        name: "bind",
+        group: Group::Listening,
+        value: "HOST:PORT|unix:PATH",
+        default: "127.0.0.1:8000",
+        help: "Where to listen; repeatable. Port 0 takes a free one, [::] is every address.",
+        takes: Takes::Many(|to, values| {
+            if values.is_empty() {
+                return Err("needs at least one address".into());
+            }
+            to.binds = values;
+            Ok(())
+        }),
+    },
+    Opt {
+        name: "backlog",
+        group: Group::Listening,
+        value: "N",
+        default: "2048",
+        help: "Connections the kernel keeps waiting until they are accepted; capped by net.core.somaxconn.",
+        takes: Takes::One(|to, text| value::count(text, 1, 65_535).map(|it| to.backlog = it)),
+    },
+    Opt {
+        name: "reuse-port",
+        group: Group::Listening,
+        value: "",
+        default: "",
+        help: "Give each worker a listening socket of its own (SO_REUSEPORT) instead of one that all share. A full worker can then not leave its connections to the others.",
+        takes: Takes::Switch(|to, on| to.reuse_port = on),
+    },
+    Opt {
+        name: "workers",
+        group: Group::Capacity,
+        value: "N|auto",
+        default: "1",
+        help: "Worker processes, each with an event loop and pools of its own. auto: one for each core this process may use (affinity, cgroup quota).",
+        takes: Takes::One(|to, text| {
+            to.workers = match text {
+                "auto" => std::thread::available_parallelism().map_or(1, |it| it.get() as u32).min(MOST_WORKERS),
+                _ => value::count(text, 1, MOST_WORKERS).map_err(|why| format!("{why}, or auto"))?,
+            };
+            Ok(())
+        }),
+    },
+    Opt {
+        name: "threads",
+        group: Group::Capacity,
+        value: "N",
+        default: "64",
+        help: "At most so many threads of a worker run sync views. They are started as waiting views need them and end when idle.",
+        takes: Takes::One(|to, text| value::count(text, 1, MOST_THREADS).map(|it| to.threads = it)),
+    },
+    Opt {
+        name: "exclusive-threads",
+        group: Group::Capacity,
+        value: "N",
+        default: "64",
+        help: "At most so many threads of a worker serve the blocking parts of async views, one for each request that has such parts.",
+        takes: Takes::One(|to, text| value::count(text, 1, MOST_THREADS).map(|it| to.exclusive_threads = it)),
+    },
+    Opt {
+        name: "max-in-flight",
+        group: Group::Capacity,
+        value: "N",
+        default: "1024",
+        help: "Requests a worker has accepted and not answered; above it the answer is 503 with Retry-After, at once.",
+        takes: Takes::One(|to, text| value::count(text, 1, 1_000_000).map(|it| to.max_in_flight = it)),
+    },
+    Opt {
+        name: "queue-timeout",
+        group: Group::Capacity,
+        value: "DURATION",
+        default: "30s",
+        help: "A request that waited so long for a thread gets 503.",
+        takes: Takes::One(|to, text| value::positive_duration(text).map(|it| to.queue_timeout = it)),
+    },
+    Opt {
+        name: "switch-interval",
+        group: Group::Capacity,
+        value: "DURATION|off",
+        default: "0.5ms",
+        help: "sys.setswitchinterval of the workers: how soon a thread that computes hands the GIL to one that wants it. off leaves Python's 5 ms.",
+        takes: Takes::One(|to, text| value::duration_or_never(text).map(|it| to.switch_interval = it)),
+    },
+    Opt {
+        name: "drain",
+        group: Group::Life,
+        value: "DURATION",
+        default: "30s",
+        help: "On SIGTERM, SIGINT or SIGHUP requests in flight may go on for so long; a second signal ends at once.",
+        takes: Takes::One(|to, text| value::duration(text).map(|it| to.drain = it)),
+    },
+    Opt {
+        name: "hang-limit",
+        group: Group::Life,
+        value: "DURATION",
+        default: "60s",
+        help: "Replace a worker in which no thread could take the GIL for so long (C code that keeps it). 0: never.",
+        takes: Takes::One(|to, text| value::duration_or_never(text).map(|it| to.hang_limit = it)),
+    },
+    Opt {
+        name: "ready-fd",
+        group: Group::Life,
+        value: "N",
+        default: "",
+        help: "Once every worker is ready, write one line of JSON (addresses, process ids) to this inherited descriptor and close it.",
+        takes: Takes::One(|to, text| value::count(text, 3, 1_048_575).map(|it| to.ready_fd = i32::try_from(it).ok())),
+    },
+    Opt {
+        name: "head-timeout",
+        group: Group::Limits,
+        value: "DURATION",
+        default: "30s",
+        help: "From connecting, or the first byte of a later request, to the end of its head.",
+        takes: Takes::One(|to, text| value::positive_duration(text).map(|it| to.head_timeout = it)),
+    },
+    Opt {
+        name: "keep-alive",
+        group: Group::Limits,
+        value: "DURATION",
+        default: "75s",
+        help: "How long a connection may idle between two requests. 0: one request a connection.",
+        takes: Takes::One(|to, text| value::duration(text).map(|it| to.keep_alive = it)),
+    },
+    Opt {
+        name: "max-head",
+        group: Group::Limits,
+        value: "SIZE",
+        default: "64KiB",
+        help: "Request line and header fields together; 431 above.",
+        takes: Takes::One(|to, text| value::size_within(text, LEAST_HEAD, MOST_HEAD).map(|it| to.max_head = it)),
+    },
+    Opt {
+        name: "max-uri",
+        group: Group::Limits,
+        value: "SIZE",
+        default: "8KiB",
+        help: "Request target; 414 above.",
+        // hyper's own limit is 65,534 bytes: a higher one could not be kept.
+        takes: Takes::One(|to, text| value::size_within(text, 64, 65_534).map(|it| to.max_uri = it)),
+    },
+    Opt {
+        name: "max-body",
+        group: Group::Limits,
+        value: "SIZE|unlimited",
+        default: "unlimited",
+        help: "Request body; 413 above. Django has limits of its own (DATA_UPLOAD_MAX_MEMORY_SIZE).",
+        takes: Takes::One(|to, text| value::size_or_unlimited(text).map(|it| to.max_body = it)),
+    },
+    Opt {
+        name: "body-rate",
+        group: Group::Limits,
+        value: "SIZE",
+        default: "240",
+        help: "Bytes a second a request body must arrive with once --body-grace is over; 408 below. 0: any.",
+        takes: Takes::One(|to, text| value::size(text).map(|it| to.body_rate = it)),
+    },
+    Opt {
+        name: "body-grace",
+        group: Group::Limits,
+        value: "DURATION",
+        default: "20s",
+        help: "How long a request body may be slower than --body-rate.",
+        takes: Takes::One(|to, text| value::duration(text).map(|it| to.body_grace = it)),
+    },
+    Opt {
+        name: "half-close",
+        group: Group::Limits,
+        value: "",
+        default: "",
+        help: "A client that closes its sending side after a complete request still wants the answer; without this it counts as gone.",
+        takes: Takes::Switch(|to, on| to.half_close = on),
+    },
+    Opt {
+        name: "access-log",
+        group: Group::Logs,
+        value: "off|text|json",
+        default: "off",
+        help: "One line for each answer, with its duration. Never waits: lines that cannot be written in time are dropped and counted.",
+        takes: Takes::One(|to, text| {
+            let words =
+                [("off", AccessLogFormat::Off), ("text", AccessLogFormat::Text), ("json", AccessLogFormat::Json)];
+            value::choice(text, &words).map(|it| to.access_log = it)
+        }),
+    },
+    Opt {
+        name: "access-log-file",
+        group: Group::Logs,
+        value: "PATH|-",
+        default: "-",
+        help: "Where the access log is appended to; - is standard output.",
+        takes: Takes::One(|to, text| {
+            to.access_log_file = (text != "-").then(|| PathBuf::from(text));
+            Ok(())
+        }),
+    },
+    Opt {
+        name: "log-level",
+        group: Group::Logs,
+        value: "debug|info|warning|error",
+        default: "info",
+        help: "What turnout itself says on standard error.",
+        takes: Takes::One(|to, text| {
+            let words = [
+                ("debug", LogLevel::Debug),
+                ("info", LogLevel::Info),
+                ("warning", LogLevel::Warning),
+                ("error", LogLevel::Error),
+            ];
+            value::choice(text, &words).map(|it| to.log_level = it)
+        }),
+    },
+];
