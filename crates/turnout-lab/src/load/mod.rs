@@ -1,0 +1,186 @@
+//! A closed-loop load generator: N keep-alive connections, each sends its next request when the last was answered.
+//!
+//! One thread, and its own few lines of HTTP instead of a client library: the instrument must cost less than what it measures. All connections are open
+//! before the first request goes out, so that "100 at a time" means 100.
+
+mod connection;
+mod report;
+mod target;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::Barrier;
+use tokio::time::{sleep, timeout};
+
+use connection::Connection;
+pub use report::{Errors, Latency, Report, Size};
+pub use target::{Target, TargetError};
+
+/// What to send, and when to stop.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where to.
+    pub target: Target,
+    /// How many connections, each with one request out at a time.
+    pub connections: usize,
+    /// Stop after so many requests; without it, after the time alone.
+    pub requests: Option<u64>,
+    /// Stop after so long. Always set: a load that cannot end is a fault.
+    pub time: Duration,
+    /// A request that takes longer is an error, and its connection is replaced.
+    pub patience: Duration,
+    /// Any other status is an error.
+    pub expect: u16,
+}
+
+impl Plan {
+    /// The usual plan: 200 expected, 60 s at most, 30 s for one request.
+    pub fn new(target: Target, connections: usize) -> Self {
+        Self {
+            target,
+            connections,
+            requests: None,
+            time: Duration::from_secs(60),
+            patience: Duration::from_secs(30),
+            expect: 200,
+        }
+    }
+}
+
+/// How far a load is; for a progress bar on another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    answered: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Progress {
+    /// Requests that were answered as expected.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Relaxed)
+    }
+
+    /// Requests that failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+}
+
+/// Runs the plan on a runtime of its own on this thread, and returns when every request was answered, failed or given up.
+pub fn run(plan: Plan, progress: Arc<Progress>) -> std::io::Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(send(Arc::new(plan), progress)))
+}
+
+async fn send(plan: Arc<Plan>, progress: Arc<Progress>) -> Report {
+    let load = Arc::new(Load {
+        request: plan.target.request(),
+        tickets: AtomicU64::new(plan.requests.unwrap_or(u64::MAX)),
+        start_line: Barrier::new(plan.connections + 1),
+        plan: Arc::clone(&plan),
+        progress,
+    });
+    let lanes: Vec<_> = (0..plan.connections).map(|_| tokio::spawn(Arc::clone(&load).lane())).collect();
+    load.start_line.wait().await;
+    let (start, cpu) = (Instant::now(), thread_cpu());
+    let mut tally = report::Tally::new();
+    for lane in lanes {
+        match lane.await {
+            Ok(lane) => tally.add(&lane),
+            Err(_) => tally.errors.lane += 1,
+        }
+    }
+    Report::new(&plan, &tally, start.elapsed(), thread_cpu().saturating_sub(cpu))
+}
+
+/// What all connections share.
+struct Load {
+    plan: Arc<Plan>,
+    request: Vec<u8>,
+    tickets: AtomicU64,
+    start_line: Barrier,
+    progress: Arc<Progress>,
+}
+
+/// A connection that was refused is tried again so often at most in a row, then its lane gives up.
+const CONNECT_TRIES: u32 = 20;
+const CONNECT_PAUSE: Duration = Duration::from_millis(10);
+
+impl Load {
+    /// One connection's life.
+    async fn lane(self: Arc<Self>) -> report::Tally {
+        let mut tally = report::Tally::new();
+        let mut connection = self.connect(&mut tally).await;
+        self.start_line.wait().await;
+        let end = Instant::now() + self.plan.time;
+        while Instant::now() < end && self.take_ticket() {
+            if connection.is_none() {
+                connection = self.connect(&mut tally).await;
+            }
+            let Some(open) = connection.as_mut() else {
+                self.progress.failed.fetch_add(1, Relaxed);
+                break;
+            };
+            let start = Instant::now();
+            // What is out when the time ends may still be answered: a second of grace, not a whole patience.
+            let patience = self.plan.patience.min(end.saturating_duration_since(start) + GRACE);
+            let keep = match timeout(patience, open.exchange(&self.request)).await {
+                Ok(Ok(answer)) => {
+                    self.count(&mut tally, answer.status, start.elapsed(), answer.body);
+                    answer.keep_alive
+                }
+                Ok(Err(error)) => {
+                    self.progress.failed.fetch_add(1, Relaxed);
+                    tally.errors.count(&error);
+                    false
+                }
+                Err(_) => {
+                    self.progress.failed.fetch_add(1, Relaxed);
+                    tally.errors.timeout += 1;
+                    false
+                }
+            };
+            if !keep {
+                connection = None;
+            }
+        }
+        tally
+    }
+
+    fn take_ticket(&self) -> bool {
+        self.plan.requests.is_none() || self.tickets.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    async fn connect(&self, tally: &mut report::Tally) -> Option<Connection> {
+        for _ in 0..CONNECT_TRIES {
+            if let Ok(Ok(connection)) = timeout(self.plan.patience, Connection::open(&self.plan.target)).await {
+                return Some(connection);
+            }
+            tally.errors.connect += 1;
+            sleep(CONNECT_PAUSE).await;
+        }
+        None
+    }
+
+    fn count(&self, tally: &mut report::Tally, status: u16, took: Duration, body: u64) {
+        tally.answer(status, took, body);
+        if status == self.plan.expect {
+            self.progress.answered.fetch_add(1, Relaxed);
+        } else {
+            self.progress.failed.fetch_add(1, Relaxed);
+            tally.errors.status += 1;
+        }
+    }
+}
+
+/// See [`Load::lane`].
+const GRACE: Duration = Duration::from_secs(1);
+
+/// CPU time of this thread: the whole load runs on it.
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::from_secs(time.tv_sec.cast_unsigned()) + Duration::from_nanos(time.tv_nsec.cast_unsigned())
+}
