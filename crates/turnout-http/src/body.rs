@@ -1,15 +1,22 @@
 //! Bodies: what comes in ([`RequestBody`]), what goes out ([`Body`], [`BodySender`]).
 
 use std::fs::File;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use hyper::body::{Body as _, Incoming};
 use thiserror::Error;
 use tokio::sync::mpsc;
+
+use crate::spool;
 
 /// How many chunks of a streamed answer may wait for the socket: enough to keep it busy, few enough to push back.
 const STREAM_DEPTH: usize = 4;
 
-/// Why a request body could not be read. Each is the peer's doing.
+/// Why a request body could not be read. All but the last are the peer's doing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BodyError {
     /// The peer went away before the end: what was read must not be taken for the whole.
@@ -24,13 +31,21 @@ pub enum BodyError {
     /// Under the minimum rate: 408.
     #[error("the request body arrives too slowly")]
     TooSlow,
+    /// Ours, not the peer's: the temporary file could not be written (disk full, no permission).
+    #[error("the request body could not be written to a temporary file: {0}")]
+    Spool(std::io::ErrorKind),
 }
 
 /// The body of a request, pulled chunk by chunk: the socket is not read while nobody pulls.
 #[derive(Debug, Default)]
-pub struct RequestBody {
-    // The server owns the real fields; a body without a stream is empty.
-    stream: Option<mpsc::Receiver<Result<Bytes, BodyError>>>,
+pub struct RequestBody(Source);
+
+#[derive(Debug, Default)]
+enum Source {
+    #[default]
+    Empty,
+    Whole(Bytes),
+    Connection(Incoming),
 }
 
 /// A body read to its end.
@@ -45,22 +60,61 @@ pub enum Collected {
 impl RequestBody {
     /// True when there is nothing (more) to read, known without waiting.
     pub fn is_end(&self) -> bool {
-        self.stream.is_none()
+        match &self.0 {
+            Source::Empty => true,
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Connection(incoming) => incoming.is_end_stream(),
+        }
     }
 
-    /// The next chunk; `None` at the end. Cancel-safe.
+    /// The next chunk, never an empty one; `None` at the end. Cancel-safe. An error is final.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
-        self.stream.as_mut()?.recv().await
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`RequestBody::next`].
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            let frame = match &mut self.0 {
+                Source::Empty => return Poll::Ready(None),
+                Source::Whole(bytes) => {
+                    let bytes = std::mem::take(bytes);
+                    self.0 = Source::Empty;
+                    return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)));
+                }
+                Source::Connection(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
+            };
+            match frame {
+                // Trailers are judged by the framer and then dropped: no interface of Python's takes them.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Some(Ok(chunk))),
+                    _ => {}
+                },
+                Some(Err(_)) => {
+                    self.0 = Source::Empty;
+                    return Poll::Ready(Some(Err(BodyError::Disconnected)));
+                }
+                None => {
+                    self.0 = Source::Empty;
+                    return Poll::Ready(None);
+                }
+            }
+        }
     }
 
     /// Reads to the end: into memory up to `in_memory` bytes, then to a temporary file, written off the runtime's thread.
-    pub async fn collect(mut self, in_memory: usize) -> Result<Collected, BodyError> {
-        let _ = in_memory;
-        let mut all = Vec::new();
-        while let Some(chunk) = self.next().await {
-            all.extend_from_slice(&chunk?);
-        }
-        Ok(Collected::Memory(all.into()))
+    pub async fn collect(self, in_memory: usize) -> Result<Collected, BodyError> {
+        spool::collect(self, in_memory).await
+    }
+
+    pub(crate) fn from_connection(incoming: Incoming) -> Self {
+        if incoming.is_end_stream() { Self::default() } else { Self(Source::Connection(incoming)) }
+    }
+}
+
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        Self(Source::Whole(bytes))
     }
 }
 
@@ -72,7 +126,14 @@ pub enum Body {
     /// Known whole: sent with its length.
     Full(Bytes),
     /// Comes in pieces, see [`Body::channel`].
-    Stream(mpsc::Receiver<Result<Bytes, Aborted>>),
+    Stream(Chunks),
+}
+
+/// The reading end of a streamed answer.
+#[derive(Debug)]
+pub struct Chunks {
+    chunks: mpsc::Receiver<Result<Bytes, Aborted>>,
+    aborted: Arc<AtomicBool>,
 }
 
 /// The answer broke off: the connection is closed so that the peer can tell (RFC 9112 section 8).
@@ -93,20 +154,42 @@ pub enum SendError {
 
 /// The writing end of a streamed answer. Dropping it ends the answer well; [`BodySender::abort`] breaks it off.
 #[derive(Debug, Clone)]
-pub struct BodySender(mpsc::Sender<Result<Bytes, Aborted>>);
+pub struct BodySender {
+    chunks: mpsc::Sender<Result<Bytes, Aborted>>,
+    aborted: Arc<AtomicBool>,
+}
 
 impl Body {
     /// A streamed body and its writing end.
     pub fn channel() -> (BodySender, Self) {
-        let (tx, rx) = mpsc::channel(STREAM_DEPTH);
-        (BodySender(tx), Self::Stream(rx))
+        let (sender, receiver) = mpsc::channel(STREAM_DEPTH);
+        let aborted = Arc::new(AtomicBool::new(false));
+        let chunks = Chunks { chunks: receiver, aborted: Arc::clone(&aborted) };
+        (BodySender { chunks: sender, aborted }, Self::Stream(chunks))
+    }
+}
+
+impl Chunks {
+    /// The next chunk, never an empty one; `None` at the end.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
+        loop {
+            let next = ready!(self.chunks.poll_recv(cx));
+            // What was sent before the abort is not worth sending: the peer throws the answer away.
+            if self.aborted.load(Ordering::Acquire) {
+                return Poll::Ready(Some(Err(Aborted)));
+            }
+            match next {
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                other => return Poll::Ready(other),
+            }
+        }
     }
 }
 
 impl BodySender {
     /// Writes now if there is room.
     pub fn try_send(&self, chunk: Bytes) -> Result<(), SendError> {
-        self.0.try_send(Ok(chunk)).map_err(|error| match error {
+        self.chunks.try_send(Ok(chunk)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(Ok(chunk)) => SendError::Full(chunk),
             _ => SendError::Disconnected,
         })
@@ -114,21 +197,23 @@ impl BodySender {
 
     /// Writes when there is room. Cancel-safe: cancelled, the chunk was not written.
     pub async fn send(&self, chunk: Bytes) -> Result<(), SendError> {
-        self.0.send(Ok(chunk)).await.map_err(|_| SendError::Disconnected)
+        self.chunks.send(Ok(chunk)).await.map_err(|_| SendError::Disconnected)
     }
 
     /// Writes when there is room, from a thread that may block.
     pub fn blocking_send(&self, chunk: Bytes) -> Result<(), SendError> {
-        self.0.blocking_send(Ok(chunk)).map_err(|_| SendError::Disconnected)
+        self.chunks.blocking_send(Ok(chunk)).map_err(|_| SendError::Disconnected)
     }
 
     /// Ready when nobody reads any more.
     pub async fn closed(&self) {
-        self.0.closed().await;
+        self.chunks.closed().await;
     }
 
     /// Breaks the answer off: the peer sees a closed connection, never a short answer that looks whole.
     pub fn abort(self) {
-        let _ = self.0.try_send(Err(Aborted));
+        self.aborted.store(true, Ordering::Release);
+        // Only a wake-up: with a full channel the reader comes by anyway.
+        let _ = self.chunks.try_send(Err(Aborted));
     }
 }

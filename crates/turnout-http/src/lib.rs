@@ -3,8 +3,21 @@
 //! Knows nothing of Python. Called by `turnout-py`, which implements [`App`].
 #![forbid(unsafe_code)]
 
+mod admission;
+mod answer;
 mod app;
 mod body;
+mod config;
+mod connection;
+mod drain;
+mod exchange;
+mod outgoing;
+mod serve;
+mod spool;
 
+pub use admission::{Admission, Neighbours};
 pub use app::{App, Connection, Request, Response};
-pub use body::{Body, BodyError, BodySender, Collected, RequestBody, SendError};
+pub use body::{Aborted, Body, BodyError, BodySender, Chunks, Collected, RequestBody, SendError};
+pub use config::{AccessEntry, AccessLog, Config, Fault, Limits, Outcome};
+pub use drain::Drain;
+pub use serve::serve;

@@ -1,0 +1,129 @@
+//! From the app's [`Response`] to what hyper may send: content rules and hop-by-hop fields are decided here.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use crate::app::Response;
+use crate::body::Body;
+use crate::config::Fault;
+use crate::outgoing::Content;
+
+/// Fields that speak of one connection; they are ours, never the app's (RFC 9110 section 7.6.1, RFC 9112 section 6.1).
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::TRAILER,
+    header::TE,
+    header::UPGRADE,
+];
+
+/// An answer that follows the rules.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) content: Content,
+    /// The app asked for the connection to be closed.
+    pub(crate) close: bool,
+}
+
+/// Judges what the app gave. An `Err` is answered with 500.
+pub(crate) fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
+    let Response { status, mut headers, body } = response;
+    if status.is_informational() {
+        return Err(Fault::Informational(status.as_u16()));
+    }
+    let close = asks_to_close(&headers);
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    let promised = content_length(&headers)?;
+    let content = if *method == Method::HEAD {
+        head_only(promised, &body, &mut headers);
+        Content::None
+    } else if has_no_content(status) {
+        // RFC 9110 section 8.6: never in a 204; section 15.4.5: a 304 speaks of an answer that is not sent.
+        headers.remove(header::CONTENT_LENGTH);
+        Content::None
+    } else {
+        headers.remove(header::CONTENT_LENGTH);
+        content(body, promised)?
+    };
+    Ok(Answer { status, headers, content, close })
+}
+
+/// 500 without a word about why: that is the operator's business.
+pub(crate) fn failed() -> Answer {
+    own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
+}
+
+/// At the limit of requests in flight.
+pub(crate) fn overloaded() -> Answer {
+    let mut answer = own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable\n");
+    answer.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+/// A short answer of turnout's own.
+pub(crate) fn own(status: StatusCode, text: &'static str) -> Answer {
+    let Response { status, headers, .. } = Response::plain(status, "");
+    Answer { status, headers, content: Content::Full(text.as_bytes().into()), close: false }
+}
+
+fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
+    let given = match &body {
+        Body::Empty => 0,
+        Body::Full(bytes) => bytes.len() as u64,
+        Body::Stream(_) => promised.unwrap_or(0),
+    };
+    match promised {
+        Some(promised) if promised != given => Err(Fault::WrongLength { promised, given }),
+        _ => Ok(match body {
+            Body::Empty => Content::None,
+            Body::Full(bytes) => Content::Full(bytes),
+            Body::Stream(chunks) => Content::Stream { chunks, left: promised },
+        }),
+    }
+}
+
+/// RFC 9110 section 9.3.2: the fields a GET would have had. A body that is empty here says nothing about GET's.
+fn head_only(promised: Option<u64>, body: &Body, headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_LENGTH);
+    let length = match body {
+        Body::Full(bytes) if promised.is_none() && !bytes.is_empty() => Some(bytes.len() as u64),
+        _ => promised,
+    };
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+/// RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5.
+fn has_no_content(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// One number, however often it is said.
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let mut found = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        let value = value.as_bytes().trim_ascii();
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Err(Fault::ContentLength);
+        }
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
+        let number = number.ok_or(Fault::ContentLength)?;
+        if found.is_some_and(|before| before != number) {
+            return Err(Fault::ContentLength);
+        }
+        found = Some(number);
+    }
+    Ok(found)
+}
+
+fn asks_to_close(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
