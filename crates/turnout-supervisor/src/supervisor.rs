@@ -42,8 +42,9 @@ pub struct Plan {
 /// Runs until told to end; the value is the exit status of the process: 0 after a drain, 128 + the number of a second signal, what
 /// the worker said when the first ones could not start.
 ///
+/// The listening sockets are closed when the end begins: who connects then is refused at once instead of waiting for nobody.
 /// Takes over SIGTERM, SIGINT, SIGHUP and SIGCHLD of this process, and reaps all its children.
-pub fn run(plan: &Plan, report: &mut dyn FnMut(Event<'_>)) -> io::Result<u8> {
+pub fn run(plan: Plan, report: &mut dyn FnMut(Event<'_>)) -> io::Result<u8> {
     Supervisor::new(plan, report)?.run()
 }
 
@@ -56,7 +57,7 @@ struct Ending {
 }
 
 struct Supervisor<'a> {
-    plan: &'a Plan,
+    plan: Plan,
     settings: Box<RawValue>,
     report: &'a mut dyn FnMut(Event<'_>),
     signals: Signals,
@@ -73,11 +74,10 @@ struct Supervisor<'a> {
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(plan: &'a Plan, report: &'a mut dyn FnMut(Event<'_>)) -> io::Result<Self> {
+    fn new(plan: Plan, report: &'a mut dyn FnMut(Event<'_>)) -> io::Result<Self> {
         let now = Instant::now();
         let (reader, writer) = io::pipe()?;
         Ok(Self {
-            plan,
             settings: serde_json::from_str(&plan.settings)?,
             report,
             signals: Signals::install()?,
@@ -89,6 +89,7 @@ impl<'a> Supervisor<'a> {
             looked: now,
             banner_shown: false,
             all_were_ready: false,
+            plan,
         })
     }
 
@@ -174,6 +175,7 @@ impl<'a> Supervisor<'a> {
 
     fn end(&mut self, status: u8, deadline: Instant, signal: Signal) {
         self.ending = Some(Ending { status, deadline });
+        self.plan.listeners.clear();
         for seat in &mut self.seats {
             seat.due = None;
             if let Some(worker) = &seat.worker {

@@ -1,0 +1,83 @@
+//! The one place where the supervisor's process writes for people.
+#![expect(clippy::print_stderr, reason = "this is the place")]
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::SystemTime;
+
+use turnout_config::LogLevel;
+use turnout_supervisor::{Event, Level};
+
+/// Help and version go to standard output; a reader that went away (`| head`) is no error.
+pub(super) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = if text.ends_with('\n') { out.flush() } else { out.write_all(b"\n") };
+}
+
+/// What was wrong with the command line or the surroundings, in one line.
+pub(super) fn complain(error: &dyn Display) {
+    eprintln!("turnout: {error}");
+}
+
+/// Whether to write colours there: a terminal, and nobody said no (no-color.org).
+pub(super) fn colour(to: impl AsFd) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|it| it == "dumb");
+    rustix::termios::isatty(to) && !refused && !dumb
+}
+
+/// Puts the supervisor's events into words.
+pub(super) struct Report {
+    pub(super) addresses: Vec<String>,
+    pub(super) level: LogLevel,
+    /// Told once when all workers are ready.
+    pub(super) ready: Option<File>,
+    /// From then on lines carry the time: they end up in a log rather than before somebody's eyes.
+    pub(super) running: bool,
+}
+
+impl Report {
+    pub(super) fn event(&mut self, event: &Event<'_>) {
+        if let Event::Ready { pids } = event {
+            self.tell_ready(pids);
+        }
+        let (level, word) = match event.level() {
+            Level::Debug => (LogLevel::Debug, "debug"),
+            Level::Info => (LogLevel::Info, "info"),
+            Level::Warning => (LogLevel::Warning, "warning"),
+            Level::Error => (LogLevel::Error, "error"),
+        };
+        if level < self.level {
+            return;
+        }
+        match event {
+            Event::Banner(text) => eprintln!("{text}"),
+            Event::Ready { pids } => {
+                let noun = if pids.len() == 1 { "worker" } else { "workers" };
+                let pids: Vec<_> = pids.iter().map(ToString::to_string).collect();
+                let addresses = self.addresses.join(" and ");
+                eprintln!("Listening on {addresses} with {} {noun} (pid {}).", pids.len(), pids.join(", "));
+            }
+            event if self.running => {
+                eprintln!("{} {word}: {event}", humantime::format_rfc3339_seconds(SystemTime::now()));
+            }
+            event => complain(event),
+        }
+        self.running |= matches!(event, Event::Banner(_));
+    }
+
+    /// Whoever asked to be told may be gone by now: that is its own business.
+    fn tell_ready(&mut self, pids: &[i32]) {
+        if let Some(mut ready) = self.ready.take() {
+            let line = serde_json::json!({
+                "addresses": self.addresses,
+                "pid": std::process::id(),
+                "workers": pids,
+            });
+            let _ = writeln!(ready, "{line}");
+        }
+    }
+}

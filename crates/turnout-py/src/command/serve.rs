@@ -1,0 +1,90 @@
+//! `turnout serve` in the supervisor's process: bind, then supervise.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use turnout_config::Settings;
+use turnout_net::{Bind, BindError, Listener};
+use turnout_supervisor::{Plan, run};
+
+use super::report::{Report, complain};
+use super::{FAILED, USAGE};
+use crate::raw::inherited;
+
+/// Runs until told to end; the exit status of the process.
+pub(super) fn serve(settings: &Settings, worker: Vec<OsString>) -> u8 {
+    let ready = match settings.ready_fd.map(inherited::take).transpose() {
+        Ok(ready) => ready.map(File::from),
+        Err(error) => {
+            complain(&format!("--ready-fd {}: {error}", settings.ready_fd.unwrap_or_default()));
+            return USAGE;
+        }
+    };
+    let bound = match Bound::new(settings) {
+        Ok(bound) => bound,
+        Err(error) => {
+            complain(&error);
+            return USAGE;
+        }
+    };
+    let plan = Plan {
+        command: worker,
+        listeners: bound.sets,
+        workers: settings.workers as usize,
+        settings: serde_json::to_string(settings).expect("settings are numbers and text"),
+        drain: settings.drain,
+        hang_limit: settings.hang_limit,
+    };
+    let mut report = Report { addresses: bound.addresses, level: settings.log_level, ready, running: false };
+    let ended = run(plan, &mut |event| report.event(&event));
+    for path in bound.paths {
+        // Gone already, or somebody else's business: the next start copes with either.
+        let _ = std::fs::remove_file(path);
+    }
+    ended.unwrap_or_else(|error| {
+        complain(&format!("the supervisor failed: {error}"));
+        FAILED
+    })
+}
+
+/// Everything that was bound.
+struct Bound {
+    /// One set for all workers, or one for each.
+    sets: Vec<Vec<OwnedFd>>,
+    addresses: Vec<String>,
+    /// Files of Unix sockets, to be removed at the end.
+    paths: Vec<PathBuf>,
+}
+
+impl Bound {
+    fn new(settings: &Settings) -> Result<Self, BindError> {
+        let sets = if settings.reuse_port { settings.workers as usize } else { 1 };
+        let mut bound =
+            Self { sets: (0..sets).map(|_| Vec::new()).collect(), addresses: Vec::new(), paths: Vec::new() };
+        for text in &settings.binds {
+            let bind = Bind::parse(text)?;
+            let first = bind.listen(settings.backlog, settings.reuse_port)?;
+            bound.addresses.push(first.to_string());
+            bound.paths.extend(first.unix_path().map(PathBuf::from));
+            // Port 0 became a number, the same for all.
+            let same = match first.local_addr() {
+                Some(address) => Bind::Tcp { host: address.ip().to_string(), port: address.port() },
+                None => bind.clone(),
+            };
+            for set in bound.sets.iter_mut().skip(1) {
+                // The kernel shares out TCP only: a Unix socket is one for all.
+                let next = match &same {
+                    Bind::Tcp { .. } => same.listen(settings.backlog, true)?,
+                    Bind::Unix(_) => {
+                        first.try_clone().map_err(|source| BindError::Other { bind: bind.clone(), source })?
+                    }
+                };
+                set.push(next.into());
+            }
+            bound.sets[0].push(Listener::into(first));
+        }
+        Ok(bound)
+    }
+}
