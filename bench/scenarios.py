@@ -88,7 +88,7 @@ WAITING = Scenario(
         at_least("over the better ASGI rival", "rps", "waiting", ASGI_RIVALS, 3.0),
         at_least("requests a second", "rps", "waiting", (), 750, unit=" rps"),
     ),
-    stretch=2.0,
+    stretch=3.0,
 )
 
 
