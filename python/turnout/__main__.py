@@ -1,0 +1,28 @@
+"""The command line: ``turnout serve``, ``turnout demo``, ``python -m turnout``."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit status."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["demo"]:
+        from turnout.demo import main as demo
+
+        return demo(arguments[1:])
+
+    from turnout import _turnout
+
+    # Python's own handler would turn Ctrl-C into a KeyboardInterrupt here, after the supervisor has ended well.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # -X, -W, -O and the like were meant for the process that runs the project.
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return _turnout.command(arguments, [sys.executable, *flags, "-m", "turnout.worker"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

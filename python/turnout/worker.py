@@ -1,0 +1,190 @@
+"""A worker's life: load the project, serve, drain, end. Started by the supervisor, never by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from turnout import banner, project
+from turnout._turnout import Server, SyncPool, WorkerLink
+from turnout.lifespan import Lifespan, LifespanError
+from turnout.loop import new_event_loop
+from turnout.project import Project, ProjectError
+
+#: After the drain: for lifespan, tasks and threads to end. The supervisor waits a second longer before it kills.
+END_SECONDS = 2.0
+#: A task that was cancelled gets so long to notice.
+CANCEL_SECONDS = 0.5
+
+logger = logging.getLogger("turnout")
+
+
+def main() -> int:
+    """Live; the value is the exit status of the process."""
+    # Ctrl-C at a terminal reaches the whole process group: the supervisor decides what it means, and says SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = WorkerLink.from_env()
+    # For this process only: not for what the project starts.
+    os.environ.pop(WorkerLink.VARIABLE, None)
+    settings = json.loads(link.settings)
+    link.watch(settings["drain"] + END_SECONDS + 1)
+    try:
+        worker = Worker(link, settings, project.load(settings["app"], settings["interface"]))
+        worker.run()
+    except ProjectError as error:
+        link.failed(str(error), error.status)
+        status = error.status
+    else:
+        status = 0
+    _let_threads_end(status)
+    link.close()
+    return status
+
+
+class Worker:
+    """One process that serves one project."""
+
+    def __init__(self, link: WorkerLink, settings: dict[str, Any], loaded: Project) -> None:
+        self.link = link
+        self.settings = settings
+        self.project = loaded
+        _set_logging_up(settings["log_level"])
+        if settings["switch_interval"] is not None:
+            sys.setswitchinterval(settings["switch_interval"])
+        self.loop = new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.stopping = asyncio.Event()
+        self.lifespan = Lifespan(loaded.application) if loaded.kind == "asgi" else None
+        self.pool = SyncPool(settings["threads"], queue_timeout=settings["queue_timeout"])
+        self.handler = self._django_handler() if loaded.kind == "django" else None
+        self.server = Server(
+            self.loop,
+            link,
+            link.settings,
+            loaded.kind,
+            self.handler or loaded.application,
+            state=self.lifespan.state if self.lifespan else None,
+            pool=self.pool,
+        )
+
+    def run(self) -> None:
+        """Serve until told to stop, then put everything away."""
+        self.loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop)
+        try:
+            self.loop.run_until_complete(self._live())
+        finally:
+            self._put_away()
+
+    def describe(self) -> str:
+        """The banner."""
+        described = self.handler.describe() if self.handler is not None else None
+        return banner.render(self.project, self.settings, described, colour=banner.colours())
+
+    async def _live(self) -> None:
+        if self.lifespan is not None:
+            try:
+                await self.lifespan.startup()
+            except LifespanError as error:
+                # A framework's message may be a whole traceback: its last line says what happened.
+                last = str(error).strip().rpartition("\n")[2]
+                raise ProjectError(f"{self.project.label} did not start: {last}") from None
+        if not self.stopping.is_set():
+            self.server.start()
+            self.link.ready(self.describe())
+            await self.stopping.wait()
+            await self._drain()
+        with suppress(asyncio.TimeoutError):
+            if self.lifespan is not None:
+                await asyncio.wait_for(self.lifespan.shutdown(), END_SECONDS / 2)
+
+    async def _drain(self) -> None:
+        limit = self.settings["drain"]
+        try:
+            await asyncio.wait_for(asyncio.ensure_future(self.server.drain()), limit)
+        except asyncio.TimeoutError:
+            cut = self.server.in_flight
+            if cut:
+                logger.warning("%d requests in flight were cut off after %g s (--drain)", cut, limit)
+            self.server.abort()
+
+    def _asked_to_stop(self) -> None:
+        if self.stopping.is_set():
+            _end_now(128 + signal.SIGTERM)
+        self.stopping.set()
+
+    def _put_away(self) -> None:
+        """What asyncio.run does at its end, with a limit to each step."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))
+        with suppress(asyncio.TimeoutError):
+            self.loop.run_until_complete(asyncio.wait_for(self.loop.shutdown_asyncgens(), CANCEL_SECONDS))
+        if not self.pool.close(END_SECONDS / 2):
+            # A thread that still runs the project's code would wake up in an interpreter that is gone.
+            logger.warning("%d threads did not end in time: the process ends without them", self.pool.threads)
+            self.link.close()
+            _end_now(0)
+        self.loop.close()
+
+    def _django_handler(self) -> Any:
+        from turnout.django.handler import DjangoHandler
+
+        try:
+            handler = DjangoHandler(
+                self.project.application,
+                loop=self.loop,
+                sync_pool=self.pool,
+                compat=self.settings["compat"],
+                request_why=self.project.why,
+                exclusive_threads=self.settings["exclusive_threads"],
+                thread_wait=self.settings["queue_timeout"],
+            )
+        except BaseException as error:
+            raise project.project_raised(error, "loading the project") from error
+        self.pool.on_thread_end(handler.end_thread)
+        return handler
+
+
+def _set_logging_up(level: str) -> None:
+    """turnout's own loggers write to standard error unless the project's LOGGING has another opinion."""
+    if logger.handlers:
+        return
+    handler = logging.StreamHandler()
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logger.addHandler(handler)
+    logger.propagate = False
+    if logger.level == logging.NOTSET:
+        logger.setLevel(level.upper())
+
+
+def _let_threads_end(status: int) -> None:
+    """From here on Python joins every thread that is no daemon: one that does not end must not keep the process."""
+
+    def end() -> None:
+        time.sleep(END_SECONDS)
+        _end_now(status)
+
+    threading.Thread(target=end, name="turnout-end", daemon=True).start()
+
+
+def _end_now(status: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
