@@ -4,6 +4,7 @@ mod access_log;
 mod command;
 mod lab;
 mod raw;
+mod reactor;
 
 use pyo3::prelude::*;
 
@@ -14,4 +15,6 @@ mod _turnout {
     use crate::command::{WorkerLink, command};
     #[pymodule_export]
     use crate::lab::{LabLoad, LabUpstreams};
+    #[pymodule_export]
+    use crate::reactor::Reactor;
 }

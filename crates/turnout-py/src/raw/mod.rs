@@ -1,4 +1,13 @@
-//! All unsafe code of turnout, each block with the reason why it is sound. Everything else in this crate is safe Rust.
-#![expect(unsafe_code, reason = "this is the place for it")]
+//! The only place of this workspace where `unsafe` is allowed: one small file per trick, each with its invariants.
+//!
+//! Everything exported here is safe to call. What each block relies on is gathered in `SAFETY.md`.
+#![expect(unsafe_code, reason = "this is where it lives; every block says why it is sound")]
 
+mod descriptors;
+mod fork;
 pub(crate) mod inherited;
+mod interpreter;
+
+pub(crate) use descriptors::{watch_readable, with_borrowed};
+pub(crate) use fork::{fork_generation, watch_forks};
+pub(crate) use interpreter::py_runtime_range;

@@ -1,0 +1,161 @@
+//! One `select`, without the Python of it: which way to look, when to keep the GIL, when to let go of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use rustix::io::{Errno, Result};
+
+use crate::reactor::descriptors::{Descriptors, Events, Ready};
+use crate::reactor::engine::Engine;
+use crate::reactor::shared::{Parked, Shared};
+
+/// How long the loop thread waits for the standby to let go before it releases the GIL for that.
+const HAND_OVER: Duration = Duration::from_micros(200);
+
+/// What only the thread inside `select` may touch.
+pub(super) struct Driver {
+    engine: Option<Engine>,
+    descriptors: Descriptors,
+    events: Events,
+    shared: Arc<Shared>,
+    /// The one option of the reactor: see [`drive`].
+    pub(super) try_before_release: bool,
+    pub(super) counts: Counts,
+}
+
+/// What the tests and benches look at.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) selects: u64,
+    /// `select` calls that released the GIL to wait.
+    pub(super) waits: u64,
+    /// Times the standby had to hand the runtime back.
+    pub(super) reclaims: u64,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, descriptors: Descriptors) -> Self {
+        Self {
+            engine: None,
+            descriptors,
+            events: Events::default(),
+            shared,
+            try_before_release: true,
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn has_runtime(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    pub(super) fn standby_turns(&self) -> u64 {
+        self.engine.as_ref().map_or(0, Engine::standby_turns)
+    }
+
+    pub(super) fn start(&mut self) -> std::io::Result<()> {
+        if self.engine.is_none() {
+            self.engine = Some(Engine::new(&self.shared, &self.descriptors)?);
+        }
+        Ok(())
+    }
+
+    /// Ends the runtime, if there is one.
+    pub(super) fn stop(&mut self) {
+        self.engine = None;
+    }
+
+    /// What `select` is there for, up to the point where Python code runs: Python's ready descriptors.
+    pub(super) fn select(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<Vec<Ready>> {
+        self.counts.selects += 1;
+        if self.engine.is_none() && !self.shared.outbox.is_empty() {
+            self.start()?;
+        }
+        let Some(engine) = self.engine.as_mut() else {
+            plain(py, &self.shared, &self.descriptors, &mut self.events, timeout, &mut self.counts)?;
+            return Ok(self.events.take_ready());
+        };
+        if self.shared.turn.enter() {
+            self.counts.reclaims += 1;
+            reclaim(py, &self.shared);
+        }
+        let try_first = self.try_before_release;
+        let outcome = drive(py, &self.shared, engine, &mut self.events, timeout, try_first, &mut self.counts);
+        self.shared.clear_poke();
+        self.shared.turn.leave();
+        outcome?;
+        Ok(self.events.take_ready())
+    }
+}
+
+/// No Rust task yet: one `epoll_wait`, as the stdlib's selector does it, but with the GIL kept if it cannot wait.
+fn plain(
+    py: Python<'_>,
+    shared: &Shared,
+    descriptors: &Descriptors,
+    events: &mut Events,
+    timeout: Option<Duration>,
+    counts: &mut Counts,
+) -> Result<()> {
+    let outcome = if timeout == Some(Duration::ZERO) || shared.wants_python() {
+        descriptors.drain(events, Some(Duration::ZERO), &shared.doorbell)
+    } else {
+        counts.waits += 1;
+        py.detach(|| {
+            shared.park(Parked::Plain);
+            // Looked at again after the announcement: see the module head.
+            let nothing = !shared.wants_python() && shared.outbox.is_empty();
+            let wait = if nothing { timeout } else { Some(Duration::ZERO) };
+            let outcome = descriptors.drain(events, wait, &shared.doorbell);
+            shared.park(Parked::Nobody);
+            outcome
+        })
+    };
+    shared.clear_poke();
+    match outcome {
+        Err(Errno::INTR) => Ok(()), // the caller runs Python's signal handlers next
+        other => other,
+    }
+}
+
+/// With a runtime. A pass that cannot wait keeps the GIL: it is bounded, and letting go of the GIL means to queue for it
+/// again behind every thread that computes. Before a wait the runtime is tried once with the GIL kept, for the same reason
+/// (under load the next request is already there); in a closed loop this shifts CPU time from pool threads to the loop, so
+/// it is an option. The GIL is released only to sleep.
+fn drive(
+    py: Python<'_>,
+    shared: &Shared,
+    engine: &mut Engine,
+    events: &mut Events,
+    timeout: Option<Duration>,
+    try_before_release: bool,
+    counts: &mut Counts,
+) -> Result<()> {
+    // A set that had something at the last drain may have it still, and gives no new edge for it.
+    engine.drain(events)?;
+    if timeout == Some(Duration::ZERO) || !events.is_empty() || shared.wants_python() {
+        engine.pass(1);
+    } else {
+        if try_before_release {
+            // Two: what the first one found in the sockets, the second one runs.
+            engine.pass(2);
+        }
+        if !engine.is_hot() && !shared.wants_python() {
+            counts.waits += 1;
+            if let Some(timeout) = timeout {
+                engine.arm(timeout)?;
+            }
+            py.detach(|| engine.wait());
+        }
+    }
+    if events.is_empty() { engine.drain(events) } else { Ok(()) }
+}
+
+/// Takes the runtime back from the standby.
+fn reclaim(py: Python<'_>, shared: &Shared) {
+    shared.wake_runtime();
+    if !shared.turn.wait_released(Some(HAND_OVER)) {
+        py.detach(|| shared.turn.wait_released(None));
+    }
+}

@@ -1,0 +1,281 @@
+//! The pyclass: what Python sees of the reactor. `turnout.loop` puts `selectors.BaseSelector` around it.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyWeakrefReference};
+
+use crate::reactor::descriptors::{Descriptors, Ready};
+use crate::reactor::driver::Driver;
+use crate::reactor::shared::{Deliver, Handle, Shared};
+
+/// asyncio's selector; see `python/turnout/loop.py`.
+///
+/// Any thread may call any method; `select` and `close` refuse while another `select` runs.
+#[pyclass(frozen, module = "turnout._turnout")]
+pub(crate) struct Reactor {
+    /// The selector's own map, `fd -> SelectorKey`.
+    keys: Py<PyDict>,
+    /// Replaced as a whole in a forked child. Locked only with the GIL held and for a moment, so a fork (which has the GIL)
+    /// never finds it locked.
+    state: Mutex<Arc<State>>,
+    /// Weak reference to the loop whose exception handler is told what goes wrong.
+    owner: Mutex<Option<Py<PyWeakrefReference>>>,
+    crossings: AtomicU64,
+}
+
+struct State {
+    shared: Arc<Shared>,
+    descriptors: Descriptors,
+    /// Only ever tried: a second thread in `select` is an error, not something to wait for.
+    driver: Mutex<Driver>,
+}
+
+impl State {
+    fn new() -> io::Result<Arc<Self>> {
+        let shared = Arc::new(Shared::new()?);
+        let descriptors = Descriptors::new(&shared.doorbell)?;
+        let driver = Mutex::new(Driver::new(Arc::clone(&shared), descriptors.clone()));
+        Ok(Arc::new(Self { shared, descriptors, driver }))
+    }
+}
+
+impl Reactor {
+    /// The way in for Rust.
+    pub(crate) fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.state().shared))
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.lock())
+    }
+
+    fn usable(&self) -> PyResult<Arc<State>> {
+        let state = self.state();
+        if state.shared.is_foreign() {
+            return Err(PyRuntimeError::new_err("this event loop belongs to the parent process: make a new one"));
+        }
+        if state.shared.is_closed() {
+            return Err(PyValueError::new_err("I/O operation on closed reactor"));
+        }
+        Ok(state)
+    }
+
+    /// Runs what Rust delivered. What `KeyboardInterrupt` or `SystemExit` cut short waits for the next `select`.
+    fn dispatch(&self, py: Python<'_>, shared: &Shared) -> PyResult<()> {
+        if shared.inbox.is_empty() {
+            return Ok(());
+        }
+        self.crossings.fetch_add(1, Ordering::Relaxed);
+        let mut batch = shared.inbox.take().into_iter();
+        while let Some(item) = batch.next() {
+            let Err(error) = deliver(py, item) else { continue };
+            if error.is_instance_of::<PyException>(py) {
+                self.report(py, error);
+                continue;
+            }
+            shared.inbox.put_back(batch.collect());
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Tells the loop's exception handler, or at least `sys.unraisablehook`.
+    fn report(&self, py: Python<'_>, error: PyErr) {
+        let owner = self.owner.lock().as_ref().map(|owner| owner.clone_ref(py));
+        let told = owner.and_then(|owner| owner.bind(py).upgrade()).map(|owner| {
+            let context = PyDict::new(py);
+            context.set_item(intern!(py, "message"), "turnout: exception in a callback from Rust")?;
+            context.set_item(intern!(py, "exception"), error.value(py))?;
+            owner.call_method1(intern!(py, "call_exception_handler"), (context,))
+        });
+        if !matches!(told, Some(Ok(_))) {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn ready_keys<'py>(&self, py: Python<'py>, ready: Vec<Ready>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        let keys = self.keys.bind(py);
+        for (fd, mask) in ready {
+            // Unregistered by a callback since it became ready, or never by us: not the loop's business any more.
+            let Some(key) = keys.get_item(fd)? else { continue };
+            let wanted: u32 = key.getattr(intern!(py, "events"))?.extract()?;
+            if mask & wanted != 0 {
+                list.append((key, mask & wanted))?;
+            }
+        }
+        Ok(list)
+    }
+}
+
+#[pymethods]
+impl Reactor {
+    #[new]
+    fn new(keys: Py<PyDict>) -> PyResult<Self> {
+        Ok(Self { keys, state: Mutex::new(State::new()?), owner: Mutex::new(None), crossings: AtomicU64::new(0) })
+    }
+
+    /// Drives Rust and waits for Python: at most `timeout` seconds, for ever if `None`, not at all if not positive.
+    #[pyo3(signature = (timeout=None))]
+    fn select<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+        let state = self.usable()?;
+        let ready = {
+            let Some(mut driver) = state.driver.try_lock() else {
+                return Err(PyRuntimeError::new_err("select() of this reactor is already running"));
+            };
+            driver.select(py, timeout.map(duration))?
+        };
+        py.check_signals()?;
+        self.dispatch(py, &state.shared)?;
+        self.ready_keys(py, ready)
+    }
+
+    /// Watches `fd` for `events` (selectors.EVENT_READ, EVENT_WRITE or both).
+    fn add(&self, fd: RawFd, events: u32) -> PyResult<()> {
+        Ok(self.usable()?.descriptors.add(fd, events).map_err(io::Error::from)?)
+    }
+
+    /// Watches `fd` for other events.
+    fn modify(&self, fd: RawFd, events: u32) -> PyResult<()> {
+        Ok(self.usable()?.descriptors.modify(fd, events).map_err(io::Error::from)?)
+    }
+
+    /// Watches `fd` no more.
+    fn remove(&self, fd: RawFd) -> PyResult<()> {
+        Ok(self.usable()?.descriptors.remove(fd).map_err(io::Error::from)?)
+    }
+
+    /// The descriptor of the epoll set of Python's descriptors; -1 when closed.
+    fn fileno(&self) -> RawFd {
+        let state = self.state();
+        if state.shared.is_closed() { -1 } else { state.descriptors.as_raw_fd() }
+    }
+
+    /// Makes `select` return: Python's own queue has something. From any thread, and from signal handlers.
+    fn poke(&self) {
+        let state = self.state();
+        if !state.shared.is_foreign() {
+            state.shared.poke();
+        }
+    }
+
+    /// Ends the runtime with all its tasks. From any thread, while the loop does not run.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let state = self.state();
+        if state.shared.is_foreign() || state.shared.is_closed() {
+            return Ok(());
+        }
+        let Some(mut driver) = state.driver.try_lock() else {
+            return Err(PyRuntimeError::new_err("select() of this reactor is running"));
+        };
+        let driver = &mut *driver;
+        let shared = &state.shared;
+        py.detach(|| close(shared, driver));
+        Ok(())
+    }
+
+    /// In a forked child, called by `os.register_at_fork`: forgets the parent's runtime and starts afresh. Python's
+    /// descriptors must be added again. False if there was nothing to do.
+    fn after_fork(&self) -> PyResult<bool> {
+        let mut state = self.state.lock();
+        if !state.shared.is_foreign() || state.shared.is_closed() {
+            return Ok(false);
+        }
+        // Leaked on purpose: its locks may be held by threads that are not here, and its epoll sets are the parent's too.
+        mem::forget(mem::replace(&mut *state, State::new()?));
+        Ok(true)
+    }
+
+    /// Who is told about exceptions: `owner.call_exception_handler(context)`. Held weakly.
+    fn attach(&self, owner: &Bound<'_, PyAny>) -> PyResult<()> {
+        *self.owner.lock() = Some(PyWeakrefReference::new(owner)?.unbind());
+        Ok(())
+    }
+
+    /// Creates the runtime now instead of with the first Rust task.
+    fn start_runtime(&self) -> PyResult<()> {
+        let state = self.usable()?;
+        let Some(mut driver) = state.driver.try_lock() else {
+            return Err(PyRuntimeError::new_err("select() of this reactor is running"));
+        };
+        Ok(driver.start()?)
+    }
+
+    /// Whether to look for Rust work once more before the GIL is released to wait (the default).
+    fn set_try_before_release(&self, yes: bool) -> PyResult<()> {
+        let state = self.usable()?;
+        let Some(mut driver) = state.driver.try_lock() else {
+            return Err(PyRuntimeError::new_err("select() of this reactor is running"));
+        };
+        driver.try_before_release = yes;
+        Ok(())
+    }
+
+    /// What happened so far, for tests and benches.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let state = self.state();
+        let stats = PyDict::new(py);
+        if let Some(driver) = state.driver.try_lock() {
+            stats.set_item("runtime", driver.has_runtime())?;
+            stats.set_item("selects", driver.counts.selects)?;
+            stats.set_item("waits", driver.counts.waits)?;
+            stats.set_item("reclaims", driver.counts.reclaims)?;
+            stats.set_item("standby_turns", driver.standby_turns())?;
+        }
+        stats.set_item("crossings", self.crossings.load(Ordering::Relaxed))?;
+        stats.set_item("wakes", state.shared.wakes.load(Ordering::Relaxed))?;
+        Ok(stats)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the slot's signature")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // The cycle goes through this dict (its keys hold the loop's handles); the dict itself clears it.
+        visit.call(&self.keys)
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        let state = self.state();
+        if state.shared.is_foreign() {
+            mem::forget(state);
+            return;
+        }
+        if let Some(mut driver) = state.driver.try_lock()
+            && !state.shared.is_closed()
+        {
+            close(&state.shared, &mut driver);
+        }
+    }
+}
+
+fn close(shared: &Shared, driver: &mut Driver) {
+    shared.close();
+    driver.stop();
+    shared.discard();
+}
+
+/// A panic in turnout's own code becomes one more exception: the loop goes on.
+fn deliver(py: Python<'_>, item: Box<dyn Deliver>) -> PyResult<()> {
+    catch_unwind(AssertUnwindSafe(|| item.deliver(py))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(PyRuntimeError::new_err(format!("turnout: a panic in Rust: {text}")))
+    })
+}
+
+/// Seconds of asyncio to a duration: negative, NaN and huge ones are all somebody's arithmetic.
+fn duration(seconds: f64) -> Duration {
+    if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+}

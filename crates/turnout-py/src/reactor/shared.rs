@@ -1,0 +1,263 @@
+//! What the loop thread, the standby, tasks and pool threads share: the two queues and who must be woken.
+
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::raw;
+use crate::reactor::turn::Turn;
+
+/// Something for Python, run on the loop thread with the GIL, inside `select` but after the runtime was left.
+///
+/// Must hold no `Py<T>`: it may be dropped on any thread, without the GIL, when the loop closes before its turn.
+pub(crate) trait Deliver: Send {
+    /// Does it. An exception goes to the loop's exception handler; `KeyboardInterrupt` and `SystemExit` leave `select`.
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()>;
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The way into the reactor for everything that is not Python. Cheap to clone; outlives the loop harmlessly.
+#[derive(Clone)]
+pub(crate) struct Handle(pub(super) Arc<Shared>);
+
+impl Handle {
+    /// Runtime (or any thread) to Python. Dropped if the loop is closed.
+    ///
+    /// From a task driven by the loop thread this makes no system call, and what a burst of tasks delivers reaches Python
+    /// in one crossing.
+    pub(crate) fn deliver(&self, item: Box<dyn Deliver>) {
+        let shared = &self.0;
+        if shared.is_dead() {
+            return;
+        }
+        shared.inbox.push(item);
+        shared.wake_loop();
+    }
+
+    /// Python or pool thread to runtime: `job` is run by whoever drives next, inside the runtime's context and without the
+    /// GIL. Must not block and must never take the GIL. Dropped if the loop is closed.
+    pub(crate) fn complete(&self, job: Box<dyn FnOnce() + Send>) {
+        let shared = &self.0;
+        if shared.is_dead() {
+            return;
+        }
+        shared.outbox.push(job);
+        shared.wake_driver();
+    }
+
+    /// Makes `future` a task of the runtime, which the next `select` creates if there is none yet. From any thread.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let runtime = self.0.link.lock().as_ref().map(|link| link.runtime.clone());
+        match runtime {
+            Some(runtime) if !self.0.is_dead() => drop(runtime.spawn(future)),
+            _ => self.complete(Box::new(move || drop(tokio::spawn(future)))),
+        }
+    }
+}
+
+/// Who sleeps, and by what it is woken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Parked {
+    /// Nobody: whoever drives next looks at the queues first.
+    Nobody,
+    /// The loop thread, in the runtime.
+    Loop,
+    /// The loop thread, in `epoll_wait`: there is no runtime yet.
+    Plain,
+    /// The standby, in the runtime; the loop thread is in Python.
+    Standby,
+}
+
+impl Parked {
+    fn from_byte(byte: u8) -> Self {
+        [Self::Nobody, Self::Loop, Self::Plain, Self::Standby][usize::from(byte & 3)]
+    }
+}
+
+/// What exists only once there is a runtime, and no longer than it.
+struct Link {
+    /// Of the future whoever drives is blocked on: the same one for the loop thread and the standby.
+    waker: Waker,
+    runtime: tokio::runtime::Handle,
+}
+
+/// See the module. Lives as long as any [`Handle`].
+pub(super) struct Shared {
+    pub(super) inbox: Queue<Box<dyn Deliver>>,
+    pub(super) outbox: Queue<Job>,
+    pub(super) turn: Turn,
+    /// Wakes the loop thread out of a plain `epoll_wait`.
+    pub(super) doorbell: OwnedFd,
+    poked: AtomicBool,
+    parked: AtomicU8,
+    closed: AtomicBool,
+    generation: u64,
+    link: Mutex<Option<Link>>,
+    /// System calls made to wake somebody, for the tests and benches.
+    pub(super) wakes: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new() -> rustix::io::Result<Self> {
+        raw::watch_forks();
+        Ok(Self {
+            inbox: Queue::default(),
+            outbox: Queue::default(),
+            turn: Turn::new(),
+            doorbell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            poked: AtomicBool::new(false),
+            parked: AtomicU8::new(Parked::Nobody as u8),
+            closed: AtomicBool::new(false),
+            generation: raw::fork_generation(),
+            link: Mutex::new(None),
+            wakes: AtomicU64::new(0),
+        })
+    }
+
+    /// True in a forked child: every lock in here may be held by a thread that does not exist any more.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.generation != raw::fork_generation()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.is_foreign() || self.is_closed()
+    }
+
+    pub(super) fn connect(&self, waker: Waker, runtime: tokio::runtime::Handle) {
+        *self.link.lock() = Some(Link { waker, runtime });
+    }
+
+    /// The first step of closing: nothing gets in any more, the queues are emptied by [`Shared::discard`].
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        *self.link.lock() = None;
+    }
+
+    /// Drops what waits. The items are dropped outside the locks: their drops may push again.
+    pub(super) fn discard(&self) {
+        drop(self.inbox.take());
+        drop(self.outbox.take());
+    }
+
+    /// `call_soon_threadsafe` and signal handlers: the loop thread must look at Python's own queue.
+    pub(super) fn poke(&self) {
+        if !self.poked.swap(true, Ordering::SeqCst) {
+            self.wake_loop();
+        }
+    }
+
+    /// Called before Python's queue is looked at: a poke from here on counts for the next `select`.
+    pub(super) fn clear_poke(&self) {
+        if self.poked.load(Ordering::Relaxed) {
+            self.poked.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Something waits for the loop thread.
+    pub(super) fn wants_python(&self) -> bool {
+        !self.inbox.is_empty() || self.poked.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn park(&self, who: Parked) {
+        self.parked.store(who as u8, Ordering::SeqCst);
+    }
+
+    /// Runs one batch of what Python and the pools pushed. Called by whoever drives, inside the runtime's context.
+    pub(super) fn flush(&self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        for job in self.outbox.take() {
+            // A panic is reported by the panic hook; it must not take the other jobs, or the driver, with it.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    }
+
+    fn wake_loop(&self) {
+        match self.parked() {
+            Parked::Loop => self.wake_runtime(),
+            Parked::Plain => self.ring(),
+            Parked::Nobody | Parked::Standby => {}
+        }
+    }
+
+    fn wake_driver(&self) {
+        match self.parked() {
+            Parked::Loop | Parked::Standby => self.wake_runtime(),
+            Parked::Plain => self.ring(),
+            Parked::Nobody => {}
+        }
+    }
+
+    fn parked(&self) -> Parked {
+        Parked::from_byte(self.parked.load(Ordering::SeqCst))
+    }
+
+    /// Costs a system call, unless this is a task of the very runtime (or somebody just did the same).
+    pub(super) fn wake_runtime(&self) {
+        let waker = self.link.lock().as_ref().map(|link| link.waker.clone());
+        if let Some(waker) = waker {
+            self.wakes.fetch_add(1, Ordering::Relaxed);
+            waker.wake();
+        }
+    }
+
+    fn ring(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+        // Full (EAGAIN) means that it rings already.
+        let _ = rustix::io::write(&self.doorbell, &1_u64.to_ne_bytes());
+    }
+}
+
+/// A list under a lock with its length beside it, so that an empty one costs a look.
+///
+/// Bounded by what feeds it: requests in flight, gathers, pool threads. Each of them has a limit of its own.
+pub(super) struct Queue<T> {
+    items: Mutex<Vec<T>>,
+    length: AtomicUsize,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { items: Mutex::new(Vec::new()), length: AtomicUsize::new(0) }
+    }
+}
+
+impl<T> Queue<T> {
+    pub(super) fn push(&self, item: T) {
+        let mut items = self.items.lock();
+        items.push(item);
+        self.length.store(items.len(), Ordering::SeqCst);
+    }
+
+    pub(super) fn take(&self) -> Vec<T> {
+        let mut items = self.items.lock();
+        self.length.store(0, Ordering::SeqCst);
+        mem::take(&mut *items)
+    }
+
+    /// Puts `first` before what came since it was taken.
+    pub(super) fn put_back(&self, mut first: Vec<T>) {
+        let mut items = self.items.lock();
+        first.append(&mut items);
+        *items = first;
+        self.length.store(items.len(), Ordering::SeqCst);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length.load(Ordering::SeqCst) == 0
+    }
+}
