@@ -1,0 +1,147 @@
+"""From Django's response to what goes on the wire: head, body, and streams in either direction of the thread border.
+
+A stream is pulled where its iterator belongs, whichever chain produced it: async iterators on the loop, sync ones on
+the request's thread, one chunk at a time, each only when the one before it was taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Protocol
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.http.response import FileResponse, HttpResponse, HttpResponseBase, ResponseHeaders, StreamingHttpResponse
+
+log = logging.getLogger("turnout.django")
+
+# What a file is read in: the size ASGIHandler gives its responses.
+FILE_CHUNK_BYTES = 64 * 1024
+
+_END = object()
+
+
+class Exchange(Protocol):
+    """One async request as Rust shows it."""
+
+    disconnected: bool
+
+    def respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """The whole answer at once."""
+
+    def start(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """The head of a streamed answer."""
+
+    def write(self, chunk: bytes) -> Awaitable[None]:
+        """One chunk; done when there is room for the next."""
+
+    def end(self) -> None:
+        """The streamed answer is whole."""
+
+    def abort(self) -> None:
+        """Close the connection: the answer cannot be finished."""
+
+
+def headers_of(response: Any) -> list[tuple[str, str]]:
+    """Header lines in Django's order, then one Set-Cookie a cookie."""
+    headers = response.headers
+    if type(headers) is ResponseHeaders and type(response).items is HttpResponseBase.items:
+        lines = list(headers._store.values())
+    else:
+        lines = [(str(name), str(value)) for name, value in response.items()]
+    if response.cookies:
+        lines += [("Set-Cookie", cookie.output(header="").strip()) for cookie in response.cookies.values()]
+    return lines
+
+
+async def stream(response: Any, exchange: Exchange) -> None:
+    """The body of a streaming response whose head is out, and its end."""
+    if _is_async(response):
+        await _send_async(response, exchange)
+    else:
+        await _send_sync(response, exchange)
+    exchange.end()
+
+
+async def _send_async(response: Any, exchange: Exchange) -> None:
+    async with contextlib.aclosing(_content(response)) as content:
+        async for chunk in content:
+            if chunk:
+                await exchange.write(chunk)
+
+
+async def _content(response: Any) -> Any:
+    # `streaming_content` wraps the project's iterator in a generator of its own, which does not pass aclose() on.
+    source = response._iterator if isinstance(response, StreamingHttpResponse) else None
+    try:
+        async for chunk in response.streaming_content:
+            yield chunk
+    finally:
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _send_sync(response: Any, exchange: Exchange) -> None:
+    async for chunk in pulled_in_thread(response):
+        await exchange.write(chunk)
+
+
+async def pulled_in_thread(response: Any) -> AsyncIterator[bytes]:
+    """The chunks of a sync iterator, each made on the request's thread when it is asked for."""
+    chunks = response.streaming_content
+    pull = sync_to_async(_next, thread_sensitive=True)
+    while (chunk := await pull(chunks)) is not _END:
+        if chunk:
+            yield chunk
+
+
+def _next(chunks: Any) -> Any:
+    return next(chunks, _END)
+
+
+def _is_async(response: Any) -> bool:
+    return bool(getattr(response, "is_async", False))
+
+
+def widen_file_chunks(response: Any) -> None:
+    """ASGIHandler's chunk size for files."""
+    if isinstance(response, FileResponse):
+        response.block_size = FILE_CHUNK_BYTES
+
+
+def chunks_in_thread(response: Any, run: Callable[..., Any]) -> Iterator[bytes]:
+    """The chunks of a streaming response for a sync-pool thread, each pulled inside the request's context by `run`.
+
+    An async iterator is driven on the loop while the thread waits.
+    """
+    if _is_async(response):
+        source = _content(response)
+        pull = async_to_sync(_anext)
+        closing = async_to_sync(_aclose)
+        close: Callable[[], Any] = lambda: closing(source)  # noqa: E731
+        step: Callable[[], Any] = lambda: pull(source)  # noqa: E731
+    else:
+        chunks = response.streaming_content
+        step = lambda: next(chunks, _END)  # noqa: E731
+        close = lambda: None  # noqa: E731
+    try:
+        while (chunk := run(step)) is not _END:
+            if chunk:
+                yield chunk
+    finally:
+        run(close)
+
+
+async def _anext(source: Any) -> Any:
+    return await anext(source, _END)
+
+
+async def _aclose(source: Any) -> None:
+    await source.aclose()
+
+
+def last_resort(debug_text: str = "") -> HttpResponse:
+    """What is answered when not even Django's error handling gave a response."""
+    return HttpResponse(debug_text or "Internal Server Error", content_type="text/plain", status=500)

@@ -1,0 +1,179 @@
+"""The async chain: Django's own load_middleware, with layers that know which hooks may run on the loop.
+
+`AsyncTrack` is mixed into the project's handler class. It changes how links of the chain are adapted
+(`adapt_method_mode`) and how the innermost step runs (`_get_response_async`); everything else is Django's, so whatever
+patches `load_middleware`, `make_view_atomic`, `resolve_request` or `response_for_exception` still sees each request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.handlers import base
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpResponse, JsonResponse
+from django.utils.deprecation import MiddlewareMixin
+
+from turnout.django import hooks
+from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer
+
+# Responses of exactly these types are never rendered late, so nobody has to ask.
+_PLAIN = frozenset((HttpResponse, JsonResponse))
+_KINDS_KEPT = 1024
+
+
+async def _probe(request: Any) -> Any:
+    return None
+
+
+_CONVERTER = convert_exception_to_response(_probe).__code__
+_MIXIN_CALL = MiddlewareMixin.__call__
+_MIXIN_ACALL = MiddlewareMixin.__acall__
+
+
+class AsyncTrack:
+    """Mixed into the project's handler class; `load_middleware(is_async=True)` builds the chain."""
+
+    _exception_middleware: list[Any]
+    _view_middleware: list[Any]
+    _template_response_middleware: list[Any]
+    # Set by the handler: called with (request, is_async) when the view's kind is known.
+    turnout_verify: Callable[[Any, bool], None] | None = None
+
+    def adapt_method_mode(
+        self,
+        is_async: bool,
+        method: Any,
+        method_is_async: bool | None = None,
+        debug: bool = False,
+        name: str | None = None,
+    ) -> Any:
+        """Django calls this for each link (with `method_is_async`) and each hook (without)."""
+        if method_is_async is None:
+            if is_async and not base.iscoroutinefunction(method):
+                return _view_hook(method)
+        elif method_is_async and getattr(method, "__code__", None) is _CONVERTER:
+            method = _link(method.__wrapped__)
+        return super().adapt_method_mode(is_async, method, method_is_async, debug, name)  # type: ignore[misc]
+
+    async def _get_response_async(self, request: Any) -> Any:
+        """Django's innermost step: resolve, view hooks, view, render."""
+        response = None
+        callback, args, kwargs = self.resolve_request(request)  # type: ignore[attr-defined]
+        for hook in self._view_middleware:
+            if type(hook) is Hook and hook.inline_now(request, callback):
+                response = hook.inline(request, callback, args, kwargs)
+                if type(response) is Rejected:
+                    response = await sync_to_async(response.answer)(request)
+            else:
+                response = await hook(request, callback, args, kwargs)
+            if response:
+                break
+
+        if response is None:
+            view = self.make_view_atomic(callback)  # type: ignore[attr-defined]
+            try:
+                if is_async_view(view):
+                    response = await view(request, *args, **kwargs)
+                else:
+                    if self.turnout_verify is not None:
+                        self.turnout_verify(request, False)
+                    response = await sync_to_async(view)(request, *args, **kwargs)
+            except Exception as error:
+                response = await self._exception_hooks(error, request)
+                if response is None:
+                    raise
+
+        if type(response) in _PLAIN:
+            return response
+        self.check_response(response, callback)  # type: ignore[attr-defined]
+        if hasattr(response, "render") and callable(response.render):
+            response = await self._render(request, response)
+        if asyncio.iscoroutine(response):
+            raise RuntimeError("Response is still a coroutine.")
+        return response
+
+    async def _render(self, request: Any, response: Any) -> Any:
+        for hook in self._template_response_middleware:
+            response = await hook(request, response)
+            name = f"{hook.__self__.__class__.__name__}.process_template_response"
+            self.check_response(response, hook, name=name)  # type: ignore[attr-defined]
+        try:
+            if base.iscoroutinefunction(response.render):
+                return await response.render()
+            return await sync_to_async(response.render)()
+        except Exception as error:
+            answer = await self._exception_hooks(error, request)
+            if answer is None:
+                raise
+            return answer
+
+    async def _exception_hooks(self, error: Exception, request: Any) -> Any:
+        if not self._exception_middleware:
+            return None
+        return await sync_to_async(self.process_exception_by_middleware)(error, request)  # type: ignore[attr-defined]
+
+
+_kinds: dict[Any, bool] = {}
+
+
+def is_async_view(view: Any) -> bool:
+    """Django's own test, remembered by view."""
+    try:
+        return _kinds[view]
+    except (KeyError, TypeError):
+        pass
+    kind = bool(base.iscoroutinefunction(view))
+    try:
+        if len(_kinds) >= _KINDS_KEPT:
+            _kinds.clear()
+        _kinds[view] = kind
+    except TypeError:
+        # A view that cannot be hashed is asked each time.
+        pass
+    return kind
+
+
+def _view_hook(method: Any) -> Hook:
+    vetted = hooks.view_hook(method)
+    return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
+
+
+def _link(middleware: Any) -> Callable[[Any], Awaitable[Any]]:
+    """One async layer of the chain, with what Django's converter of exceptions does, on the request's thread (F6)."""
+    kind = type(middleware)
+    if isinstance(middleware, MiddlewareMixin):
+        if kind.__call__ is _MIXIN_CALL and kind.__acall__ is _MIXIN_ACALL and _hooks_are_sync(middleware):
+            inner = chain_of(middleware.get_response)
+            if inner is None:
+                return run_of([_layer(middleware)], middleware.get_response)
+            return run_of([_layer(middleware), *inner.layers], inner.endpoint)
+    else:
+        wrapped = hooks.seen_through(middleware)
+        if (
+            isinstance(wrapped, MiddlewareMixin)
+            and type(wrapped).__acall__ is _MIXIN_ACALL
+            and _hooks_are_sync(wrapped)
+        ):
+            # The wrapper stays where it is and times the layer; what it calls is ours.
+            wrapped.__acall__ = single_layer(_layer(wrapped), wrapped)  # type: ignore[method-assign]
+    return run_of([], middleware)
+
+
+def _hooks_are_sync(middleware: Any) -> bool:
+    return not any(
+        base.iscoroutinefunction(getattr(middleware, name, None)) for name in ("process_request", "process_response")
+    )
+
+
+def _layer(middleware: Any) -> Layer:
+    vetted = hooks.vetted(middleware)
+    return Layer(
+        getattr(middleware, "process_request", None),
+        getattr(middleware, "process_response", None),
+        vetted.request if vetted else False,
+        vetted.response if vetted else False,
+    )

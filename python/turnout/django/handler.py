@@ -1,0 +1,216 @@
+"""What Rust calls: one `DjangoHandler` a worker, made from the project's application object.
+
+`serve_sync` runs a request whole on a sync-pool thread; `serve_async` runs one on the loop. Both use the one request
+class of the deployment: ASGIRequest when the project's entry point is ASGI, WSGIRequest when it is WSGI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import Any, BinaryIO, Literal
+
+from asgiref.sync import SyncToAsync
+from django.conf import settings
+from django.core.cache import caches
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.urls import get_resolver, set_script_prefix, set_urlconf
+
+from turnout.django import answers, shipped
+from turnout.django.asynctrack import AsyncTrack
+from turnout.django.decisions import Decisions
+from turnout.django.describe import describe
+from turnout.django.hops import HopPool
+from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
+from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
+from turnout.django.stepaside import StepAside
+
+log = logging.getLogger("turnout.django")
+
+
+class DjangoHandler:
+    """The project, ready to serve. Made on the loop thread, before the loop runs."""
+
+    request_kind: Literal["asgi", "wsgi"]
+    native: bool
+
+    def __init__(
+        self,
+        application: Any,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        sync_pool: Executor | None = None,
+        compat: bool = False,
+        request_why: str = "",
+        exclusive_threads: int = 64,
+        thread_wait: float = 30.0,
+        thread_idle: float = 60.0,
+    ) -> None:
+        kind = type(application)
+        self.application = application
+        self.known = issubclass(kind, (ASGIHandler, WSGIHandler))
+        self.request_kind = "wsgi" if issubclass(kind, WSGIHandler) else "asgi"
+        self.request_why = request_why or f"the application is a {kind.__module__}.{kind.__qualname__}"
+        self.compat = compat
+        self.loop = loop
+        self.sync_pool = sync_pool
+        self.hops = HopPool(
+            prepare_thread,
+            settle_thread,
+            end_thread,
+            cap=exclusive_threads,
+            wait_seconds=thread_wait,
+            idle_seconds=thread_idle,
+        )
+        self.overridden = shipped.overridden(kind) if self.known else []
+        self.replaced = shipped.replaced(kind) if self.known else []
+        self.native = self.known and not (compat or self.overridden or self.replaced)
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._sync: SyncServing | None = None
+        self._async: AsyncServing | None = None
+        self.decisions = Decisions(self)
+        self.step_aside = StepAside(self)
+        if self.known:
+            self._warm_up()
+
+    # --- the sync track ---
+
+    def serve_sync(self, source: dict[str, Any], body: BinaryIO) -> Any:
+        """A whole request on this sync-pool thread; then come `answer`, `chunks`, `finish_sync`, on the same thread."""
+        context = self._thread_context().copy()
+        serving = self._sync or self.sync_serving()
+        return context.run(serving.serve, source, body, context)
+
+    def finish_sync(self, response: Any) -> None:
+        """After the last byte was handed over, on the thread that made the response."""
+        response.turnout_context.run(self.sync_serving().finish, response)
+
+    def answer(self, response: Any) -> tuple[int, str, list[tuple[str, str]], bytes | None]:
+        """Status, reason, header lines and body; no body: a stream, see `chunks`."""
+        body = None if response.streaming else response.content
+        return response.status_code, response.reason_phrase, answers.headers_of(response), body
+
+    def chunks(self, response: Any) -> Iterator[bytes]:
+        """The body of a streaming response from `serve_sync`, for the same thread; close() it when the peer leaves."""
+        return answers.chunks_in_thread(response, response.turnout_context.run)
+
+    def end_thread(self) -> None:
+        """For a sync-pool thread that ends: close its database connections."""
+        end_thread()
+
+    # --- the async track ---
+
+    async def serve_async(self, source: dict[str, Any], body: BinaryIO, exchange: answers.Exchange) -> None:
+        """A whole request on the loop; answers through `exchange`. Cancelled when the peer leaves."""
+        await (self._async or self.async_serving()).serve(source, body, exchange)
+
+    # --- which track ---
+
+    def routes(self) -> list[tuple[str | None, int]]:
+        """The URLconf, flat, in match order: (regex for Rust, or None where only Python can tell; track)."""
+        return self.decisions.routes()
+
+    def decide(self, path: str, host: str | None) -> tuple[int, bool]:
+        """The track for what `routes` left open, and whether the answer may be remembered. On the loop."""
+        return self.decisions.decide(path, host)
+
+    # --- stepping aside ---
+
+    async def asgi_app(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """The project as a plain ASGI application, through whatever somebody put around Django's handler."""
+        await self.step_aside.asgi(scope, receive, send)
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """The project as a plain WSGI application, for a sync-pool thread."""
+        context = self._thread_context().copy()
+        return self.step_aside.wsgi(environ, start_response, context)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the banner."""
+        return describe(self)
+
+    def close(self) -> None:
+        """The worker ends: idle hop threads end now, busy ones with their request."""
+        self.hops.close()
+
+    # --- parts, made when first needed ---
+
+    def sync_serving(self) -> SyncServing:
+        """The sync chain; the project's middleware is instantiated for it on first use."""
+        with self._lock:
+            if self._sync is None:
+                self._sync = SyncServing(self.track(SyncTrack, is_async=False), self.request_kind)
+            return self._sync
+
+    def async_serving(self) -> AsyncServing:
+        """The async chain; the project's middleware is instantiated for it on first use."""
+        with self._lock:
+            if self._async is None:
+                self._async = AsyncServing(self.track(AsyncTrack, is_async=True), self.request_kind, self.hops)
+            return self._async
+
+    @property
+    def chains(self) -> list[str]:
+        """The chains made so far."""
+        return [name for name, part in (("sync", self._sync), ("async", self._async)) if part is not None]
+
+    def track(self, mixin: type, *, is_async: bool) -> Any:
+        """A handler of the project's class with one of our chains, keeping what the project set on the instance."""
+        kind = type(self.application)
+        made = type(kind.__name__, (mixin, kind), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
+        handler = made.__new__(made)
+        handler.__dict__.update(self.application.__dict__)
+        handler.turnout_sender = kind
+        handler.turnout_verify = self.decisions.verify
+        handler.load_middleware(is_async=is_async)
+        return handler
+
+    def _thread_context(self) -> contextvars.Context:
+        """What every request of this thread starts from; its caches stay, as under WSGI."""
+        try:
+            return self._local.base
+        except AttributeError:
+            pass
+        base = contextvars.Context()
+        base.run(self._enter_thread)
+        self._local.base = base
+        return base
+
+    def _enter_thread(self) -> None:
+        # async_to_sync in a view then runs on the real loop instead of making a thread and a loop a call.
+        if self.loop is not None:
+            SyncToAsync.threadlocal.main_event_loop = self.loop
+            SyncToAsync.threadlocal.main_event_loop_pid = os.getpid()
+        seed_context(shared=False)
+
+    def _warm_up(self) -> None:
+        resolver = get_resolver(self.decisions.urlconf)
+        _ = resolver.url_patterns
+        resolver._populate()
+        # Tasks on the loop inherit these, so that no request has to set them.
+        seed_context(shared=True)
+
+
+# Caches whose objects may be used by several threads at once: the hops of all requests on the loop share them.
+_SHARED_CACHES = ("locmem.LocMemCache", "dummy.DummyCache", "filebased.FileBasedCache", "db.DatabaseCache")
+
+
+def seed_context(*, shared: bool) -> None:
+    """What most requests set to the same values anyway, and the caches of this thread."""
+    set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
+    set_urlconf(settings.ROOT_URLCONF)
+    for alias, config in settings.CACHES.items():
+        if shared and config["BACKEND"].removeprefix("django.core.cache.backends.") not in _SHARED_CACHES:
+            continue
+        try:
+            _ = caches[alias]
+        except Exception:
+            # A broken cache is the affair of the request that uses it.
+            log.debug("cache %r cannot be made at the start", alias, exc_info=True)

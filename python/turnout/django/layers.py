@@ -1,0 +1,203 @@
+"""Layers of the async chain that follow each other, run as one coroutine.
+
+Each layer keeps the meaning Django gives it: its process_request may answer, its process_response sees the answer of
+the layers below, and an exception in it becomes a response that the layers above still see. A hook runs on the loop
+where it is vetted and its condition holds; otherwise it and what follows of the run go to the request's thread at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from asgiref.sync import SyncToAsync, markcoroutinefunction, sync_to_async
+from django.core.handlers import exception
+
+# When a hook may run on the loop: always, never, or if the condition says so for this request (and response).
+When = bool | Callable[..., bool]
+
+
+class Layer(NamedTuple):
+    """The two hooks of one middleware."""
+
+    process_request: Callable[[Any], Any] | None
+    process_response: Callable[[Any, Any], Any] | None
+    request_when: When
+    response_when: When
+
+
+class Chain(NamedTuple):
+    """Layers from the outermost to the innermost, and what they surround."""
+
+    layers: list[Layer]
+    endpoint: Callable[[Any], Awaitable[Any]]
+
+
+class Rejected:
+    """What an inline view hook gives back when the answer itself must be made on a thread."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Callable[[Any], Any]) -> None:
+        self.answer = answer
+
+
+class Hook:
+    """A hook adapted for the async chain: awaited it runs on the request's thread; it may also know an inline way."""
+
+    def __init__(self, method: Any, when: When = False, inline: Callable[..., Any] | None = None) -> None:
+        self.method = method
+        self.when = when
+        self.inline = inline or method
+        self.__self__ = getattr(method, "__self__", None)
+        self._hop = sync_to_async(method, thread_sensitive=True)
+        markcoroutinefunction(self)
+
+    def inline_now(self, request: Any, callback: Any) -> bool:
+        """Whether this hook may run on the loop for this request."""
+        when = self.when
+        return when if isinstance(when, bool) else when(request, callback)
+
+    def __call__(self, *args: Any) -> Awaitable[Any]:
+        """As Django's adapted hook: awaitable, on the request's thread."""
+        return self._hop(*args)
+
+
+def response_for_exception(request: Any, error: Exception) -> Any:
+    """Django's, looked up each time: error trackers replace it."""
+    return exception.response_for_exception(request, error)
+
+
+_to_response: SyncToAsync[Any, Any] = sync_to_async(response_for_exception, thread_sensitive=True)
+
+
+def chain_of(get_response: Any) -> Chain | None:
+    """The chain behind a callable that `run_of` made."""
+    return getattr(get_response, "turnout_chain", None)
+
+
+def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """One coroutine function for `layers` around `endpoint`, exceptions converted layer by layer."""
+    count = len(layers)
+    requests = [
+        (index, layer.process_request, layer.request_when)
+        for index, layer in enumerate(layers)
+        if layer.process_request is not None
+    ]
+    responses = [
+        (index, layer.process_response, layer.response_when)
+        for index, layer in reversed(list(enumerate(layers)))
+        if layer.process_response is not None
+    ]
+    rest_of_requests = sync_to_async(_rest_of_requests, thread_sensitive=True)
+    rest_of_responses = sync_to_async(_rest_of_responses, thread_sensitive=True)
+
+    async def run(request: Any) -> Any:
+        answered = False
+        # The innermost layer whose process_response sees the answer.
+        top = count - 1
+        for position, (index, hook, when) in enumerate(requests):
+            if when is not True and (when is False or not when(request)):
+                answered, response, top = await rest_of_requests(request, requests[position:], count)
+                break
+            try:
+                response = hook(request)
+            except Exception as error:
+                response, top = await _recover(request, error, index)
+                answered = True
+                break
+            if response:
+                top = index
+                answered = True
+                break
+        if not answered:
+            try:
+                response = await endpoint(request)
+            except Exception as error:
+                response, top = await _recover(request, error, count)
+        position = 0
+        for position, (index, hook, when) in enumerate(responses):
+            if index > top:
+                continue
+            if when is not True and (when is False or not when(request, response)):
+                return await rest_of_responses(request, response, responses[position:], top)
+            try:
+                response = hook(request, response)
+            except Exception as error:
+                response, top = await _recover(request, error, index)
+        return response
+
+    run.turnout_chain = Chain(layers, endpoint)  # type: ignore[attr-defined]
+    return run
+
+
+def single_layer(layer: Layer, middleware: Any) -> Callable[[Any], Awaitable[Any]]:
+    """MiddlewareMixin.__acall__ for one layer whose surroundings are somebody else's."""
+    on_request = None if layer.process_request is None else sync_to_async(layer.process_request, thread_sensitive=True)
+    on_response = (
+        None if layer.process_response is None else sync_to_async(layer.process_response, thread_sensitive=True)
+    )
+
+    async def acall(request: Any) -> Any:
+        response = None
+        if on_request is not None:
+            when = layer.request_when
+            inline = when if isinstance(when, bool) else when(request)
+            response = layer.process_request(request) if inline else await on_request(request)  # type: ignore[misc]
+        response = response or await middleware.get_response(request)
+        if on_response is not None:
+            when = layer.response_when
+            inline = when if isinstance(when, bool) else when(request, response)
+            if inline:
+                return layer.process_response(request, response)  # type: ignore[misc]
+            response = await on_response(request, response)
+        return response
+
+    return acall
+
+
+async def _recover(request: Any, error: Exception, index: int) -> tuple[Any, int]:
+    """The response for an exception in layer `index`, and the innermost layer that still sees it.
+
+    Runs inside the except block, so that the thread sees the exception as the current one. Where making the response
+    fails too (DEBUG_PROPAGATE_EXCEPTIONS), that error belongs to the layer above.
+    """
+    try:
+        return await _to_response(request, error), index - 1
+    except Exception as again:
+        if index == 0:
+            raise
+        return await _recover(request, again, index - 1)
+
+
+def _recover_here(request: Any, error: Exception, index: int) -> tuple[Any, int]:
+    try:
+        return response_for_exception(request, error), index - 1
+    except Exception as again:
+        if index == 0:
+            raise
+        return _recover_here(request, again, index - 1)
+
+
+def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, int]:
+    """On the thread: the remaining process_request hooks of a run. Whether answered, with what, up to which layer."""
+    for index, hook, _ in hooks:
+        try:
+            response = hook(request)
+        except Exception as error:
+            return True, *_recover_here(request, error, index)
+        if response:
+            return True, response, index
+    return False, None, count - 1
+
+
+def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> Any:
+    """On the thread: the remaining process_response hooks of a run."""
+    for index, hook, _ in hooks:
+        if index > top:
+            continue
+        try:
+            response = hook(request, response)
+        except Exception as error:
+            response, top = _recover_here(request, error, index)
+    return response

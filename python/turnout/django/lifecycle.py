@@ -1,0 +1,124 @@
+"""The start and the end of a request: signals, database connections of its thread, the log line of an error status.
+
+Django fires request_started and request_finished on the request's thread. Where only Django's own receivers listen,
+an async request that never took a thread has nothing to do for either, and none is taken for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core import signals
+from django.core.cache import caches, close_caches
+from django.core.cache.backends.base import BaseCache
+from django.core.handlers.base import reset_urlconf
+from django.db import close_old_connections, connections, reset_queries
+from django.http.response import HttpResponseBase
+from django.utils.log import RequireDebugFalse, RequireDebugTrue
+
+_STARTED_ON_THREAD = (reset_queries, close_old_connections)
+_FINISHED_ON_THREAD = (close_old_connections, close_caches, reset_urlconf)
+_log_calls_handlers = logging.Logger.callHandlers
+
+
+class Receivers:
+    """Whether a signal has only Django's own receivers. Looks again only when its list has changed."""
+
+    def __init__(self, signal: Any, own: tuple[Callable[..., Any], ...]) -> None:
+        self._signal = signal
+        self._own = own
+        self._seen: list[Any] = []
+        self._only_own = True
+        self._send = type(signal)._live_receivers
+
+    def only_own(self) -> bool:
+        """Read from `Signal.receivers`: `_live_receivers` is what error trackers patch."""
+        receivers = self._signal.receivers
+        if receivers != self._seen:
+            self._seen = list(receivers)
+            self._only_own = all(_target(entry[1]) in self._own for entry in receivers)
+        return self._only_own
+
+
+def _target(receiver: Any) -> Any:
+    return receiver() if isinstance(receiver, weakref.ReferenceType) else receiver
+
+
+started = Receivers(signals.request_started, (*_STARTED_ON_THREAD, reset_urlconf))
+finished = Receivers(signals.request_finished, _FINISHED_ON_THREAD)
+
+
+def prepare_thread() -> None:
+    """What request_started does on a thread, for a request that reached its thread only now."""
+    receivers = [_target(entry[1]) for entry in signals.request_started.receivers]
+    for receiver in _STARTED_ON_THREAD:
+        if receiver in receivers:
+            receiver(signal=signals.request_started, sender=None)
+
+
+def settle_thread() -> None:
+    """Leave nothing of a request on its thread: an open transaction or a wrapper around queries goes with it."""
+    for connection in connections.all(initialized_only=True):
+        dirty = connection.in_atomic_block or connection.run_on_commit or connection.execute_wrappers
+        if dirty and not connection.allow_thread_sharing:
+            _discard(connection)
+
+
+def _discard(connection: Any) -> None:
+    # close() inside an atomic block only marks the wrapper, so the next request would inherit the block.
+    try:
+        connection.run_on_commit = []
+        connection.savepoint_ids = []
+        connection.in_atomic_block = False
+        connection.close()
+    finally:
+        del connections[connection.alias]
+
+
+def end_thread() -> None:
+    """Close what an ending thread still holds."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.allow_thread_sharing:
+            connection.close()
+
+
+def can_close_inline(response: Any, request: Any, body: Any) -> bool:
+    """Whether `response.close()` has nothing to do that needs a thread (none was used by the request)."""
+    if not finished.only_own() or type(response).close is not HttpResponseBase.close:
+        return False
+    closers = response._resource_closers
+    if len(closers) != 1 or closers[0] != request.close or hasattr(request, "_files"):
+        return False
+    if getattr(body, "_rolled", None) or not hasattr(body, "getbuffer"):
+        return False
+    return all(type(cache).close is BaseCache.close for cache in caches.all(initialized_only=True))
+
+
+def would_log(logger: logging.Logger, level: int) -> bool:
+    """Whether a record of this level on this logger would reach anybody."""
+    if not logger.isEnabledFor(level):
+        return False
+    if logging.Logger.callHandlers is not _log_calls_handlers or logger.filters:
+        return True
+    found = 0
+    walk: logging.Logger | None = logger
+    while walk is not None:
+        for handler in walk.handlers:
+            found += 1
+            if level >= handler.level and not isinstance(handler, logging.NullHandler) and _lets_through(handler):
+                return True
+        walk = walk.parent if walk.propagate else None
+    return not found and logging.lastResort is not None and level >= logging.lastResort.level
+
+
+def _lets_through(handler: logging.Handler) -> bool:
+    for rule in handler.filters:
+        if type(rule) is RequireDebugTrue and not settings.DEBUG:
+            return False
+        if type(rule) is RequireDebugFalse and settings.DEBUG:
+            return False
+    return True

@@ -1,0 +1,88 @@
+"""The URLconf as a flat list in match order, for Rust to decide the track of a path without Python.
+
+An entry is (expression, track): the expression is matched against the whole decoded path without its first "/". Where
+only Python can tell whether the pattern matches, the expression is None, and a path that gets that far is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.urls.converters import DEFAULT_CONVERTERS
+from django.urls.resolvers import LocalePrefixPattern, RegexPattern, RoutePattern, URLPattern, URLResolver
+
+from turnout.django.patterns import Untranslatable, endpoint, prefix
+
+SYNC = 0
+ASYNC = 1
+
+Route = tuple["str | None", int]
+
+
+def flatten(resolver: URLResolver, is_async: Callable[[Any], bool]) -> list[Route]:
+    """The routes below the root resolver; after an undecided one come only those that can still be reached."""
+    return list(_below(resolver, "", is_async))
+
+
+def views(resolver: URLResolver) -> Iterator[Any]:
+    """Every view of the URLconf."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from views(entry)
+        else:
+            yield entry.callback
+
+
+def needs_language(resolver: URLResolver) -> bool:
+    """Whether the active language decides what a path means."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry.pattern, LocalePrefixPattern) or not _is_fixed(entry.pattern):
+            return True
+        if isinstance(entry, URLResolver) and needs_language(entry):
+            return True
+    return False
+
+
+def _below(resolver: URLResolver, before: str, is_async: Callable[[Any], bool]) -> Iterator[Route]:
+    for entry in resolver.url_patterns:
+        try:
+            if isinstance(entry, URLResolver):
+                if type(entry).resolve is not URLResolver.resolve:
+                    raise Untranslatable("a resolver of its own")
+                yield from _below(entry, before + _prefix(entry.pattern), is_async)
+            else:
+                if type(entry).resolve is not URLPattern.resolve:
+                    raise Untranslatable("a pattern of its own")
+                yield rf"\A(?:{before}{_endpoint(entry.pattern)})\z", ASYNC if is_async(entry.callback) else SYNC
+        except Untranslatable:
+            yield None, SYNC
+
+
+def _prefix(pattern: Any) -> str:
+    _check(pattern)
+    return prefix(pattern.regex)
+
+
+def _endpoint(pattern: Any) -> str:
+    _check(pattern)
+    regex = pattern.regex
+    whole = type(pattern) is RegexPattern and pattern._is_endpoint and regex.pattern.endswith("$")
+    return endpoint(regex, whole=whole)
+
+
+def _check(pattern: Any) -> None:
+    if type(pattern) not in (RegexPattern, RoutePattern) or not _is_fixed(pattern):
+        raise Untranslatable("a pattern that depends on the language, or of a class of its own")
+    for converter in pattern.converters.values():
+        # to_python() of another converter may refuse what its expression matches, or ask a database.
+        if type(converter) not in _OWN_CONVERTERS:
+            raise Untranslatable("a converter of its own")
+
+
+_OWN_CONVERTERS = frozenset(type(converter) for converter in DEFAULT_CONVERTERS.values())
+
+
+def _is_fixed(pattern: Any) -> bool:
+    """Whether the pattern is plain text rather than a lazily translated one."""
+    return isinstance(getattr(pattern, "_route", getattr(pattern, "_regex", None)), str)

@@ -1,0 +1,228 @@
+"""One request through a chain: signals, request object, chain, answer, close; on a thread, or on the loop.
+
+This is what Django's two handlers do in `__call__` and `handle`, without their tasks and thread hops. It is used only
+while those are the functions Django shipped (shipped.py); otherwise stepaside.py goes through them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import traceback
+from typing import Any
+
+from asgiref.sync import SyncToAsync, sync_to_async
+from django.conf import settings
+from django.core import signals
+from django.core.handlers.asgi import get_script_prefix
+from django.core.handlers.wsgi import get_script_name
+from django.urls import get_urlconf, set_script_prefix, set_urlconf
+from django.utils.log import log_response
+from django.utils.log import request_logger as django_request_log
+
+from turnout.django import answers, lifecycle
+from turnout.django.asynctrack import is_async_view
+from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
+from turnout.django.requests import RequestMaker
+
+log = logging.getLogger("turnout.django")
+
+# When no exclusive thread came free: the client may try again soon.
+_RETRY_AFTER = [("Retry-After", "5"), ("Content-Type", "text/plain")]
+
+_executors = SyncToAsync.context_to_thread_executor
+_thread_context = SyncToAsync.thread_sensitive_context
+
+
+class SyncTrack:
+    """Mixed into the project's handler class for the sync chain, which is Django's own."""
+
+    def resolve_request(self, request: Any) -> Any:
+        """Django's, and the learning of tracks hears what kind of view it was."""
+        match = super().resolve_request(request)  # type: ignore[misc]
+        verify = getattr(self, "turnout_verify", None)
+        if verify is not None and is_async_view(match.func):
+            verify(request, True)
+        return match
+
+
+class SyncServing:
+    """Requests whole on a thread."""
+
+    def __init__(self, handler: Any, kind: str) -> None:
+        self.handler = handler
+        self._asgi = kind == "asgi"
+        self._make = RequestMaker(handler, kind)
+        self._sender = handler.turnout_sender
+
+    def serve(self, source: dict[str, Any], body: Any, context: contextvars.Context) -> Any:
+        """From the parsed request to a response ready to be sent. Runs inside `context`."""
+        # A disconnect can cancel what the view awaits through async_to_sync.
+        SyncToAsync.threadlocal.task_context = []
+        _enter_prefix(source, self._asgi)
+        if self._asgi:
+            signals.request_started.send(sender=self._sender, scope=source)
+        else:
+            signals.request_started.send(sender=self._sender, environ=source)
+        request, response = self._make(source, body)
+        if request is not None:
+            response = self._respond(request)
+            response._handler_class = self._sender
+            answers.widen_file_chunks(response)
+        response.turnout_context = context
+        response.turnout_body = body
+        return response
+
+    def _respond(self, request: Any) -> Any:
+        try:
+            return self.handler.get_response(request)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            # SystemExit and DEBUG_PROPAGATE_EXCEPTIONS: one 500 and a log line, as a server gives.
+            log.exception("Exception in the project: %s %s", request.method, request.path)
+            response = answers.last_resort(traceback.format_exc() if settings.DEBUG else "")
+            response._resource_closers.append(request.close)
+            return response
+
+    def finish(self, response: Any) -> None:
+        """Close the response: request_finished, files, the request's body."""
+        try:
+            response.close()
+        finally:
+            if self._asgi:
+                response.turnout_body.close()
+            lifecycle.settle_thread()
+
+
+class AsyncServing:
+    """Requests on the loop, with a thread for what may block."""
+
+    def __init__(self, handler: Any, kind: str, hops: ThreadSource) -> None:
+        self.handler = handler
+        self._asgi = kind == "asgi"
+        self._hops = hops
+        self._make = RequestMaker(handler, kind)
+        self._chain = handler._middleware_chain
+        self._sender = handler.turnout_sender
+
+    async def serve(self, source: dict[str, Any], body: Any, exchange: answers.Exchange) -> None:
+        """The whole request. A cancellation is the peer's leaving: the view may handle it, the signals still fire."""
+        defer = lifecycle.started.only_own()
+        thread = RequestThread(self._hops, prepare=defer)
+        context = RequestContext()
+        _executors[context] = thread
+        _thread_context.set(context)
+        _enter_prefix(source, self._asgi)
+        request = response = None
+        streaming = False
+        try:
+            if not defer:
+                await self._signal_started(source)
+            request, response = self._make(source, body)
+            if request is not None:
+                response = await self._respond(request)
+            if not exchange.disconnected:
+                if response.streaming:
+                    exchange.start(response.status_code, answers.headers_of(response))
+                    streaming = True
+                    await answers.stream(response, exchange)
+                else:
+                    exchange.respond(response.status_code, answers.headers_of(response), response.content)
+        except (asyncio.CancelledError, ConnectionResetError) as error:
+            if isinstance(error, ConnectionResetError) and not exchange.disconnected:
+                self._fail(error, request, exchange, streaming)
+            elif isinstance(error, asyncio.CancelledError) and not exchange.disconnected:
+                exchange.abort()
+            await self._finish(request, response, body, thread)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        except (GeneratorExit, KeyboardInterrupt):
+            thread.release()
+            raise
+        except NoThreadInTime as error:
+            log.warning("%s: %s", error, source.get("path") or source.get("PATH_INFO"))
+            if streaming:
+                exchange.abort()
+            else:
+                exchange.respond(503, _RETRY_AFTER, b"No thread came free in time.")
+            body.close()
+            thread.release()
+        except BaseException as error:
+            self._fail(error, request, exchange, streaming)
+            await self._finish(request, response, body, thread)
+        else:
+            if not thread.used and lifecycle.can_close_inline(response, request, body):
+                # What response.close() would do here, less the signal that has nobody to tell anything.
+                response._resource_closers.clear()
+                response.closed = True
+                body.close()
+                thread.release()
+            else:
+                await self._finish(request, response, body, thread)
+
+    async def _respond(self, request: Any) -> Any:
+        """BaseHandler.get_response_async, with the log line on the request's thread and only where it is read."""
+        if get_urlconf() is None:
+            set_urlconf(settings.ROOT_URLCONF)
+        response = await self._chain(request)
+        response._resource_closers.append(request.close)
+        if response.status_code >= 400:
+            await self._log(request, response)
+        response._handler_class = self._sender
+        answers.widen_file_chunks(response)
+        return response
+
+    async def _log(self, request: Any, response: Any) -> None:
+        if getattr(response, "_has_been_logged", False):
+            return
+        level = logging.ERROR if response.status_code >= 500 else logging.WARNING
+        if lifecycle.would_log(django_request_log, level):
+            await sync_to_async(log_response)(
+                "%s: %s", response.reason_phrase, request.path, response=response, request=request
+            )
+        else:
+            response._has_been_logged = True
+
+    async def _signal_started(self, source: dict[str, Any]) -> None:
+        if self._asgi:
+            await signals.request_started.asend(sender=self._sender, scope=source)
+        else:
+            await signals.request_started.asend(sender=self._sender, environ=source)
+
+    async def _finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
+        """request_finished, once, whichever way the request went; then the thread is free."""
+        try:
+            if response is not None:
+                await sync_to_async(response.close)()
+            elif thread.used or not lifecycle.finished.only_own():
+                await signals.request_finished.asend(sender=self._sender)
+        except NoThreadInTime:
+            log.warning("request_finished could not be sent: no thread came free")
+        except Exception:
+            log.exception("Exception at the end of a request")
+        finally:
+            if response is None and request is not None:
+                request.close()
+            body.close()
+            thread.release()
+
+    def _fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
+        """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
+        what = f"{request.method} {request.path}" if request is not None else "a request"
+        log.error("Exception in the project: %s", what, exc_info=error)
+        if exchange.disconnected:
+            return
+        if streaming:
+            exchange.abort()
+            return
+        text = "".join(traceback.format_exception(error)) if settings.DEBUG else "Internal Server Error"
+        exchange.respond(500, [("Content-Type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
+
+
+def _enter_prefix(source: dict[str, Any], asgi: bool) -> None:
+    """Every request starts from a Context whose prefix is the project's usual one."""
+    prefix = get_script_prefix(source) if asgi else get_script_name(source)
+    if prefix and prefix != "/":
+        set_script_prefix(prefix)

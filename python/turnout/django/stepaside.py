@@ -1,0 +1,125 @@
+"""Serving through handlers that somebody replaced, through opaque ASGI applications, and `--compat`.
+
+Where an error tracker or tracer has replaced methods of Django's handlers, its outermost function is called with a
+receive/send pair as by any ASGI server, and finds our chains inside: an async request runs as on the native path, a
+sync one whole on one thread of the sync pool. An application that is not Django's handler, or `--compat`, runs as it
+is, on an exclusive thread from the pool instead of one started a request.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import SyncToAsync
+
+from turnout.django.hops import BorrowedThreads, NoThreadInTime, RequestContext, RequestThread, ThreadSource
+from turnout.django.lifecycle import prepare_thread, settle_thread
+from turnout.django.routes import SYNC
+from turnout.django.serving import SyncTrack
+from turnout.django.throughasgi import ThroughASGI, sync_track
+
+if TYPE_CHECKING:
+    from turnout.django.handler import DjangoHandler
+
+_executors = SyncToAsync.context_to_thread_executor
+_thread_context = SyncToAsync.thread_sensitive_context
+
+
+class StepAside:
+    """The plain ASGI and WSGI faces of a project."""
+
+    def __init__(self, handler: DjangoHandler) -> None:
+        self._handler = handler
+        self._through: Any = None
+        self._wsgi: Any = None
+        self._sync_threads: ThreadSource | None = None
+
+    @property
+    def uses_tracks(self) -> bool:
+        """Whether our chains run inside: a Django handler whose class overrides nothing they need."""
+        handler = self._handler
+        return handler.known and not handler.compat and not handler.overridden
+
+    async def asgi(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """One ASGI connection."""
+        if scope["type"] != "http":
+            await self._handler.application(scope, receive, send)
+            return
+        sync = self.uses_tracks and self._track(scope) == SYNC
+        source = self._borrowed() if sync else self._handler.hops
+        thread = RequestThread(source, prepare=False)
+        context = RequestContext()
+        _executors[context] = thread
+        _thread_context.set(context)
+        started = False
+
+        async def noting_send(message: dict[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._application(sync)(scope, receive, noting_send)
+        except NoThreadInTime:
+            if started:
+                raise
+            headers = [(b"retry-after", b"5"), (b"content-type", b"text/plain")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": b"No thread came free in time."})
+        except SystemExit as error:
+            # asyncio would end the loop, and the worker with it.
+            raise RuntimeError(f"SystemExit({error.code}) in the project") from error
+        finally:
+            thread.release()
+
+    def wsgi(self, environ: dict[str, Any], start_response: Any, context: contextvars.Context) -> Any:
+        """One WSGI call, in a context of its own that its iterator and close() keep."""
+        if self._wsgi is None:
+            handler = self._handler
+            self._wsgi = handler.track(SyncTrack, is_async=False) if self.uses_tracks else handler.application
+        SyncToAsync.threadlocal.task_context = []
+        return _InContext(context.run(self._wsgi, environ, start_response), context)
+
+    def _track(self, scope: dict[str, Any]) -> int:
+        headers = dict(scope.get("headers", ()))
+        host = headers.get(b"host", b"").decode("latin1")
+        path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")) or "/"
+        return self._handler.decisions.decide(path, host)[0]
+
+    def _application(self, sync: bool) -> Any:
+        if not self.uses_tracks:
+            return self._handler.application
+        if self._through is None:
+            self._through = self._handler.track(ThroughASGI, is_async=True)
+            self._through.turnout_sync = lambda: self._handler.sync_serving().handler
+        sync_track.set(sync)
+        return self._through
+
+    def _borrowed(self) -> ThreadSource:
+        if self._handler.sync_pool is None:
+            return self._handler.hops
+        if self._sync_threads is None:
+            self._sync_threads = BorrowedThreads(self._handler.sync_pool, prepare_thread, settle_thread)
+        return self._sync_threads
+
+
+class _InContext:
+    """A WSGI response whose iteration and close run in the request's context."""
+
+    def __init__(self, response: Any, context: contextvars.Context) -> None:
+        self.response = response
+        self._context = context
+        self._chunks: Any = None
+
+    def __iter__(self) -> _InContext:
+        self._chunks = self._context.run(iter, self.response)
+        return self
+
+    def __next__(self) -> bytes:
+        return self._context.run(next, self._chunks)
+
+    def close(self) -> None:
+        close = getattr(self.response, "close", None)
+        if close is not None:
+            self._context.run(close)

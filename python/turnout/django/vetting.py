@@ -1,0 +1,253 @@
+"""Which of Django's functions somebody of turnout has read and found fit for the event loop.
+
+`vetted.json` holds, for each feature release of Django, a hash of every hook and of every helper the hook calls: of the
+syntax tree without positions, docstrings and annotations, so that a patch release or another CPython that leaves the
+code alone changes nothing. A function that was changed, replaced or wrapped, or whose source cannot be read, is not
+vetted: its hook goes to the thread, with one log line.
+
+    python -m turnout.django.vetting            what has changed in the installed Django
+    python -m turnout.django.vetting --write    record the installed Django, after reading what has changed
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import inspect
+import json
+import logging
+import sys
+import textwrap
+from functools import _lru_cache_wrapper, cached_property, lru_cache
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import django
+
+log = logging.getLogger("turnout.django")
+
+TABLE = Path(__file__).with_name("vetted.json")
+# Newer CPythons add fields that say nothing about plain functions; docstrings and annotations do not run.
+_IGNORED_FIELDS = frozenset(("type_params", "type_comment", "kind", "ctx", "returns", "annotation"))
+
+
+def release() -> str:
+    """The feature release of the installed Django: "5.2"."""
+    return f"{django.VERSION[0]}.{django.VERSION[1]}"
+
+
+@lru_cache(maxsize=1)
+def table() -> dict[str, dict[str, dict[str, str]]]:
+    """Feature release -> hook -> function it stands on -> hash."""
+    return json.loads(TABLE.read_text())
+
+
+_said: set[str] = set()
+
+
+def verdict(hooks: list[str]) -> str:
+    """Why one of `hooks` may not run on the loop; empty when all are vetted."""
+    known = table().get(release())
+    if known is None:
+        return _say(f"Django {release()} is not vetted")
+    for hook in hooks:
+        functions = known.get(hook)
+        if functions is None:
+            return _say(f"{hook} is not vetted for Django {release()}")
+        for name, expected in functions.items():
+            found = fingerprint(find(name), name)
+            if found != expected:
+                return _say(f"{name} is not the function that was vetted for Django {release()}")
+    return ""
+
+
+def _say(reason: str) -> str:
+    if reason not in _said:
+        _said.add(reason)
+        log.warning("%s: its middleware uses a thread", reason)
+    return reason
+
+
+def find(name: str) -> Any:
+    """The live object behind a dotted name, without running descriptors; None when there is none."""
+    parts = name.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:split]))
+        except ImportError:
+            continue
+        for part in parts[split:]:
+            found = inspect.getattr_static(found, part, None)
+        return found
+    return None
+
+
+def plain_function(found: Any) -> FunctionType | None:
+    """The function behind a property, a static or class method or a cache of the standard library's or Django's."""
+    if isinstance(found, property):
+        found = found.fget
+    elif isinstance(found, (staticmethod, classmethod)):
+        found = found.__func__
+    elif isinstance(found, _lru_cache_wrapper):
+        found = found.__wrapped__
+    elif isinstance(found, cached_property) or type(found).__qualname__ == "cached_property":
+        found = found.func
+    return found if isinstance(found, FunctionType) else None
+
+
+def fingerprint(found: Any, name: str) -> str:
+    """Hash of what `name` runs; empty when it is not a plain function of its own module or has no readable source."""
+    function = plain_function(found)
+    if function is None or hasattr(function, "__wrapped__") or not name.startswith(f"{function.__module__}."):
+        return ""
+    home = sys.modules.get(function.__module__)
+    if home is None or function.__globals__ is not home.__dict__:
+        return ""
+    if any(cell != "__class__" for cell in function.__code__.co_freevars):
+        return ""
+    return hash_of_code(function.__code__)
+
+
+@lru_cache(maxsize=1024)
+def hash_of_code(code: CodeType) -> str:
+    """Hash of the source a code object was compiled from; empty when the source is not there."""
+    try:
+        source = inspect.getsource(code)
+    except (OSError, TypeError):
+        return ""
+    return hash_of_source(source)
+
+
+def hash_of_source(source: str) -> str:
+    """Hash of the first definition in `source`; empty when it does not parse."""
+    try:
+        tree = ast.parse(textwrap.dedent(source))
+    except SyntaxError:
+        return ""
+    return hashlib.sha256(_dump(tree.body[0]).encode()).hexdigest()[:24]
+
+
+def _dump(node: Any) -> str:
+    """The tree as text, the same on every CPython. `ast.dump` is not: it names new fields and omits empty ones."""
+    if isinstance(node, ast.AST):
+        fields = [
+            f"{name}={_dump(value)}"
+            for name in node._fields
+            if name not in _IGNORED_FIELDS and (value := _without_docstring(node, name)) is not None and value != []
+        ]
+        return f"{type(node).__name__}({', '.join(fields)})"
+    if isinstance(node, list):
+        return "[" + ", ".join(_dump(item) for item in node) + "]"
+    return repr(node)
+
+
+def _without_docstring(node: ast.AST, name: str) -> Any:
+    value = getattr(node, name, None)
+    if name == "body" and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        first = value[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            return value[1:]
+    return value
+
+
+# --- writing the table ---
+
+# Where the hooks get what they work on; `request.x` and `response.x` in them mean these classes.
+_SUBJECTS = {
+    "request": ("django.core.handlers.asgi.ASGIRequest", "django.core.handlers.wsgi.WSGIRequest"),
+    "response": ("django.http.response.HttpResponse",),
+}
+# What the hooks reach through objects that the reading above cannot follow.
+_STORES = "django.contrib.sessions.backends."
+_ALSO = {
+    "django.contrib.sessions.middleware.SessionMiddleware.process_request": [
+        f"{_STORES}base.SessionBase.__init__",
+        *(f"{_STORES}{name}.SessionStore.__init__" for name in ("db", "cache", "cached_db", "file")),
+    ],
+    "django.contrib.sessions.middleware.SessionMiddleware.process_response": [f"{_STORES}base.SessionBase.is_empty"],
+    "django.contrib.messages.middleware.MessageMiddleware.process_request": [
+        "django.contrib.messages.storage.default_storage",
+        "django.contrib.messages.storage.base.BaseStorage.__init__",
+        "django.contrib.messages.storage.fallback.FallbackStorage.__init__",
+        "django.contrib.messages.storage.session.SessionStorage.__init__",
+    ],
+    "django.contrib.messages.middleware.MessageMiddleware.process_response": [
+        "django.contrib.messages.storage.base.BaseStorage.update",
+        "django.contrib.messages.storage.base.BaseStorage._prepare_messages",
+    ],
+}
+
+
+def collect(hook: str) -> dict[str, str]:
+    """The hook and, to any depth, the plain functions of Django it calls, each with its hash."""
+    functions: dict[str, str] = {}
+    queue = [hook, *_ALSO.get(hook, ())]
+    while queue:
+        name = queue.pop()
+        found = find(name)
+        function = plain_function(found)
+        if function is None or not function.__module__.startswith("django."):
+            continue
+        name = f"{function.__module__}.{function.__qualname__}"
+        if name in functions or "<locals>" in name:
+            continue
+        functions[name] = fingerprint(find(name), name)
+        if not functions[name]:
+            del functions[name]
+            continue
+        queue += _called(function)
+    return dict(sorted(functions.items()))
+
+
+def _called(function: FunctionType) -> list[str]:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function.__code__)))
+    home, _, _ = function.__qualname__.rpartition(".")
+    owner = {"self": (f"{function.__module__}.{home}",)} if home else {}
+    subjects = {**_SUBJECTS, **owner}
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in function.__globals__:
+            target = plain_function(function.__globals__[node.id])
+            if target is not None:
+                names.append(f"{target.__module__}.{target.__qualname__}")
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            for subject in subjects.get(node.value.id, ()):
+                names += _defined_as(subject, node.attr)
+    return names
+
+
+def _defined_as(class_name: str, attribute: str) -> list[str]:
+    cls = find(class_name)
+    for base in getattr(cls, "__mro__", ()):
+        if attribute in base.__dict__:
+            return [f"{base.__module__}.{base.__qualname__}.{attribute}"]
+    return []
+
+
+def main(arguments: list[str]) -> int:
+    """Compare the installed Django with the table, or record it."""
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"])
+        django.setup()
+    from turnout.django.hooks import HOOKS
+
+    whole = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    before = whole.get(release(), {})
+    after = {hook: collect(hook) for hook in HOOKS}
+    for hook, functions in after.items():
+        for name in sorted(functions.keys() | before.get(hook, {}).keys()):
+            old, new = before.get(hook, {}).get(name), functions.get(name)
+            if old != new:
+                print(f"{hook}: {name} {'is new' if old is None else 'is gone' if new is None else 'has changed'}")
+    if "--write" in arguments:
+        whole[release()] = after
+        TABLE.write_text(json.dumps(dict(sorted(whole.items())), indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

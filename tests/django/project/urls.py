@@ -1,0 +1,50 @@
+from django.urls import include, path, re_path
+
+from project import views
+
+inner = [
+    path("detail/<int:pk>/", views.async_json),
+    path("<slug:name>/edit/", views.sync_json),
+]
+
+urlpatterns = [
+    path("sync/", views.sync_json),
+    path("async/", views.async_json),
+    path("thread/", views.thread_name),
+    path("async-thread/", views.async_thread_name),
+    path("hop/", views.hop),
+    path("hop/<int:n>/", views.hop_n),
+    path("boom/", views.boom),
+    path("sync-boom/", views.sync_boom),
+    path("missing/", views.missing),
+    path("forbidden/", views.forbidden),
+    path("exit/", views.leave),
+    path("sync-exit/", views.sync_leave),
+    path("slow/", views.slow),
+    path("swallow/", views.swallow),
+    path("session/", views.session),
+    path("async-session/", views.async_session),
+    path("message/", views.message),
+    path("form/", views.form),
+    path("user/", views.user),
+    path("items/", views.items),
+    path("async-items/", views.async_items),
+    path("stream/", views.stream),
+    path("async-stream/", views.async_stream),
+    path("mixed-stream/", views.mixed_stream),
+    path("endless/", views.endless),
+    path("file/", views.file),
+    path("async-file/", views.async_file),
+    path("template/", views.template),
+    path("wrapped/", views.wrapped),
+    path("orphan/", views.orphan),
+    path("context/", views.context),
+    path("bad-header/", views.bad_header),
+    path("tx/", views.open_transaction),
+    path("in-tx/", views.in_transaction),
+    path("loop/", views.loop_of_async_to_sync),
+    path("echo/", views.echo),
+    path("shop/<str:city>/", include(inner)),
+    re_path(r"^old/(?P<year>[0-9]{4})/$", views.sync_json),
+    re_path(r"^any/", views.async_json),
+]
