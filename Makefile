@@ -35,8 +35,8 @@ fmt: ## format the Rust and Python sources
 	@scripts/build environment
 	@scripts/lint --fix
 
-docs: build ## write docs/guide/options.md again from the table of options
-	@scripts/venv-run python scripts/options_reference.py
+docs: ## write docs/guide/options.md again from the table of options
+	@cargo run --quiet --package turnout-config --example reference > docs/guide/options.md
 
 clean: ## remove what the targets above made (virtual environments, target/, caches)
 	@scripts/clean

@@ -7,10 +7,12 @@
 
 mod cli;
 mod file;
+mod reference;
 mod settings;
 mod table;
 mod value;
 
 pub use cli::{Command, ConfigError, Surroundings, parse};
+pub use reference::reference;
 pub use settings::{AccessLogFormat, Interface, LogLevel, Settings};
 pub use table::{Group, OPTIONS, Opt, Takes};
