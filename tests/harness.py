@@ -65,7 +65,7 @@ class Serving:
             time.sleep(0.01)
         return log
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         """To the supervisor."""
         self.process.send_signal(number)
 
@@ -78,7 +78,7 @@ class Serving:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, and wait."""
-        self.signal(number)
+        self.send_signal(number)
         return self.wait()
 
 
