@@ -44,11 +44,15 @@ class Site(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64  # the default of 5 drops one of eight calls at once, for a second
+
+
 class WithSite(TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+        server = Server(("127.0.0.1", 0), Site)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         cls.addClassCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
