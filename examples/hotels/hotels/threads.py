@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 from asgiref.sync import SyncToAsync
@@ -44,32 +45,33 @@ class Watch:
 
 
 class Sampler:
-    """One thread that looks around every few milliseconds, while there is anything to watch."""
+    """One thread that looks around every few milliseconds while there is anything to watch, and sleeps otherwise."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._wanted = threading.Event()
         self._watches: set[Watch] = set()
-        self._running = False
+        self._thread: threading.Thread | None = None
 
     def add(self, watch: Watch) -> None:
         with self._lock:
             self._watches.add(watch)
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="thread-watch", daemon=True).start()
+            self._wanted.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="thread-watch", daemon=True)
+                self._thread.start()
 
     def remove(self, watch: Watch) -> None:
         with self._lock:
             self._watches.discard(watch)
+            if not self._watches:
+                self._wanted.clear()
 
     def _run(self) -> None:
-        while True:
+        while self._wanted.wait():
             time.sleep(INTERVAL)
             taken = threads_taken()
             with self._lock:
-                if not self._watches:
-                    self._running = False
-                    return
                 for watch in self._watches:
                     watch.threads = max(watch.threads, taken)
 
@@ -81,7 +83,7 @@ def threads_taken() -> int:
     """Threads of this process that are inside a request, or kept for one, now."""
     apart = {threading.get_ident(), threading.main_thread().ident}
     inside = {ident for ident, frame in sys._current_frames().items() if ident not in apart and _in_a_request(frame)}
-    return len((inside | _kept()) - apart)
+    return len(inside | _kept() - apart)
 
 
 def _in_a_request(frame: FrameType | None) -> bool:
@@ -92,7 +94,16 @@ def _in_a_request(frame: FrameType | None) -> bool:
     return False
 
 
-def _kept() -> set[int | None]:
-    """asgiref gives each async request that ever needs a thread one of its own, until the request ends."""
-    executors = list(SyncToAsync.context_to_thread_executor.values())
-    return {thread.ident for executor in executors for thread in list(getattr(executor, "_threads", ()))}
+def _kept() -> set[object]:
+    """asgiref gives an async request that ever needs a thread one of its own, until the request ends.
+
+    Its table holds a standard pool of one thread under most servers, and an object of the server's own under turnout,
+    which has a thread (`_thread`) or has not.
+    """
+    kept: set[object] = set()
+    for executor in list(SyncToAsync.context_to_thread_executor.values()):
+        if isinstance(executor, ThreadPoolExecutor):
+            kept.update(thread.ident for thread in list(executor._threads))
+        elif getattr(executor, "_thread", None) is not None:
+            kept.add(id(executor))
+    return kept
