@@ -102,7 +102,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="turnout demo",
-        description="Runs one hotel search, written five ways, against simulated booking sites: what does each way cost?",
+        description="One hotel search, written five ways, against simulated booking sites, and says what each costs.",
         allow_abbrev=False,
     )
     parser.add_argument(

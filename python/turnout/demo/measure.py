@@ -1,4 +1,4 @@
-"""What one way costs: time alone, time in a crowd, and the server's threads and memory while the crowd's calls are out."""
+"""What one way costs: time alone and in a crowd, and the server's threads and memory while the calls are out."""
 
 from __future__ import annotations
 
