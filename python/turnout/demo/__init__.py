@@ -49,9 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return complain(f"the demo needs {', '.join(missing)}: pip install 'turnout[demo]'")
     example = find_example()
     if example is None:
-        return complain(
-            "the demo needs examples/hotels of turnout's repository, which is not part of this installation"
-        )
+        return complain("the demo needs examples/hotels of turnout's repository, which this installation lacks")
     try:
         with ended_by_signals(), ExitStack() as stack:
             return run(options, example, stack)
@@ -126,10 +124,9 @@ def at_once(text: str) -> int:
 
 
 def find_example() -> Path | None:
-    """In a wheel the project lies beside this package, in a checkout where a link of the same name leads."""
+    """Beside this package: in a wheel it is really there, in a checkout a link of that name leads to it."""
     example = Path(__file__).resolve().parent.parent / "examples" / "hotels"
-    checkout = Path(__file__).resolve().parents[3] / "examples" / "hotels"
-    return next((place for place in (example, checkout) if (place / "manage.py").is_file()), None)
+    return example.resolve() if (example / "manage.py").is_file() else None
 
 
 @contextmanager
