@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use crate::app::Response;
 use crate::body::Body;
 use crate::config::Fault;
+use crate::framer::Refusal;
 use crate::outgoing::Content;
 
 /// Fields that speak of one connection; they are ours, never the app's (RFC 9110 section 7.6.1, RFC 9112 section 6.1).
@@ -62,6 +63,13 @@ pub(crate) fn failed() -> Answer {
 pub(crate) fn overloaded() -> Answer {
     let mut answer = own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable\n");
     answer.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+/// The framer refused what followed the head.
+pub(crate) fn refused(refusal: Refusal) -> Answer {
+    let mut answer = own(refusal.status, refusal.why);
+    answer.close = true;
     answer
 }
 

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::spool;
+use crate::wire::Wire;
 
 /// How many chunks of a streamed answer may wait for the socket: enough to keep it busy, few enough to push back.
 const STREAM_DEPTH: usize = 4;
@@ -45,7 +46,10 @@ enum Source {
     #[default]
     Empty,
     Whole(Bytes),
-    Connection(Incoming),
+    Connection {
+        incoming: Incoming,
+        wire: Arc<Wire>,
+    },
 }
 
 /// A body read to its end.
@@ -63,7 +67,7 @@ impl RequestBody {
         match &self.0 {
             Source::Empty => true,
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Connection(incoming) => incoming.is_end_stream(),
+            Source::Connection { incoming, .. } => incoming.is_end_stream(),
         }
     }
 
@@ -82,7 +86,7 @@ impl RequestBody {
                     self.0 = Source::Empty;
                     return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)));
                 }
-                Source::Connection(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
+                Source::Connection { incoming, .. } => ready!(Pin::new(incoming).poll_frame(cx)),
             };
             match frame {
                 // Trailers are judged by the framer and then dropped: no interface of Python's takes them.
@@ -91,8 +95,9 @@ impl RequestBody {
                     _ => {}
                 },
                 Some(Err(_)) => {
+                    let error = self.0.why();
                     self.0 = Source::Empty;
-                    return Poll::Ready(Some(Err(BodyError::Disconnected)));
+                    return Poll::Ready(Some(Err(error)));
                 }
                 None => {
                     self.0 = Source::Empty;
@@ -107,8 +112,22 @@ impl RequestBody {
         spool::collect(self, in_memory).await
     }
 
-    pub(crate) fn from_connection(incoming: Incoming) -> Self {
-        if incoming.is_end_stream() { Self::default() } else { Self(Source::Connection(incoming)) }
+    pub(crate) fn from_connection(incoming: Incoming, wire: &Arc<Wire>) -> Self {
+        if incoming.is_end_stream() {
+            Self::default()
+        } else {
+            Self(Source::Connection { incoming, wire: Arc::clone(wire) })
+        }
+    }
+}
+
+impl Source {
+    /// hyper only knows that it got no more; the framer knows why.
+    fn why(&self) -> BodyError {
+        match self {
+            Self::Connection { wire, .. } => wire.body_error(),
+            _ => BodyError::Disconnected,
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Limits {
     pub body_rate: u32,
     /// How long a body may take before its rate is looked at.
     pub body_grace: Duration,
+    /// How long a peer may take no byte of an answer that waits for it: then the connection is dropped.
+    pub write_time: Duration,
     /// After a refusal, how long what the peer still sends is read and thrown away so that it gets our answer.
     pub linger_time: Duration,
 }
@@ -38,6 +40,7 @@ impl Default for Limits {
             body_bytes: None,
             body_rate: 240,
             body_grace: Duration::from_secs(20),
+            write_time: Duration::from_secs(60),
             linger_time: Duration::from_secs(2),
         }
     }

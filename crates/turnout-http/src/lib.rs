@@ -7,13 +7,18 @@ mod admission;
 mod answer;
 mod app;
 mod body;
+mod clock;
+mod closing;
 mod config;
 mod connection;
 mod drain;
 mod exchange;
+pub mod framer;
 mod outgoing;
 mod serve;
 mod spool;
+mod timer;
+mod wire;
 
 pub use admission::{Admission, Neighbours};
 pub use app::{App, Connection, Request, Response};

@@ -175,6 +175,10 @@ impl Record {
         }
     }
 
+    pub(crate) fn refused(&mut self, why: &'static str) {
+        self.end(Outcome::Refused(why));
+    }
+
     pub(crate) fn status(&mut self, status: StatusCode) {
         if let Some(seen) = &mut self.seen {
             seen.status = Some(status);
@@ -188,7 +192,9 @@ impl Record {
     }
 
     fn end(&mut self, outcome: Outcome) {
-        if let Some(seen) = &mut self.seen {
+        if let Some(seen) = &mut self.seen
+            && !matches!(seen.outcome, Outcome::Refused(_))
+        {
             seen.outcome = outcome;
         }
     }

@@ -9,7 +9,7 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A connection. Reads and writes also work through `&self`, from one task.
+/// A connection.
 #[derive(Debug)]
 pub struct Stream(Kind);
 
@@ -64,39 +64,6 @@ macro_rules! on {
 }
 
 impl Stream {
-    /// Reads what is there; registers the task when nothing is. One task at a time.
-    pub fn poll_read_some(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            std::task::ready!(on!(&self.0, stream => stream.poll_read_ready(cx)))?;
-            match on!(&self.0, stream => stream.try_read(into)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-
-    /// Writes what fits; registers the task when nothing does. One task at a time.
-    pub fn poll_write_some(&self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            std::task::ready!(on!(&self.0, stream => stream.poll_write_ready(cx)))?;
-            match on!(&self.0, stream => stream.try_write(from)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-
-    /// As [`Stream::poll_write_some`], from several buffers.
-    pub fn poll_write_some_vectored(&self, cx: &mut Context<'_>, from: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            std::task::ready!(on!(&self.0, stream => stream.poll_write_ready(cx)))?;
-            match on!(&self.0, stream => stream.try_write_vectored(from)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-
     /// Sends our FIN; reading goes on.
     pub fn shutdown_write(&self) -> io::Result<()> {
         socket2::SockRef::from(self).shutdown(std::net::Shutdown::Write)
@@ -121,13 +88,18 @@ impl Stream {
         }
     }
 
-    /// Ready when the connection breaks, also after the peer's FIN was read. Cancel-safe.
-    pub async fn broken(&self) {
-        let watch = async { on!(&self.0, stream => stream.ready(Interest::ERROR).await) };
-        match watch.await {
-            Ok(ready) if !ready.is_error() && !ready.is_write_closed() => std::future::pending().await,
-            _ => {}
-        }
+    /// A future that is ready when the connection breaks, also after the peer's FIN was read. It owns what it needs.
+    pub fn breakage(&self) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+        // A descriptor of its own, so that it can be waited for whatever else waits for the connection.
+        let descriptor = self.as_fd().try_clone_to_owned()?;
+        let watched = match &self.0 {
+            Kind::Tcp(_) => Kind::Tcp(TcpStream::from_std(descriptor.into())?),
+            Kind::Unix(_) => Kind::Unix(UnixStream::from_std(descriptor.into())?),
+        };
+        Ok(async move {
+            // Ready for errors alone; a FIN in one direction is none.
+            let _ = on!(&watched, stream => stream.ready(Interest::ERROR).await);
+        })
     }
 }
 

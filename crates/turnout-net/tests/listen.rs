@@ -131,11 +131,12 @@ async fn a_reset_after_a_fin_is_noticed() {
     let (mut stream, _) = acceptor.accept().await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
+    let mut broken = std::pin::pin!(stream.breakage().unwrap());
     let soon = std::time::Duration::from_millis(50);
-    tokio::time::timeout(soon, stream.broken()).await.unwrap_err();
+    tokio::time::timeout(soon, &mut broken).await.unwrap_err();
     socket2::SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(client);
-    tokio::time::timeout(std::time::Duration::from_secs(5), stream.broken()).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(5), broken).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,379 @@
+//! One connection's bytes: read from the socket, judged by the framer, handed to hyper one message at a time.
+//!
+//! hyper is told to allow half-closed peers, so it reads only when it wants the next head or more of a body; everything else a
+//! connection must notice (a peer that leaves, time, refusals) is noticed here. Because no more than one message is ever handed
+//! over, hyper asking for a head means that it is done with the answer before it.
+//!
+//! Shared by hyper's two halves, the connection's task and the request being answered; all of them run in that one task, so the
+//! lock is never waited for.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use hyper::rt::ReadBufCursor;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use turnout_net::{Stream, Waiting};
+
+use crate::body::BodyError;
+use crate::clock::{Clock, Due};
+use crate::config::Config;
+use crate::framer::{Framer, Head, Refusal, Verdict, begun};
+
+/// One read. Also what may be held of requests that the peer sent ahead of our answers.
+const READ_BYTES: usize = 64 * 1024;
+const READ_AHEAD: usize = 16 * 1024;
+/// When time is up but bytes wait in the socket: how long until the runtime must have brought them.
+const LATE_WAKE_UP: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// One a thread instead of one a connection: ten thousand idle connections hold none.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// A connection.
+pub(crate) struct Wire {
+    state: Mutex<State>,
+    half_close: bool,
+}
+
+/// hyper's view of it.
+pub(crate) struct HyperIo(pub(crate) Arc<Wire>);
+
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and most combinations occur")]
+pub(crate) struct State {
+    pub(crate) stream: Stream,
+    framer: Framer,
+    clock: Clock,
+    /// Read, and not handed to hyper.
+    held: BytesMut,
+    /// So much of `held` was judged good.
+    passable: usize,
+    /// `held` was shown to the framer and was not enough.
+    needs_more: bool,
+    refused: Option<Refusal>,
+    /// The request that was refused is a HEAD.
+    refused_head_request: bool,
+    /// Nothing more will be read: FIN, or idle for too long.
+    ended: bool,
+    /// hyper has a request and is not done with its answer.
+    busy: bool,
+    /// hyper waits for bytes.
+    reading: bool,
+    facts: Facts,
+}
+
+/// What the framer knows of the request that hyper has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) has_underscores: bool,
+    /// When its head was complete.
+    pub(crate) received: Instant,
+}
+
+/// What the connection's task must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Nothing.
+    Fine,
+    /// The peer left: drop everything.
+    Gone,
+    /// The peer sent its FIN and still reads: watch for it breaking the connection.
+    HalfClosed,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: Stream, config: &Config) -> Self {
+        let now = Instant::now();
+        let state = State {
+            stream,
+            framer: Framer::new(&config.limits),
+            clock: Clock::new(&config.limits, now),
+            held: BytesMut::new(),
+            passable: 0,
+            needs_more: false,
+            refused: None,
+            refused_head_request: false,
+            ended: false,
+            busy: false,
+            reading: false,
+            facts: Facts { has_underscores: false, received: now },
+        };
+        Self { state: Mutex::new(state), half_close: config.half_close }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// What is known of the request that hyper just handed to the service.
+    pub(crate) fn facts(&self) -> Facts {
+        self.lock().facts
+    }
+
+    /// Why the body of the current request cannot be read to its end.
+    pub(crate) fn refused_body(&self) -> Option<Refusal> {
+        let state = self.lock();
+        state.refused.filter(|_| !state.framer.between_messages())
+    }
+
+    /// The same, as the reader of the body is told.
+    pub(crate) fn body_error(&self) -> BodyError {
+        self.refused_body().map_or(BodyError::Disconnected, Refusal::as_body_error)
+    }
+
+    /// Looks for a peer that left while hyper has no reason to read. Call after hyper was polled.
+    pub(crate) fn watch(&self, cx: &mut Context<'_>) -> Watch {
+        let mut state = self.lock();
+        if state.reading || !state.busy || state.ended {
+            return Watch::Fine;
+        }
+        while state.held.len() < READ_AHEAD {
+            let room = READ_AHEAD - state.held.len();
+            match state.read_into_held(cx, room) {
+                Poll::Pending => return Watch::Fine,
+                Poll::Ready(Ok(0)) if self.half_close && state.request_is_whole() => {
+                    state.ended = true;
+                    return Watch::HalfClosed;
+                }
+                Poll::Ready(Ok(0) | Err(_)) => return Watch::Gone,
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        // Too far ahead to look further: whether it left is seen when it is its turn.
+        Watch::Fine
+    }
+}
+
+impl State {
+    /// Call before hyper is polled: it says again whether it waits.
+    pub(crate) fn begin_poll(&mut self) {
+        self.reading = false;
+    }
+
+    /// When the connection's task must wake up, if nothing happens before.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.clock.deadline(self.reading)
+    }
+
+    /// The time is up for something, or the timer was set too early: decides which.
+    pub(crate) fn time(&mut self) -> Watch {
+        match self.clock.due(self.reading, Instant::now()) {
+            None => Watch::Fine,
+            Some(Due::Write) => Watch::Gone,
+            Some(due) => {
+                if self.stream.waiting() == Waiting::Nothing {
+                    match due {
+                        Due::Idle | Due::Write => self.ended = true,
+                        Due::Head => self.refuse(Refusal::HEAD_SLOW),
+                        Due::Body => self.refuse(Refusal::BODY_SLOW),
+                    }
+                } else {
+                    // We are late, not the peer.
+                    self.clock.grant(LATE_WAKE_UP);
+                }
+                Watch::Fine
+            }
+        }
+    }
+
+    /// Between requests, and nothing of the next one has come.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.busy && !begun(&self.held) && self.stream.waiting() == Waiting::Nothing
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Reads no further request.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// What is to be answered by whoever closes the connection: hyper never saw this request.
+    pub(crate) fn refused_head(&self) -> Option<(Refusal, bool)> {
+        let refusal = self.refused.filter(|_| self.framer.between_messages())?;
+        Some((refusal, self.refused_head_request))
+    }
+
+    /// Closing at once would make the kernel answer unread bytes with a RST, which can destroy our answer on its way
+    /// (RFC 9112 section 9.6).
+    pub(crate) fn must_linger(&self) -> bool {
+        self.refused.is_some()
+            || !self.framer.between_messages()
+            || !self.held.is_empty()
+            || self.stream.waiting() == Waiting::Bytes
+    }
+
+    fn request_is_whole(&self) -> bool {
+        self.framer.between_messages() && self.passable == 0
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refused = Some(refusal);
+        self.refused_head_request = self.framer.between_messages() && Framer::is_head_request(&self.held);
+    }
+
+    fn read_into_held(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let read = ready!(read(&mut self.stream, cx, scratch, room))?;
+            self.held.extend_from_slice(&scratch[..read]);
+            self.needs_more = false;
+            Poll::Ready(Ok(read))
+        })
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if self.busy && self.request_is_whole() {
+            // hyper wants the next head: it is done with the answer.
+            self.busy = false;
+            self.clock.idle();
+        }
+        loop {
+            if self.passable > 0 {
+                let length = self.passable.min(into.remaining());
+                into.put_slice(&self.held[..length]);
+                self.held.advance(length);
+                self.passable -= length;
+                if self.held.is_empty() {
+                    // An idle connection holds no memory for bytes.
+                    self.held = BytesMut::new();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if self.refused.is_none() && !self.held.is_empty() && !self.needs_more {
+                let verdict = self.framer.judge(&self.held);
+                self.passable = self.note(verdict);
+                continue;
+            }
+            if self.refused.is_some() || self.ended {
+                return Poll::Ready(self.nothing_more());
+            }
+            match self.read_more(cx, &mut into) {
+                Poll::Ready(Ok(Some(0))) => self.fin(),
+                Poll::Ready(Ok(Some(_))) => {}
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.reading = true;
+                    self.clock.waits(self.framer.between_messages(), begun(&self.held));
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// `None`: judged and handed over at once, which is how nearly every request goes. Otherwise what was read is held.
+    fn read_more(&mut self, cx: &mut Context<'_>, into: &mut ReadBufCursor<'_>) -> Poll<io::Result<Option<usize>>> {
+        if !self.held.is_empty() {
+            return self.read_into_held(cx, READ_AHEAD).map_ok(|read| {
+                self.clock.came(read);
+                Some(read)
+            });
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let read = ready!(read(&mut self.stream, cx, scratch, into.remaining()))?;
+            let came = &scratch[..read];
+            self.clock.came(read);
+            if came.is_empty() {
+                return Poll::Ready(Ok(Some(0)));
+            }
+            let verdict = self.framer.judge(came);
+            let good = self.note(verdict);
+            into.put_slice(&came[..good]);
+            self.held.extend_from_slice(&came[good..]);
+            Poll::Ready(Ok(if good > 0 { None } else { Some(read) }))
+        })
+    }
+
+    /// Writes down what the framer said; how many bytes are good.
+    fn note(&mut self, verdict: Verdict) -> usize {
+        match verdict {
+            Verdict::Content(good) => good,
+            Verdict::Head(good, Head { has_underscores, .. }) => {
+                self.busy = true;
+                self.facts = Facts { has_underscores, received: self.clock.head_came() };
+                good
+            }
+            Verdict::More => {
+                self.needs_more = true;
+                0
+            }
+            Verdict::Refuse(refusal) => {
+                self.refuse(refusal);
+                0
+            }
+        }
+    }
+
+    fn fin(&mut self) {
+        self.ended = true;
+        if let Some(refusal) = self.framer.cut_short(&self.held) {
+            self.refuse(refusal);
+        }
+    }
+
+    /// To hyper, the end between messages is a good one; inside one it is an error.
+    fn nothing_more(&self) -> io::Result<()> {
+        if self.framer.between_messages() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+fn read(stream: &mut Stream, cx: &mut Context<'_>, scratch: &mut [u8], most: usize) -> Poll<io::Result<usize>> {
+    let most = most.min(scratch.len());
+    let mut buffer = ReadBuf::new(&mut scratch[..most]);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
+}
+
+impl hyper::rt::Read for HyperIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        self.0.lock().poll_read(cx, into)
+    }
+}
+
+impl hyper::rt::Write for HyperIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.0.lock();
+        let written = Pin::new(&mut state.stream).poll_write(cx, from);
+        state.clock.wrote(written.is_ready());
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.0.lock();
+        let written = Pin::new(&mut state.stream).poll_write_vectored(cx, from);
+        state.clock.wrote(written.is_ready());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(())) // sockets have nothing to flush
+    }
+
+    /// Closing is the connection task's business: it may have to answer, or to linger.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
