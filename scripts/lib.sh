@@ -22,3 +22,6 @@ venv_of() {
         echo ".venv-$("$1" -c 'import sys; print("%d.%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')"
     fi
 }
+
+# What changes when other packages are wanted.
+groups_digest() { sed -n '/^\[dependency-groups\]/,/^\[tool/p' pyproject.toml | sha256sum; }
