@@ -1,12 +1,22 @@
-//! The Python extension `turnout._turnout`.
+//! The Python extension `turnout._turnout`: the only crate that names PyO3. What Python sees of it stands in `python/turnout/_turnout.pyi`.
+
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments to Python-facing functions by value")]
 
 mod access_log;
 mod command;
+mod interface;
 mod lab;
+mod pool;
 mod raw;
 mod reactor;
+mod routes;
+mod server;
 
 use pyo3::prelude::*;
+
+/// An allocator that several threads can use without waiting for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// See `python/turnout/_turnout.pyi`.
 #[pymodule]
@@ -14,7 +24,15 @@ mod _turnout {
     #[pymodule_export]
     use crate::command::{WorkerLink, command};
     #[pymodule_export]
+    use crate::interface::asgi::Cycle;
+    #[pymodule_export]
+    use crate::interface::django::Exchange;
+    #[pymodule_export]
     use crate::lab::{LabLoad, LabUpstreams};
     #[pymodule_export]
+    use crate::pool::SyncPool;
+    #[pymodule_export]
     use crate::reactor::Reactor;
+    #[pymodule_export]
+    use crate::server::Server;
 }

@@ -1,0 +1,156 @@
+//! From a request to a running ASGI app: on the loop, no thread, no hop.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use bytes::Bytes;
+use http::{StatusCode, header::CONTENT_LENGTH};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::sync::{mpsc, oneshot};
+use turnout_http::{BodyError, Collected, Request, RequestBody, Response};
+
+use super::cycle::{Cycle, Incoming};
+use super::scope;
+use crate::interface::answer::Answer;
+use crate::interface::body;
+use crate::interface::calls::{Call, Guard, Loop};
+use crate::interface::head::Head;
+use crate::reactor::Deliver;
+
+/// A body announced as no larger than this is read before the app starts, so that its first `receive()` need not wait.
+const PRELOAD: u64 = 64 * 1024;
+
+/// A plain ASGI app.
+pub(crate) struct AsgiApp {
+    event_loop: Arc<Loop>,
+    /// `turnout.asgi.run(app, scope, cycle)`: a coroutine that never raises.
+    run: Py<PyAny>,
+    app: Py<PyAny>,
+    /// The lifespan state, copied into each scope; `None` when the app has no lifespan.
+    state: Option<Py<PyDict>>,
+}
+
+impl AsgiApp {
+    pub(crate) fn new(
+        py: Python<'_>,
+        event_loop: Arc<Loop>,
+        app: Py<PyAny>,
+        state: Option<Py<PyDict>>,
+    ) -> PyResult<Arc<Self>> {
+        let run = py.import(intern!(py, "turnout.asgi"))?.getattr(intern!(py, "run"))?.unbind();
+        Ok(Arc::new(Self { event_loop, run, app, state }))
+    }
+
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let (head, body) = Head::split(request);
+        let incoming = match Preloaded::read(&head, body).await {
+            Ok(incoming) => incoming,
+            Err(error) => return body::refusal(&error),
+        };
+        let (sender, receiver) = oneshot::channel();
+        let call = self.event_loop.new_call();
+        let guard = Guard::new(self.event_loop.clone(), call.clone());
+        let (incoming, pieces) = incoming.split();
+        let start = Start { app: self.clone(), head, incoming, sender, call: call.clone() };
+        self.event_loop.reactor.deliver(Box::new(start));
+        if let Some((body, asked)) = pieces {
+            tokio::spawn(pump(self.event_loop.clone(), call, body, asked));
+        }
+        let response = receiver.await;
+        guard.disarm();
+        response.unwrap_or_else(|_| Response::plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n"))
+    }
+}
+
+enum Preloaded {
+    Whole(Bytes),
+    Streamed(RequestBody),
+}
+
+impl Preloaded {
+    async fn read(head: &Head, body: RequestBody) -> Result<Self, BodyError> {
+        if body.is_end() {
+            return Ok(Self::Whole(Bytes::new()));
+        }
+        let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_none_or(|length| length > PRELOAD) {
+            return Ok(Self::Streamed(body));
+        }
+        match body.collect(PRELOAD as usize).await? {
+            Collected::Memory(bytes) => Ok(Self::Whole(bytes)),
+            Collected::File(..) => Err(BodyError::Malformed), // longer than announced: the framer does not let it happen
+        }
+    }
+
+    fn split(self) -> (Incoming, Option<(RequestBody, mpsc::UnboundedReceiver<()>)>) {
+        match self {
+            Self::Whole(bytes) => (Incoming::Whole(bytes), None),
+            Self::Streamed(body) => {
+                // Unbounded, but each word answers one `receive()` of the app: the app bounds it.
+                let (ask, asked) = mpsc::unbounded_channel();
+                (Incoming::Pieces(ask), Some((body, asked)))
+            }
+        }
+    }
+}
+
+/// Reads a piece of the body whenever the app asks; ends with the body, or when the app has let go of its `receive`.
+async fn pump(event_loop: Arc<Loop>, call: Arc<Call>, mut body: RequestBody, mut asked: mpsc::UnboundedReceiver<()>) {
+    while asked.recv().await.is_some() {
+        let piece = body.next().await;
+        let last = !matches!(piece, Some(Ok(_)));
+        if call.done.load(SeqCst) {
+            return;
+        }
+        let number = call.number;
+        let reactor = event_loop.reactor.clone();
+        reactor.deliver(Box::new(Piece { event_loop: event_loop.clone(), number, outcome: piece }));
+        if last {
+            return;
+        }
+    }
+}
+
+struct Start {
+    app: Arc<AsgiApp>,
+    head: Head,
+    incoming: Incoming,
+    sender: oneshot::Sender<Response>,
+    call: Arc<Call>,
+}
+
+impl Deliver for Start {
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        let Self { app, head, incoming, sender, call } = *self;
+        let answer = Answer::new(app.event_loop.clone(), call.clone(), sender);
+        let scope = scope::build(py, &head, None)?;
+        if let Some(state) = &app.state {
+            scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
+        }
+        let cycle = Bound::new(py, Cycle::new(answer, incoming))?;
+        let coroutine = app.run.bind(py).call1((&app.app, scope, &cycle))?;
+        app.event_loop.keep_cycle(&call, cycle.unbind());
+        app.event_loop.start(py, &call, &coroutine)
+    }
+}
+
+struct Piece {
+    event_loop: Arc<Loop>,
+    number: u64,
+    outcome: Option<Result<Bytes, BodyError>>,
+}
+
+impl Deliver for Piece {
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        let Some(cycle) = self.event_loop.cycle(py, self.number) else { return Ok(()) };
+        let mut cycle = cycle.bind(py).borrow_mut();
+        match self.outcome {
+            Some(Ok(piece)) => cycle.piece(py, Some(piece)),
+            None => cycle.piece(py, None),
+            Some(Err(BodyError::Disconnected)) => cycle.disconnect(py),
+            Some(Err(error)) => cycle.refuse(py, body::refusal(&error)),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Requests that are with Python now: how the runtime reaches them when the client leaves or more of the body comes.
+//!
+//! A tokio task must hold no Python object (it may be dropped without the GIL), so it holds a number; the objects lie here and are
+//! touched only with the GIL. The lock is never held across a call into Python: an entry is taken out or cloned first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyConnectionResetError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::asgi::Cycle;
+use crate::reactor::{Deliver, Handle};
+
+/// The event loop as the interfaces use it, shared by all requests of a worker.
+pub(crate) struct Loop {
+    pub(crate) reactor: Handle,
+    pub(crate) asyncio: Py<PyAny>,
+    calls: Mutex<FxHashMap<u64, Entry>>,
+    pending: Mutex<FxHashMap<u64, Py<PyAny>>>,
+    numbers: AtomicU64,
+}
+
+/// What Python holds of one request.
+#[derive(Default)]
+pub(crate) struct Entry {
+    /// The task that runs it: asyncio itself keeps only a weak reference.
+    pub(crate) task: Option<Py<PyAny>>,
+    /// Its `receive` and `send`, for a plain ASGI app.
+    pub(crate) cycle: Option<Py<Cycle>>,
+}
+
+/// One request from the runtime's side.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) number: u64,
+    /// The client left before the answer was whole.
+    pub(crate) gone: AtomicBool,
+    /// The answer is whole, or broken off by the app: nothing is left to cancel.
+    pub(crate) done: AtomicBool,
+}
+
+impl Loop {
+    pub(crate) fn new(reactor: Handle, asyncio: Py<PyAny>) -> Arc<Self> {
+        Arc::new(Self {
+            reactor,
+            asyncio,
+            calls: Mutex::default(),
+            pending: Mutex::default(),
+            numbers: AtomicU64::new(1),
+        })
+    }
+
+    pub(crate) fn new_call(&self) -> Arc<Call> {
+        let number = self.numbers.fetch_add(1, Relaxed);
+        Arc::new(Call { number, gone: AtomicBool::new(false), done: AtomicBool::new(false) })
+    }
+
+    /// Runs a coroutine as a task on the loop and keeps it until [`Loop::forget`].
+    pub(crate) fn start(&self, py: Python<'_>, call: &Call, coroutine: &Bound<'_, PyAny>) -> PyResult<()> {
+        let task = self.asyncio.call_method1(py, intern!(py, "create_task"), (coroutine,))?;
+        // An eager task may have ended already, and with it the call.
+        if !call.done.load(SeqCst) || !task.bind(py).call_method0(intern!(py, "done"))?.is_truthy()? {
+            self.calls.lock().entry(call.number).or_default().task = Some(task);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn keep_cycle(&self, call: &Call, cycle: Py<Cycle>) {
+        self.calls.lock().entry(call.number).or_default().cycle = Some(cycle);
+    }
+
+    pub(crate) fn cycle(&self, py: Python<'_>, number: u64) -> Option<Py<Cycle>> {
+        self.calls.lock().get(&number).and_then(|entry| entry.cycle.as_ref().map(|cycle| cycle.clone_ref(py)))
+    }
+
+    /// Lets go of a request; with the GIL.
+    pub(crate) fn forget(&self, call: &Call) {
+        let entry = self.calls.lock().remove(&call.number);
+        drop(entry);
+    }
+
+    /// A future of the loop that `settle` will resolve, and its number.
+    pub(crate) fn new_future<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyAny>)> {
+        let future = self.asyncio.bind(py).call_method0(intern!(py, "create_future"))?;
+        let number = self.numbers.fetch_add(1, Relaxed);
+        self.pending.lock().insert(number, future.clone().unbind());
+        Ok((number, future))
+    }
+
+    /// Tells the request that its client left: the task is cancelled, or `receive()` says so.
+    fn tell_gone(&self, py: Python<'_>, call: &Call) -> PyResult<()> {
+        if call.done.load(SeqCst) {
+            return Ok(());
+        }
+        let (task, cycle) = match self.calls.lock().get(&call.number) {
+            Some(entry) => (
+                entry.task.as_ref().map(|task| task.clone_ref(py)),
+                entry.cycle.as_ref().map(|cycle| cycle.clone_ref(py)),
+            ),
+            None => return Ok(()),
+        };
+        match (cycle, task) {
+            (Some(cycle), _) => cycle.bind(py).borrow_mut().disconnect(py),
+            (None, Some(task)) => task.call_method0(py, intern!(py, "cancel")).map(drop),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Held by the connection's task while it waits for an answer: dropped early, the client has left.
+pub(crate) struct Guard {
+    event_loop: Arc<Loop>,
+    call: Option<Arc<Call>>,
+}
+
+impl Guard {
+    pub(crate) fn new(event_loop: Arc<Loop>, call: Arc<Call>) -> Self {
+        Self { event_loop, call: Some(call) }
+    }
+
+    /// The answer's head is there: from now on its body tells.
+    pub(crate) fn disarm(mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.gone.store(true, SeqCst);
+            let event_loop = self.event_loop.clone();
+            self.event_loop.reactor.deliver(Box::new(Gone { event_loop, call }));
+        }
+    }
+}
+
+/// The client left.
+pub(super) struct Gone {
+    pub(super) event_loop: Arc<Loop>,
+    pub(super) call: Arc<Call>,
+}
+
+impl Deliver for Gone {
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        self.event_loop.tell_gone(py, &self.call)
+    }
+}
+
+/// A future made by [`Loop::new_future`] has its outcome: `None`, or the client left.
+pub(crate) struct Settle {
+    pub(crate) event_loop: Arc<Loop>,
+    pub(crate) number: u64,
+    pub(crate) gone: bool,
+}
+
+impl Deliver for Settle {
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        let Some(future) = self.event_loop.pending.lock().remove(&self.number) else { return Ok(()) };
+        let future = future.bind(py);
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(()); // cancelled meanwhile
+        }
+        if self.gone {
+            future.call_method1(intern!(py, "set_exception"), (gone(py),))?;
+        } else {
+            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a writer gets when nobody reads any more: an OSError, as the ASGI specification asks since 2.4.
+pub(super) fn gone(py: Python<'_>) -> Py<PyAny> {
+    PyConnectionResetError::new_err("the client closed the connection").into_value(py).into_any()
+}

@@ -1,0 +1,183 @@
+//! From a request to its track.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::sync::oneshot;
+use turnout_http::{Collected, Request, Response};
+
+use super::exchange::Exchange;
+use super::sync::SyncJob;
+use crate::interface::answer::Answer;
+use crate::interface::asgi::scope;
+use crate::interface::calls::{Call, Guard, Loop};
+use crate::interface::head::Head;
+use crate::interface::wsgi::environ::{self, Facts};
+use crate::interface::{IN_MEMORY, body, internal_error, log_failure};
+use crate::pool::Pool;
+use crate::reactor::Deliver;
+use crate::routes::{Routes, Track};
+
+/// A Django project.
+pub(crate) struct DjangoApp {
+    pub(super) event_loop: Arc<Loop>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) methods: Methods,
+    routes: Routes,
+    request_class: RequestClass,
+    in_memory: usize,
+    facts: Facts,
+}
+
+/// The bound methods of `DjangoHandler`, looked up once.
+pub(super) struct Methods {
+    pub(super) serve_sync: Py<PyAny>,
+    pub(super) finish_sync: Py<PyAny>,
+    serve_async: Py<PyAny>,
+    pub(super) chunks: Py<PyAny>,
+    pub(super) stream: Py<PyAny>,
+    decide: Py<PyAny>,
+}
+
+/// One per deployment: the project's entry point decides (DESIGN section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestClass {
+    Asgi,
+    Wsgi,
+}
+
+/// A request ready for Python: its body is complete.
+pub(super) struct Prepared {
+    pub(super) head: Head,
+    pub(super) body: Collected,
+    pub(super) sender: oneshot::Sender<Response>,
+    pub(super) call: Arc<Call>,
+}
+
+impl DjangoApp {
+    pub(crate) fn new(
+        handler: &Bound<'_, PyAny>,
+        event_loop: Arc<Loop>,
+        pool: Arc<Pool>,
+        facts: Facts,
+    ) -> PyResult<Arc<Self>> {
+        let method = |name: &str| PyResult::Ok(handler.getattr(name)?.unbind());
+        let methods = Methods {
+            serve_sync: method("serve_sync")?,
+            finish_sync: method("finish_sync")?,
+            serve_async: method("serve_async")?,
+            chunks: method("chunks")?,
+            stream: method("stream")?,
+            decide: method("decide")?,
+        };
+        let table: Vec<(Option<String>, u8)> = handler.call_method0("routes")?.extract()?;
+        let table: PyResult<Vec<_>> =
+            table.into_iter().map(|(pattern, track)| Ok((pattern, Track::from_number(track)?))).collect();
+        let request_class = match handler.getattr("request_kind")?.extract::<String>()?.as_str() {
+            "asgi" => RequestClass::Asgi,
+            "wsgi" => RequestClass::Wsgi,
+            other => return Err(PyValueError::new_err(format!("no request class is called {other:?}"))),
+        };
+        let in_memory = match handler.getattr_opt("body_in_memory")? {
+            Some(bytes) => bytes.extract()?,
+            None => IN_MEMORY,
+        };
+        Ok(Arc::new(Self { event_loop, pool, methods, routes: Routes::new(table?), request_class, in_memory, facts }))
+    }
+
+    pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let (head, body) = Head::split(request);
+        // A request takes a thread, or a turn of the loop, only when its body is complete.
+        let body = if body.is_end() { Ok(body::empty()) } else { body.collect(self.in_memory).await };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return body::refusal(&error),
+        };
+        let (sender, receiver) = oneshot::channel();
+        let call = self.event_loop.new_call();
+        let guard = Guard::new(self.event_loop.clone(), call.clone());
+        let track = self.track(&head);
+        let request = Prepared { head, body, sender, call };
+        match track {
+            Some(Track::Sync) => self.run_sync(request),
+            Some(Track::Async) => {
+                self.event_loop.reactor.deliver(Box::new(Start { app: self.clone(), request, decided: true }));
+            }
+            None => self.event_loop.reactor.deliver(Box::new(Start { app: self.clone(), request, decided: false })),
+        }
+        let response = receiver.await;
+        guard.disarm();
+        response.unwrap_or_else(|_| internal_error())
+    }
+
+    fn track(&self, head: &Head) -> Option<Track> {
+        // Not UTF-8: Django has its own rules for it, so Django decides.
+        std::str::from_utf8(&head.path()).ok().and_then(|path| self.routes.decide(path, head.host()))
+    }
+
+    fn run_sync(self: &Arc<Self>, request: Prepared) {
+        self.pool.push(Box::new(SyncJob { app: self.clone(), request }));
+    }
+
+    /// `scope` or `environ`, and the body as a file.
+    pub(super) fn arguments<'py>(
+        &self,
+        py: Python<'py>,
+        head: &Head,
+        body: Collected,
+    ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyAny>)> {
+        let length = body::length(&body);
+        let file = body::to_file(py, body)?;
+        let dict = match self.request_class {
+            RequestClass::Asgi => scope::build(py, head, Some(length))?,
+            RequestClass::Wsgi => environ::build(py, head, file.clone(), length, self.facts)?,
+        };
+        Ok((dict, file))
+    }
+}
+
+/// To the loop thread: run it there, or first find out its track.
+struct Start {
+    app: Arc<DjangoApp>,
+    request: Prepared,
+    decided: bool,
+}
+
+impl Start {
+    fn decide(&self, py: Python<'_>) -> PyResult<Track> {
+        let head = &self.request.head;
+        let path = String::from_utf8_lossy(&head.path()).into_owned();
+        let decision = self.app.methods.decide.bind(py).call1((&path, head.host()))?;
+        let (track, may_learn): (u8, bool) = decision.extract()?;
+        let track = Track::from_number(track)?;
+        if may_learn {
+            self.app.routes.learn(&path, head.host(), track);
+        }
+        Ok(track)
+    }
+
+    fn run(self, py: Python<'_>) -> PyResult<()> {
+        if !self.decided && self.decide(py)? == Track::Sync {
+            self.app.run_sync(self.request);
+            return Ok(());
+        }
+        let Self { app, request: Prepared { head, body, sender, call }, .. } = self;
+        let answer = Answer::new(app.event_loop.clone(), call.clone(), sender);
+        let (dict, file) = app.arguments(py, &head, body)?;
+        let exchange = Bound::new(py, Exchange::new(answer))?;
+        let coroutine = app.methods.serve_async.bind(py).call1((dict, file, exchange))?;
+        app.event_loop.start(py, &call, &coroutine)
+    }
+}
+
+impl Deliver for Start {
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        let (method, path) = (self.request.head.method.clone(), self.request.head.target.path().to_owned());
+        if let Err(error) = self.run(py) {
+            log_failure(py, &error, "The request could not be started", &method, &path);
+        }
+        Ok(())
+    }
+}

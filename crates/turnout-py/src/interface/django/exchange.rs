@@ -1,0 +1,74 @@
+//! How an async Django request answers: see `Exchange` in `_turnout.pyi`.
+
+use bytes::Bytes;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::interface::answer::Answer;
+use crate::interface::headers;
+
+/// The answer of one async request; on the loop thread only.
+#[pyclass(module = "turnout._turnout")]
+pub(crate) struct Exchange {
+    answer: Answer,
+}
+
+impl Exchange {
+    pub(crate) fn new(answer: Answer) -> Self {
+        Self { answer }
+    }
+}
+
+#[pymethods]
+impl Exchange {
+    /// The whole answer at once. ValueError when status or headers cannot be sent: nothing was sent then.
+    fn respond(
+        &mut self,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        body: &Bound<'_, PyBytes>,
+    ) -> PyResult<()> {
+        let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
+        self.answer.respond(status, headers, Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    /// The head of a streamed answer.
+    fn start(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
+        self.answer.start(status, headers)
+    }
+
+    /// A piece of a streamed answer: awaitable, for the client may read slowly. ConnectionResetError when it left.
+    fn write<'py>(&mut self, py: Python<'py>, chunk: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
+        self.answer.write(py, Bytes::copy_from_slice(chunk.as_bytes()))
+    }
+
+    /// The last piece was written.
+    fn end(&mut self) -> PyResult<()> {
+        self.answer.end()
+    }
+
+    /// Gives up: a 500 before the head, a closed connection after it; nothing after the end.
+    fn abort(&mut self) {
+        self.answer.abort();
+    }
+
+    /// True when the client left before the answer was whole.
+    #[getter]
+    fn disconnected(&self) -> bool {
+        self.answer.is_disconnected()
+    }
+
+    /// True once the head was given.
+    #[getter]
+    fn started(&self) -> bool {
+        !self.answer.is_unanswered()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // The coroutine has ended, its frame is gone: so may the task be.
+        self.answer.event_loop().clone().forget(&self.answer.call);
+    }
+}

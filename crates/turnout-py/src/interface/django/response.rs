@@ -1,0 +1,73 @@
+//! Django's HttpResponse read from Rust: status, headers, cookies, content.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+
+use crate::interface::headers;
+
+/// Status and headers, cookies among them.
+pub(super) fn head(response: &Bound<'_, PyAny>) -> PyResult<(StatusCode, HeaderMap)> {
+    let py = response.py();
+    let status = headers::status(&response.getattr(intern!(py, "status_code"))?)?;
+    let mut fields = HeaderMap::new();
+    if let Some(store) = store(response)? {
+        for (_, pair) in store.iter() {
+            append_pair(&mut fields, &pair)?;
+        }
+    } else {
+        for pair in response.call_method0(intern!(py, "items"))?.try_iter()? {
+            append_pair(&mut fields, &pair?)?;
+        }
+    }
+    let cookies = response.getattr(intern!(py, "cookies"))?;
+    if cookies.is_truthy()? {
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "header"), intern!(py, ""))?;
+        for cookie in cookies.call_method0(intern!(py, "values"))?.try_iter()? {
+            let line: String = cookie?.call_method(intern!(py, "output"), (), Some(&options))?.extract()?;
+            let line = PyString::new(py, line.trim_start());
+            headers::append(&mut fields, intern!(py, "set-cookie").as_any(), line.as_any())?;
+        }
+    }
+    Ok((status, fields))
+}
+
+/// The dict behind Django's own ResponseHeaders: lower-case name to (name, value). Anything else is asked for its items.
+fn store<'py>(response: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    static RESPONSE_HEADERS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = response.py();
+    let headers = response.getattr(intern!(py, "headers"))?;
+    if !headers.get_type().is(RESPONSE_HEADERS.import(py, "django.http.response", "ResponseHeaders")?) {
+        return Ok(None);
+    }
+    Ok(headers.getattr(intern!(py, "_store"))?.cast_into::<PyDict>().ok())
+}
+
+fn append_pair(fields: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
+    headers::append(fields, &name, &value)
+}
+
+/// The content of a response that is not streamed.
+pub(super) fn content(response: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    let content = response.getattr(intern!(response.py(), "content"))?;
+    let content = content.cast::<PyBytes>().map_err(|_| PyTypeError::new_err("a response's content must be bytes"))?;
+    Ok(Bytes::copy_from_slice(content.as_bytes()))
+}
+
+pub(super) fn is_streaming(response: &Bound<'_, PyAny>) -> PyResult<bool> {
+    response.getattr(intern!(response.py(), "streaming"))?.is_truthy()
+}
+
+/// True when its pieces come from an async iterator.
+pub(super) fn is_async(response: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match response.getattr_opt(intern!(response.py(), "is_async"))? {
+        Some(is_async) => is_async.is_truthy(),
+        None => Ok(false),
+    }
+}

@@ -1,0 +1,118 @@
+//! The sync track: middleware, view and closing in one go on one thread of the pool.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::call::{DjangoApp, Prepared};
+use super::exchange::Exchange;
+use super::response;
+use crate::interface::answer::Answer;
+use crate::interface::{busy, log_failure};
+use crate::pool::Job;
+use crate::reactor::Deliver;
+
+pub(super) struct SyncJob {
+    pub(super) app: Arc<DjangoApp>,
+    pub(super) request: Prepared,
+}
+
+impl Job for SyncJob {
+    fn run(self: Box<Self>, py: Python<'_>) {
+        let Self { app, request: Prepared { head, body, sender, call } } = *self;
+        let mut answer = Answer::new(app.event_loop.clone(), call, sender);
+        let outcome =
+            app.arguments(py, &head, body).and_then(|arguments| app.methods.serve_sync.bind(py).call1(arguments));
+        let failed = |error: &PyErr| {
+            log_failure(py, error, "Exception while serving", &head.method, head.target.path());
+        };
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => return failed(&error),
+        };
+        match send(&app, &response, &mut answer) {
+            Ok(Sent::Whole) => {}
+            Ok(Sent::ByTheLoop) => {
+                // The loop pulls its pieces and closes it: the thread is free.
+                let stream = Stream { app: app.clone(), response: response.unbind(), answer };
+                app.event_loop.reactor.deliver(Box::new(stream));
+                return;
+            }
+            Err(error) => {
+                answer.abort();
+                if !answer.is_disconnected() {
+                    failed(&error);
+                }
+            }
+        }
+        // After the last byte was handed over, on the same thread, whatever happened: request_finished, connections, caches.
+        if let Err(error) = app.methods.finish_sync.bind(py).call1((response,)) {
+            failed(&error);
+        }
+    }
+
+    fn expire(self: Box<Self>) {
+        let _ = self.request.sender.send(busy());
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.request.call.is_abandoned(&self.request.head.method)
+    }
+}
+
+enum Sent {
+    Whole,
+    ByTheLoop,
+}
+
+fn send(app: &DjangoApp, response: &Bound<'_, PyAny>, answer: &mut Answer) -> PyResult<Sent> {
+    if !response::is_streaming(response)? {
+        let (status, headers) = response::head(response)?;
+        answer.respond(status, headers, response::content(response)?)?;
+        return Ok(Sent::Whole);
+    }
+    if response::is_async(response)? {
+        return Ok(Sent::ByTheLoop);
+    }
+    let py = response.py();
+    let (status, headers) = response::head(response)?;
+    answer.start(status, headers)?;
+    let chunks = app.methods.chunks.bind(py).call1((response,))?;
+    let written = write_all(&chunks, answer);
+    // The project's iterator is closed on the thread that pulled it, also when the client left half-way.
+    let closed = chunks.call_method0(intern!(py, "close"));
+    written?;
+    closed?;
+    answer.end()?;
+    Ok(Sent::Whole)
+}
+
+fn write_all(chunks: &Bound<'_, PyAny>, answer: &mut Answer) -> PyResult<()> {
+    for chunk in chunks.try_iter()? {
+        let chunk = chunk?;
+        let chunk = chunk.cast::<PyBytes>().map_err(|_| PyTypeError::new_err("a streamed chunk must be bytes"))?;
+        answer.write_blocking(chunk.py(), Bytes::copy_from_slice(chunk.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// An async iterator that a sync view returned. Its Python object is dropped with the GIL unless the loop is closed, when PyO3 defers it.
+struct Stream {
+    app: Arc<DjangoApp>,
+    response: Py<PyAny>,
+    answer: Answer,
+}
+
+impl Deliver for Stream {
+    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        let Self { app, response, answer } = *self;
+        let call = answer.call.clone();
+        let exchange = Bound::new(py, Exchange::new(answer))?;
+        let coroutine = app.methods.stream.bind(py).call1((response, exchange))?;
+        app.event_loop.start(py, &call, &coroutine)
+    }
+}

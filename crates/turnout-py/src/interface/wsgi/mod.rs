@@ -1,0 +1,8 @@
+//! The WSGI interface (PEP 3333): `environ`, `start_response`, an iterable of bytes. Each request runs on a thread of the sync pool.
+
+mod call;
+pub(super) mod environ;
+mod start;
+
+pub(crate) use call::WsgiApp;
+pub(crate) use environ::Facts;

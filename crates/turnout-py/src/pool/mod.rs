@@ -1,0 +1,182 @@
+//! The sync pool: long-lived threads on which sync views run whole (DESIGN section 6).
+//!
+//! [`queue`] hands jobs to threads, [`growth`] decides when one more is worth it, [`thread`] is the life of one thread.
+//! It knows jobs, not requests. Jobs come from the runtime (no GIL held) and from Python ([`SyncPool::submit`]).
+
+mod call;
+mod growth;
+mod queue;
+mod thread;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::reactor::Handle;
+use queue::{Pushed, Queue};
+use thread::Member;
+
+/// An idle thread ends after this long: it holds a database connection and a stack that nobody needs.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Work for one thread of the pool.
+pub(crate) trait Job: Send {
+    /// Does it, on a pool thread. A panic is caught and logged by the thread.
+    fn run(self: Box<Self>, py: Python<'_>);
+
+    /// It waited longer than the queue time-out. Called without the GIL.
+    fn expire(self: Box<Self>);
+
+    /// True when nobody wants it any more and it may be left undone.
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+}
+
+/// What the pool may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The most threads it grows to.
+    pub threads: usize,
+    /// How long a job may wait for a thread; `None` for ever.
+    pub queue_timeout: Option<Duration>,
+}
+
+/// The pool, shared by the runtime (pushes), its threads (pop) and Python (submits, closes).
+pub(crate) struct Pool {
+    queue: Queue<Box<dyn Job>>,
+    limits: Limits,
+    members: Mutex<Vec<Arc<Member>>>,
+    /// Only ever counts up: names are not given twice.
+    named: AtomicUsize,
+    /// Called on each thread with the GIL before it ends: its database connections are closed there.
+    on_thread_end: Mutex<Option<Py<PyAny>>>,
+}
+
+impl Pool {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::new(),
+            limits,
+            members: Mutex::default(),
+            named: AtomicUsize::new(0),
+            on_thread_end: Mutex::new(None),
+        })
+    }
+
+    /// Queues a job. The first one starts the first thread; [`growth`] starts the others.
+    pub(crate) fn push(self: &Arc<Self>, job: Box<dyn Job>) {
+        match self.queue.push(job) {
+            Pushed::Taken => {}
+            Pushed::Waits { threads: 0 } => self.start_thread(),
+            Pushed::Waits { .. } => self.queue.stir(),
+            Pushed::Closed(job) => job.expire(),
+        }
+    }
+
+    /// Watches the queue until the pool is closed: run on the runtime, so that it goes on while Python computes.
+    pub(crate) fn watch(self: &Arc<Self>, reactor: &Handle) {
+        reactor.spawn(growth::watch(self.clone()));
+    }
+
+    /// Takes no more jobs; those queued are still done.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+
+    /// Waits for the threads to end; false when some still run at the deadline. The GIL must not be held.
+    pub(crate) fn join(&self, deadline: Instant) -> bool {
+        self.queue.wait_for_end(deadline)
+    }
+
+    fn start_thread(self: &Arc<Self>) {
+        if !self.queue.admit_thread(self.limits.threads) {
+            return;
+        }
+        let name = format!("turnout-sync-{}", self.named.fetch_add(1, Relaxed) + 1);
+        let pool = self.clone();
+        let started = std::thread::Builder::new().name(name.clone()).spawn(move || thread::live(&pool, &name));
+        if started.is_err() {
+            // Out of threads or memory: those that run will get to it.
+            self.queue.dismiss_thread();
+        }
+    }
+
+    /// How many threads there are, and how many of them are computing or waiting for the GIL.
+    fn busy(&self) -> (usize, usize) {
+        let members = self.members.lock();
+        let computing = members.iter().filter(|member| member.is_computing()).count();
+        let threads = self.queue.threads();
+        // A thread that is only just starting has no entry yet, and is about to compute.
+        (threads, computing + threads.saturating_sub(members.len()))
+    }
+}
+
+/// The sync pool as Python sees it.
+#[pyclass(frozen, module = "turnout._turnout")]
+pub(crate) struct SyncPool {
+    pub(crate) pool: Arc<Pool>,
+}
+
+#[pymethods]
+impl SyncPool {
+    #[new]
+    #[pyo3(signature = (max_threads, *, queue_timeout=None))]
+    fn new(max_threads: usize, queue_timeout: Option<f64>) -> PyResult<Self> {
+        if max_threads == 0 {
+            return Err(PyValueError::new_err("a sync pool needs at least one thread"));
+        }
+        let queue_timeout = queue_timeout
+            .map(Duration::try_from_secs_f64)
+            .transpose()
+            .map_err(|error| PyValueError::new_err(format!("queue_timeout: {error}")))?;
+        Ok(Self { pool: Pool::new(Limits { threads: max_threads, queue_timeout }) })
+    }
+
+    /// Runs `function(*args)` on a thread of the pool; the outcome comes by a `concurrent.futures.Future`.
+    #[pyo3(signature = (function, /, *args))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        function: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if self.pool.queue.is_closed() {
+            return Err(PyRuntimeError::new_err("cannot schedule new calls: the sync pool is shut down"));
+        }
+        call::submit(py, &self.pool, function, args)
+    }
+
+    /// How many threads live now.
+    #[getter]
+    fn threads(&self) -> usize {
+        self.pool.queue.threads()
+    }
+
+    /// How many jobs wait for a thread now.
+    #[getter]
+    fn queued(&self) -> usize {
+        self.pool.queue.queued()
+    }
+
+    /// A callable that each thread runs before it ends.
+    fn on_thread_end(&self, py: Python<'_>, callback: Py<PyAny>) {
+        let _ = py;
+        let old = self.pool.on_thread_end.lock().replace(callback);
+        drop(old);
+    }
+
+    /// Takes no more work, lets what is queued finish and waits for the threads; False when some still run after `timeout` seconds.
+    #[pyo3(signature = (timeout=0.0))]
+    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let timeout =
+            Duration::try_from_secs_f64(timeout.max(0.0)).map_err(|e| PyValueError::new_err(e.to_string()))?;
+        self.pool.close();
+        Ok(py.detach(|| self.pool.join(Instant::now() + timeout)))
+    }
+}

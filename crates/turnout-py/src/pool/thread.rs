@@ -1,0 +1,89 @@
+//! The life of one pool thread: attached to the interpreter once, detached only while it waits for work.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use turnout_states::{Activity, Probe};
+
+use super::{IDLE, Job, Pool};
+use crate::raw;
+
+/// A thread of the pool, as the others see it.
+pub(super) struct Member {
+    /// `None` where `/proc` cannot be read: then the pool grows by waiting time alone.
+    probe: Option<Probe>,
+    busy: AtomicBool,
+}
+
+impl Member {
+    /// True when it has a job and is on a processor, ready to be, or waiting for the GIL.
+    pub(super) fn is_computing(&self) -> bool {
+        static INTERPRETER: OnceLock<Range<usize>> = OnceLock::new();
+        let interpreter = INTERPRETER.get_or_init(|| raw::py_runtime_range().unwrap_or(0..0));
+        let reading = |probe: &Probe| probe.read(interpreter).is_ok_and(|activity| activity != Activity::Waiting);
+        self.busy.load(Relaxed) && self.probe.as_ref().is_some_and(reading)
+    }
+}
+
+/// Runs jobs until there are none for a while, or the pool closes. The thread's whole life.
+pub(super) fn live(pool: &Arc<Pool>, name: &str) {
+    let member = Arc::new(Member { probe: Probe::for_this_thread().ok(), busy: AtomicBool::new(true) });
+    pool.members.lock().push(member.clone());
+    Python::attach(|py| {
+        introduce(py, name);
+        work(py, pool, &member);
+        say_goodbye(py, pool);
+    });
+    pool.members.lock().retain(|other| !Arc::ptr_eq(other, &member));
+    let stays = pool.queue.is_last_with_work();
+    pool.queue.dismiss_thread();
+    if stays {
+        pool.start_thread();
+    }
+}
+
+fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Member) {
+    loop {
+        member.busy.store(false, Relaxed);
+        let Some(job) = py.detach(|| pool.queue.next(IDLE)) else { return };
+        member.busy.store(true, Relaxed);
+        if !job.is_abandoned() {
+            run(py, job);
+        }
+    }
+}
+
+/// One panic is one failed job, never a lost thread. What a job owes its client it owes by dropping: see the interfaces.
+fn run(py: Python<'_>, job: Box<dyn Job>) {
+    if catch_unwind(AssertUnwindSafe(|| job.run(py))).is_err() {
+        let logged = py
+            .import(intern!(py, "logging"))
+            .and_then(|logging| logging.call_method1(intern!(py, "getLogger"), ("turnout",)))
+            .and_then(|logger| logger.call_method1(intern!(py, "critical"), ("a job of the sync pool panicked",)));
+        if let Err(error) = logged {
+            error.write_unraisable(py, None);
+        }
+    }
+}
+
+/// Gives the thread its name where Python looks for it: log records and tracebacks show it.
+fn introduce(py: Python<'_>, name: &str) {
+    let named = py
+        .import(intern!(py, "threading"))
+        .and_then(|threading| threading.call_method0(intern!(py, "current_thread")))
+        .and_then(|thread| thread.setattr(intern!(py, "name"), name));
+    if let Err(error) = named {
+        error.write_unraisable(py, None);
+    }
+}
+
+fn say_goodbye(py: Python<'_>, pool: &Pool) {
+    let callback = pool.on_thread_end.lock().as_ref().map(|callback| callback.clone_ref(py));
+    if let Some(Err(error)) = callback.as_ref().map(|callback| callback.call0(py)) {
+        error.write_unraisable(py, callback.as_ref().map(|callback| callback.bind(py)));
+    }
+}

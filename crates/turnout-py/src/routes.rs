@@ -1,0 +1,115 @@
+//! Which track a path takes, asked on the runtime without the GIL (DESIGN section 5).
+//!
+//! The URLconf comes flattened, in match order. A wrong answer costs time, never correctness: both of Django's chains run both kinds of view.
+//! What cannot be decided here is decided by Python on the loop, and learned.
+
+use parking_lot::RwLock;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use regex::{RegexSet, RegexSetBuilder};
+use rustc_hash::FxHashMap;
+
+/// Paths are learned up to this many; then all are forgotten: clients choose paths, so the table must not grow with them.
+const MOST_LEARNED: usize = 1024;
+/// Longer paths are not learned: 1,024 of them would be 8 MiB.
+const LONGEST_LEARNED: usize = 256;
+/// For one compiled set of patterns; a project with ten thousand routes stays below.
+const PATTERN_MEMORY: usize = 64 << 20;
+
+/// Where a request runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Track {
+    /// Whole, on a thread of the sync pool.
+    Sync,
+    /// On the event loop.
+    Async,
+}
+
+impl Track {
+    pub(crate) fn from_number(number: u8) -> PyResult<Self> {
+        match number {
+            0 => Ok(Self::Sync),
+            1 => Ok(Self::Async),
+            _ => Err(PyValueError::new_err(format!("no track has the number {number}"))),
+        }
+    }
+}
+
+/// The compiled URLconf.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    patterns: RegexSet,
+    /// For each pattern: its place in match order, and the track of its view.
+    matched: Vec<(usize, Track)>,
+    /// The place of the first route that Rust cannot match.
+    first_opaque: Option<usize>,
+    learned: RwLock<FxHashMap<Box<str>, Track>>,
+}
+
+impl Routes {
+    /// `table`: pattern (for the path without its leading slash; `None` when Rust's regex has no equivalent) and track, in match order.
+    pub(crate) fn new(table: Vec<(Option<String>, Track)>) -> Self {
+        let mut patterns = Vec::new();
+        let mut matched = Vec::new();
+        let mut first_opaque = None;
+        for (place, (pattern, track)) in table.into_iter().enumerate() {
+            match pattern.filter(|pattern| regex::Regex::new(pattern).is_ok()) {
+                Some(pattern) => {
+                    patterns.push(pattern);
+                    matched.push((place, track));
+                }
+                None => first_opaque = first_opaque.or(Some(place)),
+            }
+        }
+        match RegexSetBuilder::new(&patterns).size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY).build() {
+            Ok(patterns) => Self { patterns, matched, first_opaque, learned: RwLock::default() },
+            // Too large together: everything is decided by Python, and learned.
+            Err(_) => Self {
+                patterns: RegexSet::empty(),
+                matched: Vec::new(),
+                first_opaque: Some(0),
+                learned: RwLock::default(),
+            },
+        }
+    }
+
+    /// The track of a decoded path; `None` when only Python can tell.
+    pub(crate) fn decide(&self, path: &str, host: Option<&str>) -> Option<Track> {
+        let learned = self.learned.read();
+        if !learned.is_empty()
+            && let Some(track) = learned.get(&*key(path, host))
+        {
+            return Some(*track);
+        }
+        drop(learned);
+        let matched = self.patterns.matches(path.strip_prefix('/').unwrap_or(path)).iter().next();
+        match (matched.map(|pattern| self.matched[pattern]), self.first_opaque) {
+            (Some((place, track)), opaque) if opaque.is_none_or(|opaque| place < opaque) => Some(track),
+            (_, Some(_)) => None,
+            // No route: the 404 page, APPEND_SLASH and flatpages all want a thread.
+            (_, None) => Some(Track::Sync),
+        }
+    }
+
+    /// Remembers what Python decided, or found out to be wrong.
+    pub(crate) fn learn(&self, path: &str, host: Option<&str>, track: Track) {
+        if path.len() > LONGEST_LEARNED || host.is_some_and(|host| host.len() > LONGEST_LEARNED) {
+            return;
+        }
+        let mut learned = self.learned.write();
+        if learned.len() >= MOST_LEARNED {
+            learned.clear();
+        }
+        learned.insert(key(path, host), track);
+    }
+}
+
+/// The same path may be another view on another host (`request.urlconf`).
+fn key(path: &str, host: Option<&str>) -> Box<str> {
+    let host = host.unwrap_or("");
+    let mut key = String::with_capacity(host.len() + 1 + path.len());
+    key.push_str(host);
+    key.push('\n'); // in neither of them
+    key.push_str(path);
+    key.into_boxed_str()
+}

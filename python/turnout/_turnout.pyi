@@ -1,0 +1,115 @@
+"""The native half of turnout. Private: what is public is re-exported by the modules beside this file."""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from typing import Any, Literal, ParamSpec, TypeVar, final
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+@final
+class Cycle:
+    """One request of an ASGI app, on the loop thread only (ASGI specification 2.5, "HTTP")."""
+
+    def receive(self) -> Awaitable[dict[str, Any]]:
+        """The next event: ``http.request`` while there is body, ``http.disconnect`` once the client left or was answered."""
+
+    def send(self, message: dict[str, Any], /) -> Awaitable[None]:
+        """Takes ``http.response.start`` and ``http.response.body``. OSError once the client has left, RuntimeError out of order."""
+
+    def finish(self) -> str | None:
+        """The app returned or raised: closes what it left open and says what was wrong with that, for the log."""
+
+    @property
+    def disconnected(self) -> bool:
+        """True when the client left before the answer was whole."""
+
+@final
+class Exchange:
+    """The answer of one async Django request, on the loop thread only.
+
+    Never answered it becomes a 500; started and never ended, a closed connection. When the client leaves before the
+    answer is whole, the request's task is cancelled.
+    """
+
+    def respond(self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]], body: bytes) -> None:
+        """The whole answer at once. ValueError when status or headers cannot be sent: then nothing was sent."""
+
+    def start(self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]]) -> None:
+        """The head of a streamed answer. ValueError as in `respond`."""
+
+    def write(self, chunk: bytes) -> Awaitable[None]:
+        """A piece of a streamed answer; waits while the client reads slowly, ConnectionResetError when it left."""
+
+    def end(self) -> None:
+        """The last piece was written."""
+
+    def abort(self) -> None:
+        """Gives up: a 500 before the head, a closed connection after it, nothing after the end."""
+
+    @property
+    def disconnected(self) -> bool:
+        """True when the client left before the answer was whole."""
+
+    @property
+    def started(self) -> bool:
+        """True once the head was given."""
+
+@final
+class SyncPool:
+    """Long-lived threads for blocking work.
+
+    Starts with no thread; grows to ``max_threads`` by one whenever a call has waited 10 ms and at most 8 of the threads
+    are computing or waiting for the GIL; idle threads end after 60 s.
+    """
+
+    def __new__(cls, max_threads: int, *, queue_timeout: float | None = None) -> SyncPool:
+        """``queue_timeout``: seconds a call may wait for a thread; then its future gets TimeoutError."""
+
+    def submit(self, function: Callable[_P, _T], /, *args: _P.args) -> Future[_T]:
+        """Runs ``function(*args)`` on a thread of the pool. RuntimeError once it is closed."""
+
+    def on_thread_end(self, callback: Callable[[], object]) -> None:
+        """Each thread calls ``callback`` before it ends."""
+
+    def close(self, timeout: float = 0.0) -> bool:
+        """Takes no more work, lets what is queued finish; False when threads still run after ``timeout`` seconds."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads live now."""
+
+    @property
+    def queued(self) -> int:
+        """How many calls wait for a thread now."""
+
+@final
+class Server:
+    """Everything of one worker between its listeners and the project."""
+
+    def __new__(
+        cls,
+        event_loop: AbstractEventLoop,
+        link: Any,
+        settings: str,
+        kind: Literal["asgi", "django", "wsgi"],
+        application: Any,
+        *,
+        state: dict[str, Any] | None = None,
+        pool: SyncPool | None = None,
+    ) -> Server:
+        """``application``: an ASGI or WSGI callable, or a `turnout.django.handler.DjangoHandler`; ``settings``: JSON."""
+
+    def start(self) -> None:
+        """Begins to accept connections."""
+
+    def drain(self) -> Awaitable[None]:
+        """Stops accepting, lets requests in flight finish; done when the last connection is closed."""
+
+    def abort(self) -> None:
+        """Drops every connection."""
+
+    @property
+    def pool(self) -> SyncPool:
+        """Where sync views run."""
