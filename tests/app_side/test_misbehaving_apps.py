@@ -47,7 +47,7 @@ def app(request):
 
 def get(server, path, timeout=20):
     """Status and body, or "closed" when no whole answer came."""
-    connection = http.client.HTTPConnection(*server.address, timeout=timeout)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=timeout)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -76,7 +76,7 @@ def test_a_misdeed_costs_one_request_and_leaves_a_log_line(app, misdeed):
 
 def test_a_body_on_204_is_not_sent(app):
     server, prefix = app
-    connection = http.client.HTTPConnection(*server.address, timeout=20)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
     connection.request("GET", prefix + "body/204")
     response = connection.getresponse()
     assert (response.status, response.read()) == (204, b"")

@@ -19,7 +19,7 @@ def server():
 
 
 def call(server, method, path, **kwargs):
-    connection = http.client.HTTPConnection(*server.address, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
     connection.request(method, path, **kwargs)
     response = connection.getresponse()
     body = response.read()
@@ -40,7 +40,7 @@ def until_event(server, wanted):
 def test_the_scope_is_as_specified(server):
     headers = {"Host": "example.org", "X-Name": "a", "Cookie": "k=v"}
     scope = call(server, "GET", "/scope/%C3%A4/b%2Fc?x=%20y&z", headers=headers)
-    port = server.address[1]
+    port = server.port
     client = scope.pop("client")
     assert client[0] == "127.0.0.1"
     assert isinstance(client[1], int)
@@ -66,7 +66,7 @@ def test_the_scope_is_as_specified(server):
 
 
 def test_http_1_0_is_told_apart(server):
-    with socket.create_connection(server.address, timeout=30) as client:
+    with socket.create_connection((server.host, server.port), timeout=30) as client:
         client.sendall(b"GET /scope HTTP/1.0\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["http_version"] == "1.0"
@@ -88,7 +88,7 @@ def test_a_chunked_body_is_read_to_its_end(server):
 
 
 def test_an_app_may_answer_while_it_reads(server):
-    with socket.create_connection(server.address, timeout=30) as client:
+    with socket.create_connection((server.host, server.port), timeout=30) as client:
         client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nping\r\n")
         received = b""
         while b"ping" not in received:
@@ -100,21 +100,21 @@ def test_an_app_may_answer_while_it_reads(server):
 
 
 def test_a_client_that_leaves_is_reported(server):
-    with socket.create_connection(server.address, timeout=30) as client:
+    with socket.create_connection((server.host, server.port), timeout=30) as client:
         client.sendall(b"GET /wait-for-disconnect HTTP/1.1\r\nHost: x\r\n\r\n")
         until_event(server, "waiting")
     until_event(server, "http.disconnect")
 
 
 def test_a_client_that_leaves_while_it_uploads_is_not_taken_for_the_end_of_the_body(server):
-    with socket.create_connection(server.address, timeout=30) as client:
+    with socket.create_connection((server.host, server.port), timeout=30) as client:
         client.sendall(b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nsome")
     until_event(server, "disconnected while reading")
 
 
 def test_a_client_that_does_not_read_stops_the_app_from_writing(server):
     call(server, "GET", "/events")
-    with socket.create_connection(server.address, timeout=30) as client:
+    with socket.create_connection((server.host, server.port), timeout=30) as client:
         client.sendall(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
         client.recv(1)
         written, before = call(server, "GET", "/last-written"), None

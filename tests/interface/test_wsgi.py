@@ -17,7 +17,7 @@ def server():
 
 
 def call(server, method, path, **kwargs):
-    connection = http.client.HTTPConnection(*server.address, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
     connection.request(method, path, **kwargs)
     response = connection.getresponse()
     body = response.read()
@@ -54,7 +54,7 @@ def test_the_environ_says_what_is_true(server):
     assert environ["PATH_INFO"] == "/environ"
     assert environ["QUERY_STRING"] == "a=%20b"
     assert environ["SERVER_PROTOCOL"] == "HTTP/1.1"
-    assert environ["SERVER_PORT"] == str(server.address[1])
+    assert environ["SERVER_PORT"] == str(server.port)
     assert environ["wsgi.multithread"] is True
     assert environ["wsgi.multiprocess"] is False
     assert environ["HTTP_X_TWO"] == "1", "a name with an underscore must not pass for the other"

@@ -12,7 +12,7 @@ PLAIN = Path(__file__).parents[1] / "projects" / "plain"
 
 
 def get(server, path):
-    connection = http.client.HTTPConnection(*server.address, timeout=60)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read()
