@@ -10,6 +10,7 @@ import secrets
 
 from django import forms
 from django.conf import settings
+from django.db.models import Count, Max, Min, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotFound
 from django.shortcuts import render
 
@@ -64,12 +65,24 @@ def page(request: HttpRequest, template: str, form: SearchForm, status: int = 20
         "form": form,
         "cities": CITIES,
         "ways": WAYS.values(),
-        "recent": Search.objects.exclude(comparison="").order_by("-at")[:RECENT],
+        "recent": recent(),
         "upstreams_url": settings.HOTELS_UPSTREAMS_URL,
         "server": request.META.get("SERVER_SOFTWARE", ""),
         **more,
     }
     return render(request, template, context, status=status)
+
+
+def recent() -> QuerySet[Search, dict]:
+    """The last tours, as rows."""
+    tours = Search.objects.exclude(comparison="").values("comparison", "city", "nights")
+    figures = {
+        "ways": Count("way", distinct=True),
+        "quickest": Min("took_ms"),
+        "slowest": Max("took_ms"),
+        "last": Max("pk"),
+    }
+    return tours.annotate(**figures).order_by("-last")[:RECENT]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -69,6 +69,7 @@ class Sampler:
 
     def _run(self) -> None:
         while self._wanted.wait():
+            # First a pause: the request before this one may still be giving its thread back.
             time.sleep(INTERVAL)
             taken = threads_taken()
             with self._lock:
