@@ -55,8 +55,8 @@ def test_the_scope_is_as_specified(server):
         "query_string": "b:x=%20y&z",
         "root_path": "",
         "headers": [
-            ["b:host", "b:example.org"],
             ["b:accept-encoding", "b:identity"],
+            ["b:host", "b:example.org"],
             ["b:x-name", "b:a"],
             ["b:cookie", "b:k=v"],
         ],

@@ -57,4 +57,4 @@ def test_the_environ_says_what_is_true(server):
     assert environ["SERVER_PORT"] == str(server.port)
     assert environ["wsgi.multithread"] is True
     assert environ["wsgi.multiprocess"] is False
-    assert environ["HTTP_X_TWO"] == "1", "a name with an underscore must not pass for the other"
+    assert environ["HTTP_X_TWO"] == "1"  # a name with an underscore must not pass for the other

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::spool;
 use crate::wire::Wire;
@@ -151,8 +151,9 @@ pub enum Body {
 /// The reading end of a streamed answer.
 #[derive(Debug)]
 pub struct Chunks {
-    chunks: mpsc::Receiver<Result<Bytes, Aborted>>,
+    incoming: mpsc::Receiver<Result<Bytes, Aborted>>,
     aborted: Arc<AtomicBool>,
+    gone: Arc<Notify>,
 }
 
 /// The answer broke off: the connection is closed so that the peer can tell (RFC 9112 section 8).
@@ -176,6 +177,7 @@ pub enum SendError {
 pub struct BodySender {
     chunks: mpsc::Sender<Result<Bytes, Aborted>>,
     aborted: Arc<AtomicBool>,
+    gone: Arc<Notify>,
 }
 
 impl Body {
@@ -183,8 +185,9 @@ impl Body {
     pub fn channel() -> (BodySender, Self) {
         let (sender, receiver) = mpsc::channel(STREAM_DEPTH);
         let aborted = Arc::new(AtomicBool::new(false));
-        let chunks = Chunks { chunks: receiver, aborted: Arc::clone(&aborted) };
-        (BodySender { chunks: sender, aborted }, Self::Stream(chunks))
+        let gone = Arc::new(Notify::new());
+        let chunks = Chunks { incoming: receiver, aborted: Arc::clone(&aborted), gone: Arc::clone(&gone) };
+        (BodySender { chunks: sender, aborted, gone }, Self::Stream(chunks))
     }
 }
 
@@ -192,7 +195,7 @@ impl Chunks {
     /// The next chunk, never an empty one; `None` at the end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         loop {
-            let next = ready!(self.chunks.poll_recv(cx));
+            let next = ready!(self.incoming.poll_recv(cx));
             // What was sent before the abort is not worth sending: the peer throws the answer away.
             if self.aborted.load(Ordering::Acquire) {
                 return Poll::Ready(Some(Err(Aborted)));
@@ -202,6 +205,12 @@ impl Chunks {
                 other => return Poll::Ready(other),
             }
         }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        self.gone.notify_one();
     }
 }
 
@@ -224,9 +233,10 @@ impl BodySender {
         self.chunks.blocking_send(Ok(chunk)).map_err(|_| SendError::Disconnected)
     }
 
-    /// Ready when nobody reads any more.
-    pub async fn closed(&self) {
-        self.chunks.closed().await;
+    /// Ready when nobody reads any more: the answer was sent whole, or the peer went away. For one waiter. Does not keep the answer open.
+    pub fn reader_gone(&self) -> impl Future<Output = ()> + Send + 'static {
+        let gone = Arc::clone(&self.gone);
+        async move { gone.notified().await }
     }
 
     /// Breaks the answer off: the peer sees a closed connection, never a short answer that looks whole.

@@ -61,8 +61,9 @@ impl Answer {
     /// The head of an answer whose body follows in pieces.
     pub(crate) fn start(&mut self, status: StatusCode, headers: HeaderMap) -> PyResult<()> {
         let (sender, body) = Body::channel();
-        self.send_head(Response { status, headers, body }, State::Streaming(sender.clone()))?;
-        self.watch(sender);
+        let gone = sender.reader_gone();
+        self.send_head(Response { status, headers, body }, State::Streaming(sender))?;
+        self.watch(gone);
         Ok(())
     }
 
@@ -81,11 +82,10 @@ impl Answer {
     }
 
     /// While pieces are being written, a client that leaves is noticed even if nothing is written.
-    fn watch(&self, sender: BodySender) {
+    fn watch(&self, reader_gone: impl Future<Output = ()> + Send + 'static) {
         let (event_loop, call) = (self.event_loop.clone(), self.call.clone());
         self.event_loop.reactor.spawn(async move {
-            sender.closed().await;
-            drop(sender);
+            reader_gone.await;
             if !call.done.load(SeqCst) {
                 call.gone.store(true, SeqCst);
                 let reactor = event_loop.reactor.clone();
