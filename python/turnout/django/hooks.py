@@ -121,6 +121,7 @@ def _overrides(kind: type, home: type) -> list[str]:
             name
             for name, value in cls.__dict__.items()
             if name not in ("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__")
+            and not isinstance(value, type)
             and (callable(value) or hasattr(value, "__get__"))
         ]
     return found
@@ -263,8 +264,19 @@ _RULES: dict[type, Callable[[Any], Vetted | None]] = {
     XFrameOptionsMiddleware: _always,
 }
 
-# Every function the rules above speak about: what vetting.py keeps hashes of. The constructor is here because a request
-# may be built without calling it (requests.py).
+# What lifecycle.py does in their place while only they listen.
+LIFECYCLE = (
+    "django.db.reset_queries",
+    "django.db.close_old_connections",
+    "django.core.cache.close_caches",
+    "django.core.handlers.base.reset_urlconf",
+    "django.http.response.HttpResponseBase.close",
+    "django.http.request.HttpRequest.close",
+    "django.core.handlers.asgi.ASGIRequest.close",
+)
+
+# Every function that turnout vouches for or stands in for: what vetting.py keeps hashes of. The constructor is here
+# because a request may be built without calling it (requests.py).
 HOOKS = (
     *(
         f"{home.__module__}.{home.__qualname__}.{name}"
@@ -272,5 +284,7 @@ HOOKS = (
         for name in ("process_request", "process_response", "process_view")
         if hasattr(home, name)
     ),
+    *LIFECYCLE,
     "django.core.handlers.asgi.ASGIRequest.__init__",
+    "django.core.handlers.base.BaseHandler.get_response",
 )

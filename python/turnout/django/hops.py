@@ -54,18 +54,19 @@ class RequestThread(Executor):
     leave no connection behind.
     """
 
-    __slots__ = ("_backlog", "_borrowed", "_error", "_open", "_pool", "_prepare", "_released", "_thread", "used")
+    # Most async requests never take a thread, so what describes one has no cost before that.
+    used = False
+    _error: BaseException | None = None
+    _thread: PooledThread | None = None
+    _backlog: list[Any] | None = None
+    _borrowed: RequestThread | None = None
+    _open = 0
+    _calls = 0
+    _released = False
 
     def __init__(self, pool: ThreadSource, *, prepare: bool = True) -> None:
         self._pool = pool
         self._prepare = prepare
-        self._error: BaseException | None = None
-        self._thread: PooledThread | None = None
-        self._backlog: list[Any] | None = None
-        self._borrowed: RequestThread | None = None
-        self._open = 0
-        self._released = False
-        self.used = False
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `fn` on the request's thread, after everything submitted before."""
@@ -89,14 +90,21 @@ class RequestThread(Executor):
             future.add_done_callback(borrowed._call_done)
         return future
 
-    def release(self) -> None:
-        """Give the thread back after the calls submitted so far. Calling it again does nothing."""
+    def release(self, *, settled: bool = False) -> None:
+        """Give the thread back after the calls submitted so far. Calling it again does nothing.
+
+        `settled`: the last call has already left the thread as `settle` leaves it, so that the next request may have
+        it at once, without a turn of the thread between.
+        """
         with self._pool.lock:
             if self._released:
                 return
             self._released = True
-            if self._thread is not None:
-                self._thread.queue.put(_end_of_request)
+            thread = self._thread
+            if thread is not None:
+                if settled and thread.done == self._calls and self._pool.hands_over(thread):
+                    return
+                thread.queue.put(_end_of_request)
                 return
             backlog, self._backlog = self._backlog, None
             self._pool.forget(self)
@@ -106,6 +114,7 @@ class RequestThread(Executor):
     def _put(self, work: Any) -> None:
         """Queue one call; the pool's lock is held."""
         self.used = True
+        self._calls += 1
         if self._thread is not None:
             self._thread.queue.put(work)
         elif self._backlog is not None:
@@ -124,6 +133,8 @@ class RequestThread(Executor):
     def started_on(self, thread: PooledThread) -> None:
         """A thread is ours now; the pool's lock is held."""
         self._thread = thread
+        thread.owner = self
+        thread.done = 0
         backlog, self._backlog = self._backlog, None
         if self._prepare:
             thread.queue.put(_start_of_request)
@@ -132,6 +143,8 @@ class RequestThread(Executor):
 
     def left(self) -> None:
         """The thread is somebody else's from now on; the pool's lock is held."""
+        if self._thread is not None:
+            self._thread.owner = None
         self._thread = None
 
     def fail(self, error: BaseException) -> None:
@@ -151,10 +164,13 @@ _stop = object()
 class PooledThread:
     """One thread and its queue. Belongs to one request at a time."""
 
-    __slots__ = ("owner", "queue", "source")
+    __slots__ = ("done", "idle_since", "owner", "queue", "source")
 
     def __init__(self, source: ThreadSource) -> None:
         self.source = source
+        # Calls of the present owner that are over; only the thread itself counts up.
+        self.done = 0
+        self.idle_since = 0.0
         self.queue: SimpleQueue[Any] = SimpleQueue()
         self.owner: RequestThread | None = None
 
@@ -170,7 +186,7 @@ class PooledThread:
         source = self.source
         while True:
             try:
-                work = get(timeout=source.idle_seconds if self.owner is None else None)
+                work = get(timeout=source.idle_seconds)
             except Empty:
                 if source.may_end(self):
                     return
@@ -184,26 +200,27 @@ class PooledThread:
             elif work is _stop:
                 return
             else:
-                _run(work)
+                self._run(*work)
             del work
 
-
-def _run(work: Any) -> None:
-    future, fn, args, kwargs = work
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = fn(*args, **kwargs)
-    except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+    def _run(self, future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        if not future.set_running_or_notify_cancel():
+            self.done += 1
+            return
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException as error:
+            self.done += 1
+            future.set_exception(error)
+        else:
+            self.done += 1
+            future.set_result(result)
 
 
 class ThreadSource:
     """Where request threads come from: the pool below, or an executor of somebody else's."""
 
-    idle_seconds: float | None = None
+    idle_seconds: float = 60.0
 
     def __init__(self, prepare: Callable[[], None], settle: Callable[[], None], at_end: Callable[[], None]) -> None:
         self.lock = threading.Lock()
@@ -218,13 +235,17 @@ class ThreadSource:
     def forget(self, request: RequestThread) -> None:
         """`request` waits no longer; the lock is held."""
 
+    def hands_over(self, thread: PooledThread) -> bool:
+        """Whether a settled thread was passed on, or kept, at once; the lock is held."""
+        return False
+
     def next_owner(self, thread: PooledThread) -> bool:
         """A request has left `thread`: whether the thread lives on."""
         raise NotImplementedError
 
     def may_end(self, thread: PooledThread) -> bool:
-        """Whether an idle thread may end."""
-        raise NotImplementedError
+        """Whether a thread that had nothing to do for `idle_seconds` may end."""
+        return False
 
 
 class BorrowedThreads(ThreadSource):
@@ -237,7 +258,6 @@ class BorrowedThreads(ThreadSource):
     def take(self, request: RequestThread) -> None:
         """Queue the request's work; it starts when the executor has a thread."""
         thread = PooledThread(self)
-        thread.owner = request
         request.started_on(thread)
         self._executor.submit(thread.live)
 
@@ -246,7 +266,6 @@ class BorrowedThreads(ThreadSource):
         with self.lock:
             if thread.owner is not None:
                 thread.owner.left()
-                thread.owner = None
         return False
 
 
@@ -307,23 +326,28 @@ class HopPool(ThreadSource):
     def next_owner(self, thread: PooledThread) -> bool:
         """Hand the thread to the request that waited longest, or keep it idle."""
         with self.lock:
-            if thread.owner is not None:
-                thread.owner.left()
-                thread.owner = None
-            if self._closed:
-                self._gone(thread)
-            elif self._waiting:
-                self._give(thread, self._waiting.popleft()[1])
+            if self.hands_over(thread):
                 return True
-            else:
-                self._idle.append(thread)
-                return True
+            self._gone(thread)
         return False
 
+    def hands_over(self, thread: PooledThread) -> bool:
+        """To the request that waited longest, or to the idle ones."""
+        if self._closed:
+            return False
+        if thread.owner is not None:
+            thread.owner.left()
+        if self._waiting:
+            self._waiting.popleft()[1].started_on(thread)
+        else:
+            thread.idle_since = time.monotonic()
+            self._idle.append(thread)
+        return True
+
     def may_end(self, thread: PooledThread) -> bool:
-        """End an idle thread, unless a request took it in this very moment."""
+        """End a thread that was idle for long enough, unless a request took it in this very moment."""
         with self.lock:
-            if thread not in self._idle:
+            if thread not in self._idle or time.monotonic() - thread.idle_since < self.idle_seconds / 2:
                 return False
             self._idle.remove(thread)
             self._gone(thread)
@@ -340,30 +364,24 @@ class HopPool(ThreadSource):
 
     def _assign(self, request: RequestThread) -> bool:
         if self._idle:
-            self._give(self._idle.pop(), request)
+            request.started_on(self._idle.pop())
             return True
         if self._count >= self.cap and self._count - self._blocked() >= self.cap:
             return False
         thread = PooledThread(self)
         self._count += 1
-        self._give(thread, request)
+        request.started_on(thread)
         worker = threading.Thread(target=thread.live, name=f"turnout-hop-{next(self._names)}", daemon=True)
         try:
             worker.start()
         except RuntimeError:
             # The system gives no more threads: as at the cap, but never with nobody to wait for.
             self._count -= 1
-            thread.owner = None
             request._backlog = [work for work in _drain(thread.queue) if work is not _start_of_request]
             request.left()
             return False
         self._idents[thread] = worker.ident or 0
         return True
-
-    @staticmethod
-    def _give(thread: PooledThread, request: RequestThread) -> None:
-        thread.owner = request
-        request.started_on(thread)
 
     def _gone(self, thread: PooledThread) -> None:
         self._count -= 1

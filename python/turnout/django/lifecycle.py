@@ -6,19 +6,24 @@ an async request that never took a thread has nothing to do for either, and none
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import weakref
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core import signals
-from django.core.cache import caches, close_caches
+from django.core.cache import close_caches
 from django.core.cache.backends.base import BaseCache
 from django.core.handlers.base import reset_urlconf
 from django.db import close_old_connections, connections, reset_queries
 from django.http.response import HttpResponseBase
 from django.utils.log import RequireDebugFalse, RequireDebugTrue
+from django.utils.module_loading import import_string
+
+from turnout.django import hooks, vetting
 
 _STARTED_ON_THREAD = (reset_queries, close_old_connections)
 _FINISHED_ON_THREAD = (close_old_connections, close_caches, reset_urlconf)
@@ -52,6 +57,41 @@ started = Receivers(signals.request_started, (*_STARTED_ON_THREAD, reset_urlconf
 finished = Receivers(signals.request_finished, _FINISHED_ON_THREAD)
 
 
+@lru_cache(maxsize=1)
+def knows_receivers() -> bool:
+    """Whether Django's receivers, and what sends request_finished, are the functions that this file stands in for."""
+    return not vetting.verdict(list(hooks.LIFECYCLE))
+
+
+def begin_on_thread() -> None:
+    """What Django's receivers of request_started do, in one pass over this thread's connections."""
+    local = connections._connections
+    for alias in connections.settings:
+        connection = getattr(local, alias, None)
+        if connection is not None:
+            connection.queries_log.clear()
+            connection.close_if_unusable_or_obsolete()
+
+
+def finish_on_thread() -> None:
+    """What Django's receivers of request_finished do here: the URLconf and the caches' Local end with the Context."""
+    local = connections._connections
+    for alias in connections.settings:
+        connection = getattr(local, alias, None)
+        if connection is not None:
+            connection.close_if_unusable_or_obsolete()
+            _settle(connection)
+
+
+@lru_cache(maxsize=1)
+def caches_close_nothing() -> bool:
+    """Whether `close()` of every configured cache is the one that does nothing."""
+    try:
+        return all(import_string(config["BACKEND"]).close is BaseCache.close for config in settings.CACHES.values())
+    except ImportError:
+        return False
+
+
 def prepare_thread() -> None:
     """What request_started does on a thread, for a request that reached its thread only now."""
     receivers = [_target(entry[1]) for entry in signals.request_started.receivers]
@@ -63,9 +103,13 @@ def prepare_thread() -> None:
 def settle_thread() -> None:
     """Leave nothing of a request on its thread: an open transaction or a wrapper around queries goes with it."""
     for connection in connections.all(initialized_only=True):
-        dirty = connection.in_atomic_block or connection.run_on_commit or connection.execute_wrappers
-        if dirty and not connection.allow_thread_sharing:
-            _discard(connection)
+        _settle(connection)
+
+
+def _settle(connection: Any) -> None:
+    dirty = connection.in_atomic_block or connection.run_on_commit or connection.execute_wrappers
+    if dirty and not connection.allow_thread_sharing:
+        _discard(connection)
 
 
 def _discard(connection: Any) -> None:
@@ -93,9 +137,28 @@ def can_close_inline(response: Any, request: Any, body: Any) -> bool:
     closers = response._resource_closers
     if len(closers) != 1 or closers[0] != request.close or hasattr(request, "_files"):
         return False
-    if getattr(body, "_rolled", None) or not hasattr(body, "getbuffer"):
-        return False
-    return all(type(cache).close is BaseCache.close for cache in caches.all(initialized_only=True))
+    return caches_close_nothing() and hasattr(body, "getbuffer") and knows_receivers()
+
+
+def can_finish_directly(response: Any) -> bool:
+    """Whether `finish_directly` is the same as `response.close()` on this thread."""
+    return (
+        finished.only_own()
+        and type(response).close is HttpResponseBase.close
+        and caches_close_nothing()
+        and knows_receivers()
+    )
+
+
+def finish_directly(response: Any) -> None:
+    """HttpResponseBase.close with Django's receivers of request_finished called in one pass."""
+    for closer in response._resource_closers:
+        # Django lets a closer that fails not keep the others from running.
+        with contextlib.suppress(Exception):
+            closer()
+    response._resource_closers.clear()
+    response.closed = True
+    finish_on_thread()
 
 
 def would_log(logger: logging.Logger, level: int) -> bool:

@@ -54,6 +54,7 @@ class SyncServing:
         self.handler = handler
         self._asgi = kind == "asgi"
         self._make = RequestMaker(handler, kind)
+        self._chain = handler._middleware_chain
         self._sender = handler.turnout_sender
 
     def serve(self, source: dict[str, Any], body: Any, context: contextvars.Context) -> Any:
@@ -61,7 +62,9 @@ class SyncServing:
         # A disconnect can cancel what the view awaits through async_to_sync.
         SyncToAsync.threadlocal.task_context = []
         _enter_prefix(source, self._asgi)
-        if self._asgi:
+        if lifecycle.started.only_own() and lifecycle.knows_receivers():
+            lifecycle.begin_on_thread()
+        elif self._asgi:
             signals.request_started.send(sender=self._sender, scope=source)
         else:
             signals.request_started.send(sender=self._sender, environ=source)
@@ -75,8 +78,13 @@ class SyncServing:
         return response
 
     def _respond(self, request: Any) -> Any:
+        """BaseHandler.get_response; the thread's base Context has the URLconf set already."""
         try:
-            return self.handler.get_response(request)
+            response = self._chain(request)
+            response._resource_closers.append(request.close)
+            if response.status_code >= 400:
+                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
+            return response
         except KeyboardInterrupt:
             raise
         except BaseException:
@@ -87,13 +95,16 @@ class SyncServing:
             return response
 
     def finish(self, response: Any) -> None:
-        """Close the response: request_finished, files, the request's body."""
+        """Close the response: request_finished, files, the request's body. Inside its context, on its thread."""
         try:
-            response.close()
+            if lifecycle.can_finish_directly(response):
+                lifecycle.finish_directly(response)
+            else:
+                response.close()
+                lifecycle.settle_thread()
         finally:
             if self._asgi:
                 response.turnout_body.close()
-            lifecycle.settle_thread()
 
 
 class AsyncServing:
@@ -193,9 +204,11 @@ class AsyncServing:
 
     async def _finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
         """request_finished, once, whichever way the request went; then the thread is free."""
+        settled = False
         try:
             if response is not None:
-                await sync_to_async(response.close)()
+                await sync_to_async(_close_and_settle)(response)
+                settled = True
             elif thread.used or not lifecycle.finished.only_own():
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
@@ -206,7 +219,7 @@ class AsyncServing:
             if response is None and request is not None:
                 request.close()
             body.close()
-            thread.release()
+            thread.release(settled=settled)
 
     def _fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
         """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
@@ -219,6 +232,13 @@ class AsyncServing:
             return
         text = "".join(traceback.format_exception(error)) if settings.DEBUG else "Internal Server Error"
         exchange.respond(500, [("Content-Type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
+
+
+def _close_and_settle(response: Any) -> None:
+    try:
+        response.close()
+    finally:
+        lifecycle.settle_thread()
 
 
 def _enter_prefix(source: dict[str, Any], asgi: bool) -> None:

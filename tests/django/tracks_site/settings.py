@@ -7,13 +7,13 @@ from pathlib import Path
 SECRET_KEY = "not a secret"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
-ROOT_URLCONF = "project.urls"
+ROOT_URLCONF = "tracks_site.urls"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "project",
+    "tracks_site",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

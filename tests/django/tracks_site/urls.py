@@ -1,6 +1,6 @@
 from django.urls import include, path, re_path
 
-from project import views
+from tracks_site import views
 
 inner = [
     path("detail/<int:pk>/", views.async_json),

@@ -218,3 +218,9 @@ class Driver:
         finally:
             response.close()
         return answer
+
+
+async def until(condition: Any) -> None:
+    """Wait for what another thread is about to do; a test that waits for ever is ended by its limit of time."""
+    while not condition():
+        await asyncio.sleep(0.002)

@@ -12,7 +12,7 @@ from django.http import FileResponse, Http404, HttpResponse, JsonResponse, Strea
 from django.template.response import TemplateResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from project.models import Item
+from tracks_site.models import Item
 
 events = []
 marker = contextvars.ContextVar("marker", default="unset")

@@ -1,0 +1,95 @@
+"""The table of vetted functions: what changes a hash, what does not, and that every entry is guarded."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import logging
+import random
+import textwrap
+import types
+
+import pytest
+
+from turnout.django import vetting
+
+NAMES = sorted({name for functions in vetting.table()[vetting.release()].values() for name in functions})
+
+
+def test_the_installed_django_is_vetted_whole():
+    assert vetting.verdict(list(vetting.table()[vetting.release()])) == ""
+
+
+def test_every_release_in_the_table_vets_the_same_hooks():
+    hooks = {release: set(found) for release, found in vetting.table().items()}
+    assert len(hooks) == 3
+    assert len(set(map(frozenset, hooks.values()))) == 1
+
+
+def mutated(source: str, seed: str) -> str:
+    """The same function with one name or constant changed."""
+    tree = ast.parse(textwrap.dedent(source))
+    function = tree.body[0]
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    spots = [
+        node
+        for statement in body
+        for node in ast.walk(statement)
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Constant)) and getattr(node, "value", "") is not None
+    ]
+    spot = random.Random(seed).choice(spots)
+    if isinstance(spot, ast.Name):
+        spot.id += "_"
+    elif isinstance(spot, ast.Attribute):
+        spot.attr += "_"
+    else:
+        spot.value = (spot.value, "changed").__repr__()
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_change_of_one_token_brings_the_thread_back(name, monkeypatch, tmp_path):
+    function = vetting.plain_function(vetting.find(name))
+    file = tmp_path / "changed.py"
+    file.write_text(mutated(inspect.getsource(function.__code__), name))
+    # The same function object with other code, as an editor of the installed file would leave it.
+    changed = compile(file.read_text(), str(file), "exec")
+    code = next(const for const in changed.co_consts if isinstance(const, types.CodeType))
+    if code.co_freevars != function.__code__.co_freevars:
+        code = code.replace(co_freevars=function.__code__.co_freevars)
+    monkeypatch.setattr(function, "__code__", code)
+    hooks = [hook for hook, functions in vetting.table()[vetting.release()].items() if name in functions]
+    assert hooks
+    assert all(vetting.verdict([hook]) for hook in hooks)
+
+
+def test_docstrings_positions_and_annotations_change_nothing():
+    plain = "def f(a, b=1):\n    return a[b]\n"
+    other = '\n\n  # here\ndef f(a: int, b: "int" = 1) -> int:\n    """Says it."""\n    return a [ b ]  # there\n'
+    assert vetting.hash_of_source(plain) == vetting.hash_of_source(textwrap.dedent(other))
+    assert vetting.hash_of_source(plain) != vetting.hash_of_source(plain.replace("1", "2"))
+    assert vetting.hash_of_source("def f(:") == ""
+
+
+def test_wrapped_and_unreadable_functions_are_not_vetted():
+    import functools
+
+    function = vetting.find("django.db.reset_queries")
+
+    @functools.wraps(function)
+    def wrapper(**kwargs):
+        return function(**kwargs)
+
+    assert vetting.fingerprint(wrapper, "django.db.reset_queries") == ""
+    made: dict = {}
+    exec("def reset_queries(**kwargs): pass", made)
+    assert vetting.fingerprint(made["reset_queries"], "django.db.reset_queries") == ""
+
+
+def test_an_unknown_release_is_not_vetted_and_says_so_once(monkeypatch, caplog):
+    monkeypatch.setattr(vetting, "release", lambda: "2028.0")
+    monkeypatch.setattr(vetting, "_said", set())
+    with caplog.at_level(logging.WARNING, "turnout.django"):
+        for _ in range(3):
+            assert vetting.verdict([NAMES[0]]) == "Django 2028.0 is not vetted"
+    assert len(caplog.records) == 1

@@ -1,0 +1,139 @@
+"""Middleware of every shape a project may have."""
+
+import contextvars
+import threading
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.middleware.common import CommonMiddleware
+from django.middleware.security import SecurityMiddleware
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware, sync_only_middleware
+from django.utils.deprecation import MiddlewareMixin
+
+from tracks_site import views
+
+token = contextvars.ContextVar("token", default=None)
+
+
+def note(text):
+    views.events.append(f"{text} {threading.current_thread().name}")
+
+
+class Noting(MiddlewareMixin):
+    def process_request(self, request):
+        note("request")
+
+    def process_view(self, request, callback, args, kwargs):
+        note("view")
+
+    def process_response(self, request, response):
+        note("response")
+        return response
+
+
+class Answering(MiddlewareMixin):
+    def process_request(self, request):
+        return HttpResponse("answered")
+
+
+class Raising(MiddlewareMixin):
+    def process_request(self, request):
+        raise PermissionDenied
+
+
+class RaisingLate(MiddlewareMixin):
+    def process_response(self, request, response):
+        raise ValueError("late")
+
+
+class Stamping(MiddlewareMixin):
+    def process_response(self, request, response):
+        response["X-Stamp"] = str(response.status_code)
+        return response
+
+
+class Catching(MiddlewareMixin):
+    def process_exception(self, request, exception):
+        note("caught")
+        return HttpResponse(f"caught {exception}", status=418)
+
+
+class Templating(MiddlewareMixin):
+    def process_template_response(self, request, response):
+        response.context_data["name"] = "middleware"
+        return response
+
+
+class LoudSecurity(SecurityMiddleware):
+    def process_response(self, request, response):
+        note("loud")
+        return super().process_response(request, response)
+
+
+class ShyCommon(CommonMiddleware):
+    """Changes data only."""
+
+    response_redirect_class = CommonMiddleware.response_redirect_class
+
+
+class Rerouting(MiddlewareMixin):
+    def process_request(self, request):
+        request.urlconf = "tracks_site.other_urls"
+
+
+class NativeAsync:
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request):
+        if iscoroutinefunction(self):
+            return self.__acall__(request)
+        return self.get_response(request)
+
+    async def __acall__(self, request):
+        note("native")
+        response = await self.get_response(request)
+        note("native back")
+        return response
+
+
+@sync_and_async_middleware
+def function(get_response):
+    if iscoroutinefunction(get_response):
+
+        async def middleware(request):
+            note("function")
+            return await get_response(request)
+    else:
+
+        def middleware(request):
+            note("function")
+            return get_response(request)
+
+    return middleware
+
+
+@sync_only_middleware
+def sync_only(get_response):
+    def middleware(request):
+        note("sync only")
+        response = get_response(request)
+        note("sync only back")
+        return response
+
+    return middleware
+
+
+@async_only_middleware
+def async_only(get_response):
+    async def middleware(request):
+        note("async only")
+        return await get_response(request)
+
+    return middleware
