@@ -62,6 +62,8 @@ pub(crate) struct State {
     refused_head_request: bool,
     /// Nothing more will be read: FIN, or idle for too long.
     ended: bool,
+    /// Reading failed: the peer reset the connection, or the network gave it up.
+    broken: bool,
     /// hyper has a request and is not done with its answer.
     busy: bool,
     /// hyper waits for bytes.
@@ -101,6 +103,7 @@ impl Wire {
             refused: None,
             refused_head_request: false,
             ended: false,
+            broken: false,
             busy: false,
             reading: false,
             facts: Facts { has_underscores: false, received: now },
@@ -131,6 +134,10 @@ impl Wire {
     /// Looks for a peer that left while hyper has no reason to read. Call after hyper was polled.
     pub(crate) fn watch(&self, cx: &mut Context<'_>) -> Watch {
         let mut state = self.lock();
+        if state.broken {
+            // Whoever read the body was told in the poll that found it out.
+            return Watch::Gone;
+        }
         if state.reading || !state.busy || state.ended {
             return Watch::Fine;
         }
@@ -260,7 +267,10 @@ impl State {
                 Poll::Ready(Ok(Some(0))) => self.fin(),
                 Poll::Ready(Ok(Some(_))) => {}
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(error));
+                }
                 Poll::Pending => {
                     self.reading = true;
                     self.clock.waits(self.framer.between_messages(), begun(&self.held));
