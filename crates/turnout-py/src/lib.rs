@@ -34,5 +34,7 @@ mod _turnout {
     #[pymodule_export]
     use crate::reactor::Reactor;
     #[pymodule_export]
+    use crate::reactor::testing::_testing;
+    #[pymodule_export]
     use crate::server::Server;
 }

@@ -40,7 +40,9 @@ mod engine;
 mod selector;
 mod shared;
 mod standby;
+pub(crate) mod testing;
 mod turn;
+pub(crate) mod watchdog;
 
 pub(crate) use selector::Reactor;
 pub(crate) use shared::{Deliver, Handle};

@@ -56,6 +56,11 @@ impl Reactor {
         Handle(Arc::clone(&self.state().shared))
     }
 
+    /// Weak reference to the loop, once [`Reactor::attach`] was called.
+    pub(super) fn owner(&self, py: Python<'_>) -> Option<Py<PyWeakrefReference>> {
+        self.owner.lock().as_ref().map(|owner| owner.clone_ref(py))
+    }
+
     fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.lock())
     }
@@ -92,8 +97,7 @@ impl Reactor {
 
     /// Tells the loop's exception handler, or at least `sys.unraisablehook`.
     fn report(&self, py: Python<'_>, error: PyErr) {
-        let owner = self.owner.lock().as_ref().map(|owner| owner.clone_ref(py));
-        let told = owner.and_then(|owner| owner.bind(py).upgrade()).map(|owner| {
+        let told = self.owner(py).and_then(|owner| owner.bind(py).upgrade()).map(|owner| {
             let context = PyDict::new(py);
             context.set_item(intern!(py, "message"), "turnout: exception in a callback from Rust")?;
             context.set_item(intern!(py, "exception"), error.value(py))?;
