@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyException, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -127,7 +127,12 @@ impl Reactor {
 impl Reactor {
     #[new]
     fn new(keys: Py<PyDict>) -> PyResult<Self> {
-        Ok(Self { keys, state: Mutex::new(State::new()?), owner: Mutex::new(None), crossings: AtomicU64::new(0) })
+        Ok(Self {
+            keys,
+            state: Mutex::new(State::new().map_err(os_error)?),
+            owner: Mutex::new(None),
+            crossings: AtomicU64::new(0),
+        })
     }
 
     /// Drives Rust and waits for Python: at most `timeout` seconds, for ever if `None`, not at all if not positive.
@@ -138,7 +143,7 @@ impl Reactor {
             let Some(mut driver) = state.driver.try_lock() else {
                 return Err(PyRuntimeError::new_err("select() of this reactor is already running"));
             };
-            driver.select(py, timeout.map(duration))?
+            driver.select(py, timeout.map(duration)).map_err(os_error)?
         };
         py.check_signals()?;
         self.dispatch(py, &state.shared)?;
@@ -147,17 +152,17 @@ impl Reactor {
 
     /// Watches `fd` for `events` (selectors.EVENT_READ, EVENT_WRITE or both).
     fn add(&self, fd: RawFd, events: u32) -> PyResult<()> {
-        Ok(self.usable()?.descriptors.add(fd, events).map_err(io::Error::from)?)
+        self.usable()?.descriptors.add(fd, events).map_err(os_error)
     }
 
     /// Watches `fd` for other events.
     fn modify(&self, fd: RawFd, events: u32) -> PyResult<()> {
-        Ok(self.usable()?.descriptors.modify(fd, events).map_err(io::Error::from)?)
+        self.usable()?.descriptors.modify(fd, events).map_err(os_error)
     }
 
     /// Watches `fd` no more.
     fn remove(&self, fd: RawFd) -> PyResult<()> {
-        Ok(self.usable()?.descriptors.remove(fd).map_err(io::Error::from)?)
+        self.usable()?.descriptors.remove(fd).map_err(os_error)
     }
 
     /// The descriptor of the epoll set of Python's descriptors; -1 when closed.
@@ -197,7 +202,7 @@ impl Reactor {
             return Ok(false);
         }
         // Leaked on purpose: its locks may be held by threads that are not here, and its epoll sets are the parent's too.
-        mem::forget(mem::replace(&mut *state, State::new()?));
+        mem::forget(mem::replace(&mut *state, State::new().map_err(os_error)?));
         Ok(true)
     }
 
@@ -213,7 +218,7 @@ impl Reactor {
         let Some(mut driver) = state.driver.try_lock() else {
             return Err(PyRuntimeError::new_err("select() of this reactor is running"));
         };
-        Ok(driver.start()?)
+        driver.start().map_err(os_error)
     }
 
     /// Whether to look for Rust work once more before the GIL is released to wait (the default).
@@ -282,4 +287,12 @@ fn deliver(py: Python<'_>, item: Box<dyn Deliver>) -> PyResult<()> {
 /// Seconds of asyncio to a duration: negative, NaN and huge ones are all somebody's arithmetic.
 fn duration(seconds: f64) -> Duration {
     if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+}
+
+/// With `errno`, so that Python picks the subclass and asyncio can ask what it was.
+fn os_error(error: impl Into<io::Error>) -> PyErr {
+    let error = error.into();
+    let Some(number) = error.raw_os_error() else { return error.into() };
+    let text = error.to_string();
+    PyOSError::new_err((number, text.split(" (os error").next().unwrap_or(&text).to_owned()))
 }

@@ -140,14 +140,16 @@ impl Shared {
         *self.link.lock() = Some(Link { waker, runtime });
     }
 
-    /// The first step of closing: nothing gets in any more, the queues are emptied by [`Shared::discard`].
+    /// The first step of closing: nothing gets in any more.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        *self.link.lock() = None;
     }
 
-    /// Drops what waits. The items are dropped outside the locks: their drops may push again.
+    /// The last step of closing, when nobody drives any more (the standby had to be woken until then): drops what waits, and
+    /// the hold on the runtime. The items are dropped outside the locks, for their drops may push again.
     pub(super) fn discard(&self) {
+        let link = self.link.lock().take();
+        drop(link);
         drop(self.inbox.take());
         drop(self.outbox.take());
     }

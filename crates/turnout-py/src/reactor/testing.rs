@@ -72,8 +72,12 @@ impl EchoServer {
         let counts = Arc::new(EchoCounts::default());
         let callback = callback.map(keep);
         let handle = reactor.handle();
-        let service =
-            Service { handle: handle.clone(), counts: Arc::clone(&counts), callback, idle: Duration::from_secs_f64(idle) };
+        let service = Service {
+            handle: handle.clone(),
+            counts: Arc::clone(&counts),
+            callback,
+            idle: Duration::from_secs_f64(idle),
+        };
         handle.spawn(async move {
             if let Ok(listener) = TcpListener::from_std(listener) {
                 service.accept(listener).await;
