@@ -6,6 +6,7 @@ No event-loop policy is set: ``asyncio.run`` in another thread gets a stdlib loo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import selectors
 import signal
@@ -46,10 +47,8 @@ class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """Stop watching; a descriptor closed before this left the epoll set by itself."""
         key = super().unregister(fileobj)
-        try:
+        with contextlib.suppress(OSError):
             self.reactor.remove(key.fd)
-        except OSError:
-            pass
         return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -81,10 +80,8 @@ class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined
         if not self.reactor.after_fork():
             return
         for key in list(self._fd_to_key.values()):
-            try:
+            with contextlib.suppress(OSError):  # closed before the fork and never unregistered
                 self.reactor.add(key.fd, key.events)
-            except OSError:  # closed before the fork and never unregistered
-                pass
 
 
 class TurnoutLoop(asyncio.SelectorEventLoop):

@@ -247,7 +247,6 @@ impl Reactor {
         Ok(stats)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the slot's signature")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // The cycle goes through this dict (its keys hold the loop's handles); the dict itself clears it.
         visit.call(&self.keys)
