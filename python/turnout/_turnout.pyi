@@ -13,10 +13,10 @@ class Cycle:
     """One request of an ASGI app, on the loop thread only (ASGI specification 2.5, "HTTP")."""
 
     def receive(self) -> Awaitable[dict[str, Any]]:
-        """The next event: ``http.request`` while there is body, ``http.disconnect`` once the client left or was answered."""
+        """The next event: ``http.request`` while there is body, ``http.disconnect`` once the client left or has all."""
 
     def send(self, message: dict[str, Any], /) -> Awaitable[None]:
-        """Takes ``http.response.start`` and ``http.response.body``. OSError once the client has left, RuntimeError out of order."""
+        """Takes ``http.response.start`` and ``.body``. OSError once the client has left, RuntimeError out of order."""
 
     def finish(self) -> str | None:
         """The app returned or raised: closes what it left open and says what was wrong with that, for the log."""
@@ -99,7 +99,7 @@ class Server:
         state: dict[str, Any] | None = None,
         pool: SyncPool | None = None,
     ) -> Server:
-        """``application``: an ASGI or WSGI callable, or a `turnout.django.handler.DjangoHandler`; ``settings``: JSON."""
+        """``application``: an ASGI or WSGI callable, or a `turnout.django.handler.DjangoHandler`. Settings as JSON."""
 
     def start(self) -> None:
         """Begins to accept connections."""

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-
 from bench import load
 from bench.bars import at_least, at_most
 from bench.processes import Child, cpu_seconds, memory, running

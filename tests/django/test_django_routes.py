@@ -141,7 +141,7 @@ def test_the_projects_table_is_decided_whole(make):
     async def check(driver):
         table = driver.handler.routes()
         assert all(expression is not None for expression, _ in table)
-        for path, track in {
+        for address, track in {
             "sync/": SYNC,
             "async/": ASYNC,
             "shop/rome/detail/7/": ASYNC,
@@ -150,8 +150,8 @@ def test_the_projects_table_is_decided_whole(make):
             "any/where": ASYNC,
             "nowhere": SYNC,
         }.items():
-            assert decided(table, path) == track, path
-            assert driver.handler.decide("/" + path, "testserver")[0] == track
+            assert decided(table, address) == track, address
+            assert driver.handler.decide("/" + address, "testserver")[0] == track
 
     make(check)
 

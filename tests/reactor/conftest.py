@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from turnout.loop import TurnoutLoop, new_event_loop
 
 PATIENCE = 20.0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from turnout import _turnout
 from turnout.loop import TurnoutLoop, new_event_loop
 

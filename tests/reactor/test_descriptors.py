@@ -9,6 +9,7 @@ import selectors
 import socket
 
 import pytest
+
 from turnout import _turnout
 from turnout.loop import ReactorSelector, TurnoutLoop
 

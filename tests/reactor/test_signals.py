@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+
 from turnout.loop import TurnoutLoop
 
 from .conftest import PATIENCE
