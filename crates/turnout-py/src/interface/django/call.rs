@@ -37,7 +37,6 @@ pub(super) struct Methods {
     pub(super) finish_sync: Py<PyAny>,
     serve_async: Py<PyAny>,
     pub(super) chunks: Py<PyAny>,
-    pub(super) stream: Py<PyAny>,
     decide: Py<PyAny>,
 }
 
@@ -69,7 +68,6 @@ impl DjangoApp {
             finish_sync: method("finish_sync")?,
             serve_async: method("serve_async")?,
             chunks: method("chunks")?,
-            stream: method("stream")?,
             decide: method("decide")?,
         };
         let table: Vec<(Option<String>, u8)> = handler.call_method0("routes")?.extract()?;

@@ -63,11 +63,3 @@ pub(super) fn content(response: &Bound<'_, PyAny>) -> PyResult<Bytes> {
 pub(super) fn is_streaming(response: &Bound<'_, PyAny>) -> PyResult<bool> {
     response.getattr(intern!(response.py(), "streaming"))?.is_truthy()
 }
-
-/// True when its pieces come from an async iterator.
-pub(super) fn is_async(response: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match response.getattr_opt(intern!(response.py(), "is_async"))? {
-        Some(is_async) => is_async.is_truthy(),
-        None => Ok(false),
-    }
-}

@@ -9,12 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::call::{DjangoApp, Prepared};
-use super::exchange::Exchange;
 use super::response;
 use crate::interface::answer::Answer;
 use crate::interface::{busy, log_failure};
 use crate::pool::Job;
-use crate::reactor::Deliver;
 
 pub(super) struct SyncJob {
     pub(super) app: Arc<DjangoApp>,
@@ -34,19 +32,10 @@ impl Job for SyncJob {
             Ok(response) => response,
             Err(error) => return failed(&error),
         };
-        match send(&app, &response, &mut answer) {
-            Ok(Sent::Whole) => {}
-            Ok(Sent::ByTheLoop) => {
-                // The loop pulls its pieces and closes it: the thread is free.
-                let stream = Stream { app: app.clone(), response: response.unbind(), answer };
-                app.event_loop.reactor.deliver(Box::new(stream));
-                return;
-            }
-            Err(error) => {
-                answer.abort();
-                if !answer.is_disconnected() {
-                    failed(&error);
-                }
+        if let Err(error) = send(&app, &response, &mut answer) {
+            answer.abort();
+            if !answer.is_disconnected() {
+                failed(&error);
             }
         }
         // After the last byte was handed over, on the same thread, whatever happened: request_finished, connections, caches.
@@ -64,19 +53,10 @@ impl Job for SyncJob {
     }
 }
 
-enum Sent {
-    Whole,
-    ByTheLoop,
-}
-
-fn send(app: &DjangoApp, response: &Bound<'_, PyAny>, answer: &mut Answer) -> PyResult<Sent> {
+fn send(app: &DjangoApp, response: &Bound<'_, PyAny>, answer: &mut Answer) -> PyResult<()> {
     if !response::is_streaming(response)? {
         let (status, headers) = response::head(response)?;
-        answer.respond(status, headers, response::content(response)?)?;
-        return Ok(Sent::Whole);
-    }
-    if response::is_async(response)? {
-        return Ok(Sent::ByTheLoop);
+        return answer.respond(status, headers, response::content(response)?);
     }
     let py = response.py();
     let (status, headers) = response::head(response)?;
@@ -87,8 +67,7 @@ fn send(app: &DjangoApp, response: &Bound<'_, PyAny>, answer: &mut Answer) -> Py
     let closed = chunks.call_method0(intern!(py, "close"));
     written?;
     closed?;
-    answer.end()?;
-    Ok(Sent::Whole)
+    answer.end()
 }
 
 fn write_all(chunks: &Bound<'_, PyAny>, answer: &mut Answer) -> PyResult<()> {
@@ -98,21 +77,4 @@ fn write_all(chunks: &Bound<'_, PyAny>, answer: &mut Answer) -> PyResult<()> {
         answer.write_blocking(chunk.py(), Bytes::copy_from_slice(chunk.as_bytes()))?;
     }
     Ok(())
-}
-
-/// An async iterator that a sync view returned. Its Python object is dropped with the GIL unless the loop is closed, when PyO3 defers it.
-struct Stream {
-    app: Arc<DjangoApp>,
-    response: Py<PyAny>,
-    answer: Answer,
-}
-
-impl Deliver for Stream {
-    fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
-        let Self { app, response, answer } = *self;
-        let call = answer.call.clone();
-        let exchange = Bound::new(py, Exchange::new(answer))?;
-        let coroutine = app.methods.stream.bind(py).call1((response, exchange))?;
-        app.event_loop.start(py, &call, &coroutine)
-    }
 }
