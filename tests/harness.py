@@ -32,6 +32,7 @@ class Serving:
     #: Process ids of the workers that were ready first.
     workers: list[int] = field(default_factory=list)
     log_path: Path = Path()
+    _last_log: str | None = None
 
     @property
     def pid(self) -> int:
@@ -53,7 +54,9 @@ class Serving:
 
     @property
     def log(self) -> str:
-        """Everything written to standard output and error so far."""
+        """Everything written to standard output and error so far; still there when the server is gone."""
+        if self._last_log is not None:
+            return self._last_log
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
     def wait_for_log(self, text: str, *, times: int = 1, seconds: float = START_SECONDS) -> str:
@@ -106,6 +109,7 @@ def serve(
                 yield serving
             finally:
                 _end_group(process)
+                serving._last_log = serving.log
 
 
 def run(

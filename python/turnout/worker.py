@@ -31,7 +31,11 @@ def main() -> int:
     """Live; the value is the exit status of the process."""
     # Ctrl-C at a terminal reaches the whole process group: the supervisor decides what it means, and says SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    link = WorkerLink.from_env()
+    try:
+        link = WorkerLink.from_env()
+    except RuntimeError as error:
+        print(f"turnout: {error}", file=sys.stderr)
+        return project.USAGE_FAULT
     # For this process only: not for what the project starts.
     os.environ.pop(WorkerLink.VARIABLE, None)
     settings = json.loads(link.settings)

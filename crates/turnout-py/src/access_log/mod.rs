@@ -25,16 +25,21 @@ pub(crate) fn open(settings: &Settings) -> io::Result<Option<Arc<dyn AccessLog>>
         AccessLogFormat::Json => format::json,
         AccessLogFormat::Text => format::text,
     };
-    let file = match &settings.access_log_file {
-        None => File::from(io::stdout().as_fd().try_clone_to_owned()?),
+    let writer = Writer::start(file(settings)?)?;
+    *OPENED.lock() = Arc::downgrade(&writer);
+    Ok(Some(Arc::new(Log { format, writer })))
+}
+
+/// Where the lines go.
+pub(crate) fn file(settings: &Settings) -> io::Result<File> {
+    match &settings.access_log_file {
+        None => Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+        // Appending is atomic: workers that share a file do not overwrite each other.
         // Appending is atomic: workers that share a file do not overwrite each other.
         Some(path) => OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
             io::Error::new(error.kind(), format!("the access log {} cannot be opened: {error}", path.display()))
-        })?,
-    };
-    let writer = Writer::start(file)?;
-    *OPENED.lock() = Arc::downgrade(&writer);
-    Ok(Some(Arc::new(Log { format, writer })))
+        }),
+    }
 }
 
 /// Waits until what was recorded is written, at most so long.

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use turnout_config::Settings;
+use turnout_config::{AccessLogFormat, Settings};
 use turnout_net::{Bind, BindError, Listener};
 use turnout_supervisor::{Plan, run};
 
 use super::report::{Report, complain};
 use super::{FAILED, USAGE};
+use crate::access_log;
 use crate::raw::inherited;
 
 /// Runs until told to end; the exit status of the process.
@@ -22,6 +23,13 @@ pub(super) fn serve(settings: &Settings, worker: Vec<OsString>) -> u8 {
             return USAGE;
         }
     };
+    // Each worker opens it again; what is wrong with it is said once, here.
+    if settings.access_log != AccessLogFormat::Off
+        && let Err(error) = access_log::file(settings)
+    {
+        complain(&error);
+        return USAGE;
+    }
     let bound = match Bound::new(settings) {
         Ok(bound) => bound,
         Err(error) => {
