@@ -13,7 +13,7 @@ def app(environ, start_response):
     return [str(body).encode()]
 
 
-def pid():
+def pid(**_ignored):
     return os.getpid()
 
 
