@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
@@ -259,10 +259,14 @@ _RULES: dict[type, Callable[[Any], Vetted | None]] = {
     SessionMiddleware: _session,
     CommonMiddleware: _common,
     CsrfViewMiddleware: _csrf,
-    AuthenticationMiddleware: _always,
     MessageMiddleware: _messages,
     XFrameOptionsMiddleware: _always,
 }
+# Its module imports models, which only a project that has them installed may do.
+if apps.is_installed("django.contrib.auth"):
+    from django.contrib.auth.middleware import AuthenticationMiddleware
+
+    _RULES[AuthenticationMiddleware] = _always
 
 # What lifecycle.py does in their place while only they listen.
 LIFECYCLE = (
