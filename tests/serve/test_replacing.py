@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
@@ -14,13 +16,14 @@ from wire import Client, Later, get
 APPS = Path(__file__).parents[1] / "projects" / "serve"
 
 
-def connection_to(server: Serving, pid: int, path: str = "/") -> Client:
+@contextmanager
+def connection_to(server: Serving, pid: int) -> Iterator[Client]:
     """A connection that this worker accepted."""
     for _ in range(1000):
-        client = Client(server.url)
-        if client.call(path).text == str(pid):
-            return client
-        client.close()
+        with closing(Client(server.url)) as client:
+            if client.call("/").text == str(pid):
+                yield client
+                return
     raise AssertionError(f"worker {pid} never accepted a connection:\n{server.log}")
 
 
@@ -31,17 +34,16 @@ def connection_to(server: Serving, pid: int, path: str = "/") -> Client:
 def test_a_dead_worker_is_replaced_at_once_while_the_other_answers(path: str | None, how: str) -> None:
     with serve(["wsgi_app:app", "--workers", "2"], cwd=APPS) as server:
         first, second = server.workers
-        other = connection_to(server, second)
-        victim = connection_to(server, first)
-        if path is None:
-            os.kill(first, signal.SIGKILL)
-        else:
-            with pytest.raises((OSError, HTTPException)):
-                victim.call(path)
-        assert other.call("/").text == str(second), "the connection of the other worker lives on"
-        server.wait_for_log(f"worker 1 (pid {first}) {how}: starting another")
-        server.wait_for_log("worker 1 is ready again")
-        assert other.call("/").text == str(second)
+        with connection_to(server, second) as other, connection_to(server, first) as victim:
+            if path is None:
+                os.kill(first, signal.SIGKILL)
+            else:
+                with pytest.raises((OSError, HTTPException)):
+                    victim.call(path)
+            assert other.call("/").text == str(second), "the connection of the other worker lives on"
+            server.wait_for_log(f"worker 1 (pid {first}) {how}: starting another")
+            server.wait_for_log("worker 1 is ready again")
+            assert other.call("/").text == str(second)
         assert server.stop() == 0
 
 
@@ -60,14 +62,14 @@ def test_a_crash_loop_is_slowed_and_said() -> None:
 def test_a_worker_whose_gil_cannot_be_had_is_replaced() -> None:
     with serve(["wsgi_app:app", "--hang-limit", "2s", "--workers", "2"], cwd=APPS) as server:
         first, second = server.workers
-        other = connection_to(server, second)
-        stuck = Later(connection_to(server, first).call, "/hold-gil?seconds=600")
-        server.wait_for_log("holding")
-        server.wait_for_log("no thread could take its GIL for 2 s (--hang-limit): killing it")
-        server.wait_for_log("worker 1 is ready again")
-        assert other.call("/").text == str(second)
-        with pytest.raises((OSError, HTTPException)):
-            stuck.result()
+        with connection_to(server, second) as other, connection_to(server, first) as held:
+            stuck = Later(held.call, "/hold-gil?seconds=600")
+            server.wait_for_log("holding")
+            server.wait_for_log("no thread could take its GIL for 2 s (--hang-limit): killing it")
+            server.wait_for_log("worker 1 is ready again")
+            assert other.call("/").text == str(second)
+            with pytest.raises((OSError, HTTPException)):
+                stuck.result()
 
 
 def test_a_worker_that_computes_in_python_is_left_alone() -> None:

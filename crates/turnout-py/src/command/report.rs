@@ -41,18 +41,23 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn event(&mut self, event: &Event<'_>) {
-        if let Event::Ready { pids } = event {
-            self.tell_ready(pids);
-        }
         let (level, word) = match event.level() {
             Level::Debug => (LogLevel::Debug, "debug"),
             Level::Info => (LogLevel::Info, "info"),
             Level::Warning => (LogLevel::Warning, "warning"),
             Level::Error => (LogLevel::Error, "error"),
         };
-        if level < self.level {
-            return;
+        if level >= self.level {
+            self.write(event, word);
         }
+        self.running |= matches!(event, Event::Banner(_));
+        // Last: who is told that all are ready may read what was written about it.
+        if let Event::Ready { pids } = event {
+            self.tell_ready(pids);
+        }
+    }
+
+    fn write(&self, event: &Event<'_>, word: &str) {
         match event {
             Event::Banner(text) => eprintln!("{text}"),
             Event::Ready { pids } => {
@@ -66,7 +71,6 @@ impl Report {
             }
             event => complain(event),
         }
-        self.running |= matches!(event, Event::Banner(_));
     }
 
     /// Whoever asked to be told may be gone by now: that is its own business.
