@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+pub(crate) mod corpus;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,6 +35,9 @@ impl Call {
     }
 }
 
+/// Method, status, bytes sent, outcome.
+pub(crate) type Entry = (Option<String>, Option<u16>, u64, Outcome);
+
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) calls: Mutex<Vec<Call>>,
@@ -40,7 +45,7 @@ pub(crate) struct Notes {
     pub(crate) begun: AtomicUsize,
     pub(crate) dropped: AtomicUsize,
     pub(crate) faults: Mutex<Vec<Fault>>,
-    pub(crate) entries: Mutex<Vec<(Option<String>, Option<u16>, u64, Outcome)>>,
+    pub(crate) entries: Mutex<Vec<Entry>>,
     /// Chunks that a streaming answer could hand over.
     pub(crate) streamed: AtomicUsize,
 }
