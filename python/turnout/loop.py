@@ -87,8 +87,8 @@ class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined
 class TurnoutLoop(asyncio.SelectorEventLoop):
     """The stdlib's selector loop, so that everything written for it works unchanged."""
 
-    def __init__(self) -> None:
-        selector = ReactorSelector()
+    def __init__(self, selector: ReactorSelector | None = None) -> None:
+        selector = selector or ReactorSelector()
         self.reactor = selector.reactor
         super().__init__(selector)
         self.reactor.attach(self)

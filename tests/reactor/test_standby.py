@@ -1,4 +1,4 @@
-"""Requirements 13 and 14: the network goes on while Python does not, and nothing is lost when the runtime changes hands."""
+"""Requirements 13 and 14: the network goes on while Python does not; nothing is lost when the runtime changes hands."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_python_that_is_always_ready_does_not_hold_up_rust(loop: TurnoutLoop, co
     server = testing.EchoServer(loop.reactor)
 
     async def main() -> list[bytes]:
-        asking = asyncio.ensure_future(asyncio.to_thread(lambda: [connect(server.port).ask(b"x\n") for _ in range(20)]))
+        asking = loop.run_in_executor(None, lambda: [connect(server.port).ask(b"x\n") for _ in range(20)])
         while not asking.done():
             await asyncio.sleep(0)
         return await asking
