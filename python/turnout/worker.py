@@ -45,10 +45,10 @@ def main() -> int:
         worker.run()
     except ProjectError as error:
         link.failed(str(error), error.status)
+        _end_within(END_SECONDS, error.status)
         status = error.status
     else:
         status = 0
-    _let_threads_end(status)
     link.close()
     return status
 
@@ -65,6 +65,7 @@ class Worker:
             sys.setswitchinterval(settings["switch_interval"])
         self.loop = new_event_loop()
         asyncio.set_event_loop(self.loop)
+        link.start_heart(self.loop.reactor)
         self.stopping = asyncio.Event()
         self.lifespan = Lifespan(loaded.application) if loaded.kind == "asgi" else None
         self.pool = SyncPool(settings["threads"], queue_timeout=settings["queue_timeout"])
@@ -85,6 +86,7 @@ class Worker:
         try:
             self.loop.run_until_complete(self._live())
         finally:
+            _end_within(END_SECONDS, project.PROJECT_FAULT if sys.exc_info()[0] else 0)
             self._put_away()
 
     def describe(self) -> str:
@@ -116,7 +118,7 @@ class Worker:
         except asyncio.TimeoutError:
             cut = self.server.in_flight
             if cut:
-                logger.warning("%d requests in flight were cut off after %g s (--drain)", cut, limit)
+                logger.warning("requests in flight that were cut off after %g s (--drain): %d", limit, cut)
             self.server.abort()
 
     def _asked_to_stop(self) -> None:
@@ -133,9 +135,11 @@ class Worker:
             self.loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))
         with suppress(asyncio.TimeoutError):
             self.loop.run_until_complete(asyncio.wait_for(self.loop.shutdown_asyncgens(), CANCEL_SECONDS))
+        if self.handler is not None:
+            self.handler.close()
         if not self.pool.close(END_SECONDS / 2):
             # A thread that still runs the project's code would wake up in an interpreter that is gone.
-            logger.warning("%d threads did not end in time: the process ends without them", self.pool.threads)
+            logger.warning("threads that did not end in time, the process ends without them: %d", self.pool.threads)
             self.link.close()
             _end_now(0)
         self.loop.close()
@@ -173,11 +177,11 @@ def _set_logging_up(level: str) -> None:
         logger.setLevel(level.upper())
 
 
-def _let_threads_end(status: int) -> None:
-    """From here on Python joins every thread that is no daemon: one that does not end must not keep the process."""
+def _end_within(seconds: float, status: int) -> None:
+    """Python joins every thread that is no daemon at its end: one that does not end must not keep the process."""
 
     def end() -> None:
-        time.sleep(END_SECONDS)
+        time.sleep(seconds)
         _end_now(status)
 
     threading.Thread(target=end, name="turnout-end", daemon=True).start()

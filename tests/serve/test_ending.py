@@ -80,7 +80,14 @@ def test_what_does_not_end_in_time_is_cut_off(fifo: Path) -> None:
         assert server.stop() == 0
         with pytest.raises((OSError, HTTPException)):
             answer.result()
-        assert "1 requests in flight were cut off after 0.1 s (--drain)" in server.log
+        assert "requests in flight that were cut off after 0.1 s (--drain): 1" in server.log
+
+
+def test_a_thread_of_the_project_that_never_ends_does_not_hold_the_end_up() -> None:
+    with serve(["wsgi_app:app"], cwd=APPS) as server:
+        assert get(server.url, "/leave-thread").text == "left"
+        assert server.stop() == 0
+        assert "killing it" not in server.log
 
 
 def test_a_second_signal_ends_at_once(fifo: Path) -> None:

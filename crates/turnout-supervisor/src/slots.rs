@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::{pread, pwrite};
-use rustix::time::{ClockId, clock_gettime};
 
 /// A cache line, so that two workers never write the same one.
 const RECORD: usize = 64;
@@ -50,7 +49,7 @@ impl Slots {
         Ok(())
     }
 
-    /// When a thread of that worker last had its GIL, in milliseconds of the monotonic clock; 0: not yet.
+    /// When a thread of that worker last had its GIL, in milliseconds of its own clock; 0: not yet. Only whether it changes means something.
     pub fn beat(&self, index: usize) -> io::Result<u64> {
         let mut record = [0; RECORD];
         pread(&self.file, &mut record, (index * RECORD) as u64)?;
@@ -85,9 +84,10 @@ impl Slot {
         self.slots.put(self.index, FULL, u64::from(full))
     }
 
-    /// Notes that a thread just had the GIL.
-    pub fn beat(&self) -> io::Result<()> {
-        self.slots.put(self.index, BEAT, now_ms())
+    /// Notes that a thread just had the GIL, at this moment of a clock in milliseconds.
+    pub fn beat(&self, millis: u64) -> io::Result<()> {
+        // 0 means "not yet".
+        self.slots.put(self.index, BEAT, millis.max(1))
     }
 
     /// Whether any other worker that accepts is below its limit. A worker that cannot know says no and serves on.
@@ -105,12 +105,6 @@ impl Slot {
 
 fn field(record: &[u8], at: usize) -> u64 {
     record[at..at + 8].try_into().map_or(0, u64::from_ne_bytes)
-}
-
-fn now_ms() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    // Never 0, which means "not yet".
-    u64::try_from(now.tv_sec * 1000 + now.tv_nsec / 1_000_000).unwrap_or(0).max(1)
 }
 
 #[cfg(test)]
@@ -137,8 +131,8 @@ mod tests {
     fn a_beat_is_seen_by_the_supervisor() {
         let slots = Arc::new(Slots::create(2).expect("memfd"));
         assert_eq!(slots.beat(1).expect("read"), 0);
-        slots.slot(1).beat().expect("written");
-        assert!(slots.beat(1).expect("read") > 0);
+        slots.slot(1).beat(7).expect("written");
+        assert_eq!(slots.beat(1).expect("read"), 7);
         assert_eq!(slots.beat(0).expect("read"), 0);
     }
 }

@@ -170,7 +170,7 @@ fn a_worker_that_uses_link() {
     .unwrap();
     assert_eq!((link.index, link.workers, link.settings.as_str()), (0, 1, "{\"a\":1}"));
     link.watch_lifeline(Duration::from_secs(60)).unwrap();
-    link.slot.beat().unwrap();
+    link.slot.beat(1).unwrap();
     link.say(&Message::Ready { banner: "BANNER of a link".into() }).unwrap();
     std::thread::sleep(Duration::from_secs(60));
 }

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 import time
 from urllib.parse import parse_qs
 
@@ -48,7 +49,14 @@ def compute(seconds):
     return os.getpid()
 
 
+def leave_thread():
+    """A thread of the project's own that never ends and is no daemon."""
+    threading.Thread(target=threading.Event().wait).start()
+    return "left"
+
+
 VIEWS = {
+    "/leave-thread": leave_thread,
     "/": pid,
     "/wait": wait,
     "/exit": exit_now,

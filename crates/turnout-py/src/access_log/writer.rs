@@ -97,16 +97,16 @@ impl Writer {
 fn write(file: &mut File, lines: &[u8]) -> u64 {
     let mut rest = lines;
     while !rest.is_empty() {
-        let end = match rest.get(..PIECE).and_then(|piece| piece.iter().rposition(|byte| *byte == b'\n')) {
+        let end = match rest.get(..PIECE).and_then(|piece| memchr::memrchr(b'\n', piece)) {
             Some(last) => last + 1,
             // All that is left, or one line longer than a piece.
             None if rest.len() <= PIECE => rest.len(),
-            None => rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1),
+            None => memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1),
         };
         let (piece, after) = rest.split_at(end);
         if file.write_all(piece).is_err() {
             // A full disk, a closed pipe: what waits is lost, what comes later may not be.
-            return rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+            return memchr::memchr_iter(b'\n', rest).count() as u64;
         }
         rest = after;
     }

@@ -1,8 +1,6 @@
 //! A worker's link to its supervisor, for Python and for the server.
 
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,9 +10,9 @@ use turnout_supervisor::{Link, Message, Slot, VARIABLE};
 
 use crate::access_log;
 use crate::raw::inherited;
+use crate::reactor::Reactor;
+use crate::reactor::watchdog::{self, Watchdog};
 
-/// How often the GIL is taken to see whether it can be had. The supervisor counts in seconds.
-const BEAT: Duration = Duration::from_secs(1);
 /// What the access log's last lines may cost at the end.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -23,7 +21,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(crate) struct WorkerLink {
     link: Mutex<Link>,
     slot: Slot,
-    heart: Mutex<Option<Heart>>,
+    heart: Mutex<Option<Watchdog>>,
 }
 
 #[pymethods]
@@ -46,14 +44,18 @@ impl WorkerLink {
         self.link.lock().settings.clone()
     }
 
-    /// Starts to watch the supervisor (when it is gone: SIGTERM, then SIGKILL after `limit` seconds), and shows it that the GIL can be had.
+    /// Starts to watch the supervisor: when it is gone, SIGTERM, and SIGKILL after `limit` seconds.
     fn watch(&self, limit: f64) -> PyResult<()> {
         let limit = Duration::try_from_secs_f64(limit).unwrap_or_default();
-        self.link.lock().watch_lifeline(limit)?;
-        let mut heart = self.heart.lock();
-        if heart.is_none() {
-            *heart = Some(Heart::start(self.slot.clone())?);
-        }
+        Ok(self.link.lock().watch_lifeline(limit)?)
+    }
+
+    /// Starts to show the supervisor that the GIL of this process can be had.
+    fn start_heart(&self, reactor: &Bound<'_, Reactor>) -> PyResult<()> {
+        let slot = self.slot.clone();
+        // A beat that cannot be written is a beat that is not seen: said by the supervisor.
+        let heart = watchdog::start(reactor, watchdog::EVERY, move |millis| drop(slot.beat(millis)))?;
+        *self.heart.lock() = Some(heart);
         Ok(())
     }
 
@@ -68,10 +70,10 @@ impl WorkerLink {
     /// Ends what must not meet a finalised interpreter, and writes the last lines of the access log.
     fn close(&self, py: Python<'_>) {
         let heart = self.heart.lock().take();
-        py.detach(|| {
-            drop(heart);
-            access_log::flush(FLUSH);
-        });
+        if let Some(heart) = heart {
+            heart.stop(py);
+        }
+        py.detach(|| access_log::flush(FLUSH));
     }
 }
 
@@ -84,40 +86,5 @@ impl WorkerLink {
     /// The listening sockets, once.
     pub(crate) fn take_listeners(&self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.link.lock().listeners)
-    }
-}
-
-/// A thread that takes the GIL once a second. Dropping it ends it; it may then need the GIL once more, so drop it without.
-struct Heart {
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Heart {
-    fn start(slot: Slot) -> std::io::Result<Self> {
-        let (stop, stopped) = sync_channel::<()>(0);
-        let thread = thread::Builder::new().name("turnout-heart".into()).spawn(move || {
-            loop {
-                // No Rust lock is held here, and nothing is done with the GIL: whoever waits for it waits for one switch.
-                if Python::try_attach(|_| ()).is_none() {
-                    return;
-                }
-                // A beat that cannot be written is a beat that is not seen: said by the supervisor.
-                let _ = slot.beat();
-                if stopped.recv_timeout(BEAT) != Err(RecvTimeoutError::Timeout) {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Heart {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
