@@ -113,3 +113,36 @@ class Server:
     @property
     def pool(self) -> SyncPool:
         """Where sync views run."""
+
+@final
+class WorkerLink:
+    """A worker's link to the supervisor that started it."""
+
+    #: The environment variable that holds it. For this process only: remove it after `from_env`.
+    VARIABLE: str
+
+    @staticmethod
+    def from_env() -> WorkerLink:
+        """RuntimeError in a process that no supervisor started. Call once."""
+
+    @property
+    def settings(self) -> str:
+        """The resolved options as JSON; durations are seconds."""
+
+    def watch(self, limit: float) -> None:
+        """From now on: SIGTERM when the supervisor is gone, however it went, and SIGKILL ``limit`` seconds later."""
+
+    def start_heart(self, reactor: Any) -> None:
+        """From now on the supervisor sees whether the GIL of this process can be had."""
+
+    def ready(self, banner: str) -> None:
+        """Connections are accepted; the supervisor shows the first worker's banner."""
+
+    def failed(self, message: str, status: int) -> None:
+        """This worker cannot start; the process is about to end with this status."""
+
+    def close(self) -> None:
+        """Ends what must not meet a finalised interpreter, and writes the last lines of the access log."""
+
+def command(arguments: list[str], worker: list[str]) -> int:
+    """Run a command line (without the program's name); ``worker`` starts a worker process. The exit status."""
