@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 PACKAGES = (
@@ -27,6 +28,7 @@ def describe() -> dict[str, object]:
         "CPU": f"{_processor()} ({os.cpu_count()} cores)",
         "Linux": platform.release().partition("-")[0],
         "Python": platform.python_version(),
+        "turnout": _commit(),
     }
     for package in PACKAGES:
         try:
@@ -41,3 +43,12 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _commit() -> str:
+    """The state of the checkout that was built; a star where files differ from the commit."""
+    here = Path(__file__).resolve().parent
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty=*"], cwd=here, capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() or "unknown"
