@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,6 +57,17 @@ def get(address: str, path: str = "/", **more: Any) -> Answer:
         return client.call(path, **more)
     finally:
         client.close()
+
+
+@contextmanager
+def connection_to(address: str, pid: int) -> Iterator[Client]:
+    """A connection that this worker accepted, of an app that answers ``/`` with its process id."""
+    for _ in range(1000):
+        with closing(Client(address)) as client:
+            if client.call("/").text == str(pid):
+                yield client
+                return
+    raise AssertionError(f"worker {pid} never accepted a connection")
 
 
 class Later:

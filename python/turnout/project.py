@@ -58,9 +58,7 @@ def load(app: str | None, interface: str) -> Project:
     """
     directory = Path.cwd()
     manage = find_manage(directory)
-    for path in (manage.parent if manage else None, directory):
-        if path and str(path) not in sys.path:
-            sys.path.insert(0, str(path))
+    _set_path(directory, manage.parent if manage else None, named=app is not None)
     if app is not None:
         if manage and "DJANGO_SETTINGS_MODULE" not in os.environ:
             # What mysite/wsgi.py does itself; an app beside the project may rely on manage.py's word.
@@ -77,6 +75,13 @@ def load(app: str | None, interface: str) -> Project:
             USAGE_FAULT,
         )
     return _django_project(manage, interface)
+
+
+def _set_path(directory: Path, project: Path | None, *, named: bool) -> None:
+    """Where to import from: as ``manage.py`` for a project that was found, from here on for an application by name."""
+    folders = [directory, project] if named else [project]
+    known = {str(directory), str(project), ""}
+    sys.path[:] = [*dict.fromkeys(str(it) for it in folders if it), *(it for it in sys.path if it not in known)]
 
 
 def find_manage(directory: Path) -> Path | None:
@@ -141,9 +146,9 @@ def classify(application: Any, label: str, interface: str) -> tuple[Kind, str]:
         return "django", f"{label} is a {handler}"
     if interface in ("asgi", "wsgi"):
         return interface, "--interface says so"  # type: ignore[return-value]
-    if is_asgi(application):
-        return "asgi", f"{label} is an async callable"
-    return "wsgi", f"{label} is a plain callable"
+    kind = "an async callable" if is_asgi(application) else "a plain callable"
+    name = type(application).__name__
+    return ("asgi" if is_asgi(application) else "wsgi"), f"it is {kind}" + (f" ({name})" if name != "function" else "")
 
 
 def is_asgi(application: Any) -> bool:

@@ -29,8 +29,10 @@ logger = logging.getLogger("turnout")
 
 def main() -> int:
     """Live; the value is the exit status of the process."""
-    # Ctrl-C at a terminal reaches the whole process group: the supervisor decides what it means, and says SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C at a terminal, and its end, reach the whole process group: the supervisor decides what they mean, and says
+    # SIGTERM. Handlers that do nothing rather than SIG_IGN, which every process the project starts would inherit.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _leave_it_to_the_supervisor)
     try:
         link = WorkerLink.from_env()
     except RuntimeError as error:
@@ -161,6 +163,10 @@ class Worker:
             raise project.project_raised(error, "loading the project") from error
         self.pool.on_thread_end(handler.end_thread)
         return handler
+
+
+def _leave_it_to_the_supervisor(number: int, frame: Any) -> None:
+    """A signal that the supervisor got too."""
 
 
 def _set_logging_up(level: str) -> None:

@@ -61,11 +61,12 @@ def test_a_request_in_flight_is_answered_before_the_end(fifo: Path, number: int)
         assert server.wait() == 0
 
 
-def test_ctrl_c_at_a_terminal_drains_once_though_every_process_gets_it(fifo: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_sends_to_every_process_drains_once(fifo: Path, number: int) -> None:
     with serve(["wsgi_app:app", "--workers", "2"], cwd=APPS) as server:
         answer = Later(get, server.url, f"/wait?fifo={fifo}")
         server.wait_for_log("waiting")
-        os.killpg(server.pid, signal.SIGINT)
+        os.killpg(server.pid, number)
         server.wait_for_log("draining")
         fifo.write_text("in peace")
         assert answer.result().text == "in peace"
@@ -99,6 +100,18 @@ def test_a_second_signal_ends_at_once(fifo: Path) -> None:
         server.send_signal(signal.SIGTERM)
         assert server.wait() == 128 + signal.SIGTERM
         assert all(gone(pid) for pid in server.workers)
+
+
+def test_nohup_is_respected() -> None:
+    ignore = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with serve(["wsgi_app:app"], cwd=APPS) as server:
+            os.killpg(server.pid, signal.SIGHUP)
+            assert get(server.url).text == str(server.workers[0])
+            assert server.stop() == 0
+            assert "SIGHUP" not in server.log
+    finally:
+        signal.signal(signal.SIGHUP, ignore)
 
 
 def test_workers_end_when_their_supervisor_was_killed() -> None:

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from harness import Serving, serve
-from wire import Client, Later, get
+from harness import serve
+from wire import Later, connection_to, get
 
 APPS = Path(__file__).parents[1] / "projects" / "serve"
-
-
-@contextmanager
-def connection_to(server: Serving, pid: int) -> Iterator[Client]:
-    """A connection that this worker accepted."""
-    for _ in range(1000):
-        with closing(Client(server.url)) as client:
-            if client.call("/").text == str(pid):
-                yield client
-                return
-    raise AssertionError(f"worker {pid} never accepted a connection:\n{server.log}")
 
 
 @pytest.mark.parametrize(
@@ -34,7 +21,7 @@ def connection_to(server: Serving, pid: int) -> Iterator[Client]:
 def test_a_dead_worker_is_replaced_at_once_while_the_other_answers(path: str | None, how: str) -> None:
     with serve(["wsgi_app:app", "--workers", "2"], cwd=APPS) as server:
         first, second = server.workers
-        with connection_to(server, second) as other, connection_to(server, first) as victim:
+        with connection_to(server.url, second) as other, connection_to(server.url, first) as victim:
             if path is None:
                 os.kill(first, signal.SIGKILL)
             else:
@@ -62,7 +49,7 @@ def test_a_crash_loop_is_slowed_and_said() -> None:
 def test_a_worker_whose_gil_cannot_be_had_is_replaced() -> None:
     with serve(["wsgi_app:app", "--hang-limit", "2s", "--workers", "2"], cwd=APPS) as server:
         first, second = server.workers
-        with connection_to(server, second) as other, connection_to(server, first) as held:
+        with connection_to(server.url, second) as other, connection_to(server.url, first) as held:
             stuck = Later(held.call, "/hold-gil?seconds=600")
             server.wait_for_log("holding")
             server.wait_for_log("no thread could take its GIL for 2 s (--hang-limit): killing it")

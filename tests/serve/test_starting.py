@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,11 +30,29 @@ def test_it_listens_on_every_bind_and_says_where(tmp_path: Path) -> None:
 def test_the_banner_says_what_the_numbers_mean() -> None:
     with serve(["asgi_app:app", "--threads", "7", "--access-log", "json"], cwd=APPS) as server:
         log = server.log
-    assert "asgi_app:app, ASGI: asgi_app:app is an async callable" in log
+    assert "asgi_app:app, ASGI: it is an async callable" in log
     assert "up to 7 run sync code" in log
     assert "json, to standard output" in log
     assert f"Listening on {server.url} with 1 worker (pid {server.workers[0]})." in log
     assert "\x1b" not in log
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_colours_are_for_terminals_and_can_be_refused(environment: dict[str, str], coloured: bool) -> None:
+    terminal, other_end = os.openpty()
+    command = [sys.executable, "-m", "turnout", "serve", "wsgi_app:app", "--bind", "127.0.0.1:0"]
+    with subprocess.Popen(
+        command, cwd=APPS, stderr=other_end, env={**os.environ, "TERM": "xterm", **environment}, start_new_session=True
+    ) as process:
+        os.close(other_end)
+        text = b""
+        while b"Listening on" not in text:
+            text += os.read(terminal, 4096)
+        os.killpg(process.pid, signal.SIGKILL)
+    os.close(terminal)
+    assert (b"\x1b[1m" in text) == coloured
 
 
 def test_settings_come_from_files_and_variables_too(tmp_path: Path) -> None:
@@ -44,6 +64,24 @@ def test_settings_come_from_files_and_variables_too(tmp_path: Path) -> None:
         assert get(server.url).text == "hello"
         assert len(server.workers) == 2
         assert "up to 5 run sync code" in server.log
+
+
+def test_reuse_port_gives_each_worker_a_socket_of_its_own() -> None:
+    with serve(["wsgi_app:app", "--workers", "2", "--reuse-port"], cwd=APPS) as server:
+        inodes = [
+            {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+            & listening(server.port)
+            for pid in server.workers
+        ]
+        assert [len(inode) for inode in inodes] == [1, 1]
+        assert inodes[0] != inodes[1]
+        assert get(server.url).status == 200
+
+
+def listening(port: int) -> set[str]:
+    """The sockets that listen on a port, as /proc/PID/fd names them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
 
 
 def test_a_port_in_use_is_one_line_and_2() -> None:

@@ -265,7 +265,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "SIZE",
         default: "240",
         help: "Bytes a second a request body must arrive with once --body-grace is over; 408 below. 0: any.",
-        takes: Takes::One(|to, text| value::size(text).map(|it| to.body_rate = it)),
+        takes: Takes::One(|to, text| value::size_within(text, 0, u32::MAX.into()).map(|it| to.body_rate = it)),
     },
     Opt {
         name: "body-grace",

@@ -15,8 +15,11 @@ pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 impl Signals {
     pub(crate) fn install() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        // SIGHUP ends like SIGTERM: a terminal that closes must not leave a server behind. SIGCHLD only wakes the poll.
-        SignalDelivery::with_pipe(read, write, SignalOnly, [SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map(Self)
+        // SIGHUP ends like SIGTERM: a terminal that closes must not leave a server behind, unless nohup said so. SIGCHLD only
+        // wakes the poll.
+        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        let signals = [SIGTERM, SIGINT, SIGCHLD].into_iter().chain(hang_up);
+        SignalDelivery::with_pipe(read, write, SignalOnly, signals).map(Self)
     }
 
     /// The signals that came and ask to end.
@@ -29,6 +32,13 @@ impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.get_read().as_fd()
     }
+}
+
+/// Whether whoever started this process told it to ignore a signal. Asked of /proc, as sigaction would need unsafe.
+fn is_ignored(number: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (number - 1) & 1 == 1)
 }
 
 /// `SIGTERM` rather than 15.
