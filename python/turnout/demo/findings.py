@@ -44,7 +44,7 @@ def table(figures: dict[str, Figures], titles: dict[str, str], at_once: int, *, 
 
 def conclusions(figures: dict[str, Figures], at_once: int) -> list[str]:
     """What the figures say."""
-    slow, pool, gathered = (figures[way] for way in ("one-after-another", "thread-pool", "gathered"))
+    slow, pool, gathered, adrf = (figures[way] for way in ("one-after-another", "thread-pool", "gathered", "adrf"))
     lines = []
     together = max(figures[way].alone_ms for way in FANNED_OUT)
     if slow.alone_ms > together * CLEARLY:
@@ -57,13 +57,21 @@ def conclusions(figures: dict[str, Figures], at_once: int) -> list[str]:
             f"Async saves threads: for {at_once} at once a thread per call needed {pool.threads}, "
             f"one thread per search {slow.threads}, async {gathered.threads or 'none'}."
         )
+    if adrf.threads > max(gathered.threads, 1) * CLEARLY:
+        lines.append(
+            f"ADRF needed {adrf.threads}: its AsyncAPIView makes DRF's checks on a thread before the view runs, "
+            "and turnout keeps that thread for the request until the answer."
+        )
     if pool.memory_mb > gathered.memory_mb * 1.05:
         lines.append(
             f"Threads are memory: {pool.memory_mb:,.0f} MB with one per call, {gathered.memory_mb:,.0f} MB with async."
         )
     if slow.crowd_ms > gathered.crowd_ms * CLEARLY:
         quicker = slow.crowd_ms / gathered.crowd_ms
-        lines.append(
-            f"In the crowd of {at_once} the async view was done {quicker:.1f} times as fast as one call after another."
+        line = (
+            f"In the crowd of {at_once} the async view was done {quicker:.1f} times as fast as one call after another"
         )
+        if pool.crowd_ms > slow.crowd_ms * 0.9:
+            line += ", and a thread per call was no help: so many threads stand in each other's way"
+        lines.append(line + ".")
     return [textwrap.fill(line, width=WIDTH) for line in lines]
