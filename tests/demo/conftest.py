@@ -17,6 +17,8 @@ import pytest
 
 # Ten searches alone and five crowds take about 15 s where nothing else runs.
 DEMO_SECONDS = 120.0
+# The line that says where the page is.
+PAGE = r"(http://\S+)/ \(Ctrl-C ends it\)\n"
 DEMO = [sys.executable, "-m", "turnout", "demo"]
 
 
@@ -34,8 +36,8 @@ def demo() -> Iterator[Demo]:
     """`turnout demo --stay` with a crowd of four, up to the line that says where the page is."""
     process = start("--stay", "--bind", "127.0.0.1:0", "--at-once", "4")
     try:
-        printed = read_until(process, r"http://\S+/\n")
-        yield Demo(process, printed, re.findall(r"(http://\S+)/\n", printed)[-1])
+        printed = read_until(process, PAGE)
+        yield Demo(process, printed, re.findall(PAGE, printed)[-1])
     finally:
         end(process)
 

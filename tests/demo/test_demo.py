@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from demo.conftest import DEMO, Demo, descendants, end, read_until, start
+from demo.conftest import DEMO, PAGE, Demo, descendants, end, read_until, start
 
 from turnout import demo as command
 from turnout.demo import WAYS, findings
@@ -58,11 +58,11 @@ def test_ended_in_the_middle_it_leaves_nothing_behind() -> None:
 
 
 def test_the_page_ends_with_the_demo_and_that_is_a_good_end() -> None:
-    process = start("--stay", "--bind", "127.0.0.1:0", "--at-once", "1")
+    process = start("--page", "--bind", "127.0.0.1:0")
     try:
-        printed = read_until(process, r"http://\S+/\n.*ends it")
-        url = re.findall(r"(http://\S+)/\n", printed)[-1]
-        assert urllib.request.urlopen(url + "/").status == 200
+        (url,) = re.findall(PAGE, read_until(process, PAGE))
+        with urllib.request.urlopen(url + "/") as answer:
+            assert answer.status == 200
         below = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
@@ -89,7 +89,7 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(
 
 def test_an_address_in_use_is_said_in_one_line(demo: Demo) -> None:
     done = subprocess.run(
-        [*DEMO, "--stay", "--at-once", "1", "--bind", demo.url.removeprefix("http://")],
+        [*DEMO, "--page", "--bind", demo.url.removeprefix("http://")],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -128,5 +128,5 @@ def test_the_columns_stand_under_each_other() -> None:
 def test_help_names_the_options() -> None:
     done = subprocess.run([sys.executable, "-m", "turnout", "demo", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
-    for option in ("--stay", "--bind", "--at-once"):
+    for option in ("--stay", "--page", "--bind", "--at-once"):
         assert option in done.stdout

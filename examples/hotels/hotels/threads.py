@@ -29,6 +29,7 @@ class Watch:
         self.took_ms = 0.0
         self.threads = 0
         self._start = 0.0
+        self._last = 0
 
     def __enter__(self) -> Watch:
         self._start = time.perf_counter()
@@ -42,6 +43,11 @@ class Watch:
     def ms(self) -> float:
         """Milliseconds since the calls began."""
         return (time.perf_counter() - self._start) * 1000
+
+    def seen(self, taken: int) -> None:
+        """One look. What is gone at the next was only passing: an earlier request that gives its thread back."""
+        self.threads = max(self.threads, min(taken, self._last))
+        self._last = taken
 
 
 class Sampler:
@@ -69,12 +75,11 @@ class Sampler:
 
     def _run(self) -> None:
         while self._wanted.wait():
-            # First a pause: the request before this one may still be giving its thread back.
             time.sleep(INTERVAL)
             taken = threads_taken()
             with self._lock:
                 for watch in self._watches:
-                    watch.threads = max(watch.threads, taken)
+                    watch.seen(taken)
 
 
 _sampler = Sampler()

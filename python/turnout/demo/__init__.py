@@ -65,31 +65,37 @@ def run(options: argparse.Namespace, example: Path, stack: ExitStack) -> int:
     upstreams = _turnout.LabUpstreams()
     stack.callback(upstreams.stop)
     project = Project(example, directory, upstreams.url)
-    say(f"Hotels, five ways: one search at eight simulated booking sites ({upstreams.url}), served by turnout.")
-    say(f"Each way runs once alone, then in a server of its own {options.at_once} at once.\n")
-    figures: dict[str, Figures] = {}
-    with Progress(len(WAYS), enabled=sys.stderr.isatty()) as progress:
-        project.migrate()
-        for way, title in WAYS.items():
-            progress.begin(title, options.at_once)
-            with Server(project, "127.0.0.1:0") as server:
-                figures[way] = measure(server, upstreams, way, options.at_once, progress)
-            progress.end()
-    say(findings.table(figures, WAYS, options.at_once, bold=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
-    for line in findings.conclusions(figures, options.at_once):
-        say(line)
-    failed = sum(one.failed for one in figures.values())
-    if failed:
-        return complain(f"{failed} requests went wrong")
-    if options.stay or (sys.stdin.isatty() and sys.stdout.isatty()):
+    project.migrate()
+    if not options.page:
+        failed = compare(project, upstreams, options.at_once)
+        if failed:
+            return complain(f"{failed} requests went wrong")
+    if options.page or options.stay or (sys.stdin.isatty() and sys.stdout.isatty()):
         stay(project, options.bind)
     return 0
+
+
+def compare(project: Project, upstreams: _turnout.LabUpstreams, at_once: int) -> int:
+    """Measure all ways, print what came of it, and return how many requests failed."""
+    say(f"Hotels, five ways: one search at eight simulated booking sites ({upstreams.url}), served by turnout.")
+    say(f"Each way has a server of its own and runs once alone, then {at_once} at once.\n")
+    figures: dict[str, Figures] = {}
+    with Progress(len(WAYS), enabled=sys.stderr.isatty()) as progress:
+        for way, title in WAYS.items():
+            progress.begin(title, at_once)
+            with Server(project, "127.0.0.1:0") as server:
+                figures[way] = measure(server, upstreams, way, at_once, progress)
+            progress.end()
+    say(findings.table(figures, WAYS, at_once, bold=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    for line in findings.conclusions(figures, at_once):
+        say(line)
+    return sum(one.failed for one in figures.values())
 
 
 def stay(project: Project, bind: str | None) -> None:
     """Serve the page until Ctrl-C or SIGTERM."""
     with Server(project, bind or "127.0.0.1:8000", fallback="127.0.0.1:0" if bind is None else None) as server:
-        say(f"\nThe page, to try it by hand: {server.url}/\nCtrl-C ends it.")
+        say(f"\nThe page, to try it by hand: {server.url}/ (Ctrl-C ends it)")
         try:
             server.wait()
         except KeyboardInterrupt:
@@ -106,6 +112,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--stay", action="store_true", help="serve the page afterwards also where nobody sits at a terminal"
     )
+    parser.add_argument("--page", action="store_true", help="only serve the page, measure nothing")
     parser.add_argument(
         "--bind", metavar="HOST:PORT", help="where the page is served (default: 127.0.0.1:8000, or any free port)"
     )
