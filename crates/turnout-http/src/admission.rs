@@ -24,6 +24,7 @@ pub struct Admission {
     max: usize,
     neighbours: Option<Box<dyn Neighbours>>,
     freed: Notify,
+    filled: Notify,
 }
 
 /// One request in flight. Dropped when its answer is whole, or when it is given up.
@@ -33,7 +34,13 @@ pub(crate) struct Permit(Arc<Admission>);
 impl Admission {
     /// At most `max` in flight; `neighbours` is `None` for a worker that is alone.
     pub fn new(max: usize, neighbours: Option<Box<dyn Neighbours>>) -> Self {
-        Self { in_flight: AtomicUsize::new(0), max: max.max(1), neighbours, freed: Notify::new() }
+        Self {
+            in_flight: AtomicUsize::new(0),
+            max: max.max(1),
+            neighbours,
+            freed: Notify::new(),
+            filled: Notify::new(),
+        }
     }
 
     /// How many are in flight now.
@@ -53,8 +60,14 @@ impl Admission {
             && let Some(neighbours) = &self.neighbours
         {
             neighbours.set_full(true);
+            self.filled.notify_waiters();
         }
         Some(Permit(Arc::clone(self)))
+    }
+
+    /// Wakes whoever waits for a connection when this worker fills up and has neighbours. Cancel-safe.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
     }
 
     /// Waits while this worker is full and a neighbour is not: the next connection is for that one. Cancel-safe.

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
 use crate::spool;
-use crate::wire::Wire;
+use crate::wire::{Cause, Wire};
 
 /// How many chunks of a streamed answer may wait for the socket: enough to keep it busy, few enough to push back.
 const STREAM_DEPTH: usize = 4;
@@ -48,7 +48,7 @@ enum Source {
     Whole(Bytes),
     Connection {
         incoming: Incoming,
-        wire: Arc<Wire>,
+        cause: Cause,
     },
 }
 
@@ -112,11 +112,11 @@ impl RequestBody {
         spool::collect(self, in_memory).await
     }
 
-    pub(crate) fn from_connection(incoming: Incoming, wire: &Arc<Wire>) -> Self {
+    pub(crate) fn from_connection(incoming: Incoming, wire: &Wire) -> Self {
         if incoming.is_end_stream() {
             Self::default()
         } else {
-            Self(Source::Connection { incoming, wire: Arc::clone(wire) })
+            Self(Source::Connection { incoming, cause: wire.cause() })
         }
     }
 }
@@ -125,7 +125,7 @@ impl Source {
     /// hyper only knows that it got no more; the framer knows why.
     fn why(&self) -> BodyError {
         match self {
-            Self::Connection { wire, .. } => wire.body_error(),
+            Self::Connection { cause, .. } => cause.as_error(),
             _ => BodyError::Disconnected,
         }
     }

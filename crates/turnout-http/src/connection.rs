@@ -44,11 +44,14 @@ pub(crate) async fn connection<A: App>(serving: Arc<Serving<A>>, stream: Stream,
             .serve_connection(HyperIo(Arc::clone(&wire)), service);
         let mut timer = Timer::default();
         let mut changed = pin!(serving.drain.changed());
+        let mut registered = None;
         let mut told = Phase::Serving;
         let mut breakage: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
         poll_fn(|cx| {
-            if told == Phase::Serving {
-                // Registers this task; it stays the same for the life of the connection.
+            while registered != Some(serving.drain.phase()) {
+                // Once a phase; the task's waker stays the same for the life of the connection.
+                registered = Some(serving.drain.phase());
+                changed.set(serving.drain.changed());
                 let _ = changed.as_mut().poll(cx);
             }
             match serving.drain.phase() {
@@ -81,9 +84,11 @@ pub(crate) async fn connection<A: App>(serving: Arc<Serving<A>>, stream: Stream,
                 });
             }
             match wire.watch(cx) {
-                Watch::Fine => {}
                 Watch::Gone => return Poll::Ready(End::Gone),
-                Watch::HalfClosed => breakage = wire.lock().stream.breakage().ok().map(|watch| Box::pin(watch) as _),
+                Watch::Blind if breakage.is_none() => {
+                    breakage = wire.lock().stream.breakage().ok().map(|watch| Box::pin(watch) as _);
+                }
+                Watch::Fine | Watch::Blind => {}
             }
             if breakage.as_mut().is_some_and(|watch| watch.as_mut().poll(cx).is_ready()) {
                 return Poll::Ready(End::Gone);

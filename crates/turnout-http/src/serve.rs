@@ -56,6 +56,7 @@ async fn accept<A: App>(serving: Arc<Serving<A>>, acceptor: Acceptor) {
         let accepted = tokio::select! {
             biased;
             () = changed => return,
+            () = serving.admission.filled() => continue,
             accepted = next => accepted,
         };
         match accepted {

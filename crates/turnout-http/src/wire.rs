@@ -8,10 +8,9 @@
 //! lock is never waited for.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -58,6 +57,7 @@ pub(crate) struct State {
     /// `held` was shown to the framer and was not enough.
     needs_more: bool,
     refused: Option<Refusal>,
+    cause: Cause,
     /// The request that was refused is a HEAD.
     refused_head_request: bool,
     /// Nothing more will be read: FIN, or idle for too long.
@@ -79,6 +79,16 @@ pub(crate) struct Facts {
     pub(crate) received: Instant,
 }
 
+/// Why bodies of this connection cannot be read to their end; set at most once, since the connection ends with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cause(Arc<OnceLock<Refusal>>);
+
+impl Cause {
+    pub(crate) fn as_error(&self) -> BodyError {
+        self.0.get().map_or(BodyError::Disconnected, |refusal| refusal.as_body_error())
+    }
+}
+
 /// What the connection's task must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Watch {
@@ -86,8 +96,9 @@ pub(crate) enum Watch {
     Fine,
     /// The peer left: drop everything.
     Gone,
-    /// The peer sent its FIN and still reads: watch for it breaking the connection.
-    HalfClosed,
+    /// Reading tells nothing more, since the peer sent its FIN and may go on reading, or sent more than is read ahead: watch
+    /// for it breaking the connection.
+    Blind,
 }
 
 impl Wire {
@@ -101,6 +112,7 @@ impl Wire {
             passable: 0,
             needs_more: false,
             refused: None,
+            cause: Cause::default(),
             refused_head_request: false,
             ended: false,
             broken: false,
@@ -126,9 +138,9 @@ impl Wire {
         state.refused.filter(|_| !state.framer.between_messages())
     }
 
-    /// The same, as the reader of the body is told.
-    pub(crate) fn body_error(&self) -> BodyError {
-        self.refused_body().map_or(BodyError::Disconnected, Refusal::as_body_error)
+    /// Tells the reader of the current body why it ended. Not a handle to the wire: who keeps a body keeps no socket open.
+    pub(crate) fn cause(&self) -> Cause {
+        self.lock().cause.clone()
     }
 
     /// Looks for a peer that left while hyper has no reason to read. Call after hyper was polled.
@@ -138,23 +150,31 @@ impl Wire {
             // Whoever read the body was told in the poll that found it out.
             return Watch::Gone;
         }
-        if state.reading || !state.busy || state.ended {
+        if state.reading || !state.busy {
             return Watch::Fine;
+        }
+        if state.ended {
+            return Watch::Blind;
         }
         while state.held.len() < READ_AHEAD {
             let room = READ_AHEAD - state.held.len();
             match state.read_into_held(cx, room) {
                 Poll::Pending => return Watch::Fine,
-                Poll::Ready(Ok(0)) if self.half_close && state.request_is_whole() => {
+                Poll::Ready(Ok(0)) if !state.request_is_whole() => {
+                    // The rest will never come. Whoever reads the body is told when it is polled, which is now.
+                    state.fin();
+                    cx.waker().wake_by_ref();
+                    return Watch::Blind;
+                }
+                Poll::Ready(Ok(0)) if self.half_close => {
                     state.ended = true;
-                    return Watch::HalfClosed;
+                    return Watch::Blind;
                 }
                 Poll::Ready(Ok(0) | Err(_)) => return Watch::Gone,
                 Poll::Ready(Ok(_)) => {}
             }
         }
-        // Too far ahead to look further: whether it left is seen when it is its turn.
-        Watch::Fine
+        Watch::Blind
     }
 }
 
@@ -225,7 +245,11 @@ impl State {
 
     fn refuse(&mut self, refusal: Refusal) {
         self.refused = Some(refusal);
-        self.refused_head_request = self.framer.between_messages() && Framer::is_head_request(&self.held);
+        if self.framer.between_messages() {
+            self.refused_head_request = Framer::is_head_request(&self.held);
+        } else {
+            let _ = self.cause.0.set(refusal);
+        }
     }
 
     fn read_into_held(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
@@ -233,6 +257,7 @@ impl State {
             let read = ready!(read(&mut self.stream, cx, scratch, room))?;
             self.held.extend_from_slice(&scratch[..read]);
             self.needs_more = false;
+            self.clock.came(read);
             Poll::Ready(Ok(read))
         })
     }
@@ -283,10 +308,7 @@ impl State {
     /// `None`: judged and handed over at once, which is how nearly every request goes. Otherwise what was read is held.
     fn read_more(&mut self, cx: &mut Context<'_>, into: &mut ReadBufCursor<'_>) -> Poll<io::Result<Option<usize>>> {
         if !self.held.is_empty() {
-            return self.read_into_held(cx, READ_AHEAD).map_ok(|read| {
-                self.clock.came(read);
-                Some(read)
-            });
+            return self.read_into_held(cx, READ_AHEAD).map_ok(Some);
         }
         SCRATCH.with_borrow_mut(|scratch| {
             let read = ready!(read(&mut self.stream, cx, scratch, into.remaining()))?;
@@ -325,7 +347,8 @@ impl State {
 
     fn fin(&mut self) {
         self.ended = true;
-        if let Some(refusal) = self.framer.cut_short(&self.held) {
+        // What was judged already and only waits for hyper is no beginning of another request.
+        if let Some(refusal) = self.framer.cut_short(&self.held[self.passable..]) {
             self.refuse(refusal);
         }
     }
@@ -379,11 +402,5 @@ impl hyper::rt::Write for HyperIo {
     /// Closing is the connection task's business: it may have to answer, or to linger.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-impl fmt::Debug for Wire {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Wire").finish_non_exhaustive()
     }
 }

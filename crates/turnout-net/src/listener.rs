@@ -5,10 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
-use socket2::{Domain, SockRef, Type};
+use socket2::{Domain, SockRef, TcpKeepalive, Type};
 
 use crate::Stream;
+
+/// What may wait in the kernel without having been sent.
+const UNSENT: u32 = 128 * 1024;
+/// Silence after which the kernel asks whether the peer is still there.
+const GONE_AFTER: Duration = Duration::from_secs(60);
 
 /// A socket that listens: nonblocking, closed on exec unless the owner says otherwise.
 #[derive(Debug)]
@@ -61,8 +67,7 @@ impl TryFrom<OwnedFd> for Listener {
         view.set_cloexec(true)?;
         let bound = view.local_addr()?;
         let address = if let Some(address) = bound.as_socket() {
-            // Accepted sockets inherit it on Linux: one call here instead of one for each connection.
-            view.set_tcp_nodelay(true)?;
+            prepare(&view)?;
             Address::Tcp(address)
         } else if bound.domain() == Domain::UNIX {
             Address::Unix(bound.as_pathname().map(|path| path.display().to_string()).unwrap_or_default().into())
@@ -74,6 +79,16 @@ impl TryFrom<OwnedFd> for Listener {
         };
         Ok(Self { socket, address })
     }
+}
+
+/// Options that accepted sockets inherit on Linux: a few calls here instead of a few for each connection.
+fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    // A slow reader is seen to make progress every so many bytes, and holds no megabytes of kernel memory.
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    // A peer that vanished (power, network) while an answer takes long is noticed within two minutes.
+    let probes = TcpKeepalive::new().with_time(GONE_AFTER).with_interval(GONE_AFTER / 4).with_retries(4);
+    socket.set_tcp_keepalive(&probes)
 }
 
 impl Listener {

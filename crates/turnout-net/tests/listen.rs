@@ -105,7 +105,10 @@ async fn connections_are_accepted_with_their_facts() {
     let (mut stream, facts) = acceptor.accept().await.unwrap();
     assert_eq!(facts.peer, Some(client.local_addr().unwrap()));
     assert_eq!(facts.local, Some(client.peer_addr().unwrap()), "the address the client used, not 0.0.0.0");
-    assert!(socket2::SockRef::from(&stream).tcp_nodelay().unwrap(), "inherited from the listener");
+    let options = socket2::SockRef::from(&stream);
+    assert!(options.tcp_nodelay().unwrap(), "inherited from the listener");
+    assert_eq!(options.tcp_notsent_lowat().unwrap(), 128 * 1024, "inherited from the listener");
+    assert!(options.keepalive().unwrap(), "inherited from the listener");
     assert_eq!(stream.waiting(), Waiting::Nothing);
     client.write_all(b"ping").await.unwrap();
     while stream.waiting() == Waiting::Nothing {

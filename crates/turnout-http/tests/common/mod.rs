@@ -116,7 +116,7 @@ impl Obedient {
         let argument = |at| path.split('/').nth(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         match path.split('/').nth(1).unwrap_or_default() {
             "sleep" => tokio::time::sleep(Duration::from_millis(argument(2))).await,
-            "never" => std::future::pending().await,
+            "never" | "unread-never" => std::future::pending().await,
             "block" => std::thread::sleep(Duration::from_millis(argument(2))),
             "panic" => panic!("as asked"),
             "status" => {
