@@ -1,5 +1,7 @@
 """A real project (tracks_site) under turnout's Django handler, driven in-process by a stand-in for Rust."""
 
+# Django must be set up before what needs it is imported.
+
 from __future__ import annotations
 
 import asyncio

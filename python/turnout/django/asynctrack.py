@@ -8,17 +8,22 @@ patches `load_middleware`, `make_view_atomic`, `resolve_request` or `response_fo
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.handlers import base
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse, JsonResponse
+from django.urls import get_urlconf, set_urlconf
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.log import log_response, request_logger
 
-from turnout.django import hooks
+from turnout.django import hooks, remoteuser
 from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer
+from turnout.django.lifecycle import would_log
 
 # Responses of exactly these types are never rendered late, so nobody has to ask.
 _PLAIN = frozenset((HttpResponse, JsonResponse))
@@ -37,9 +42,12 @@ _MIXIN_ACALL = MiddlewareMixin.__acall__
 class AsyncTrack:
     """Mixed into the project's handler class; `load_middleware(is_async=True)` builds the chain."""
 
+    _middleware_chain: Any
     _exception_middleware: list[Any]
     _view_middleware: list[Any]
     _template_response_middleware: list[Any]
+    # The deployment's kind of request, whichever class this is mixed into.
+    turnout_kind = "asgi"
     # Set by the handler: called with (request, is_async) when the view's kind is known.
     turnout_verify: Callable[[Any, bool], None] | None = None
 
@@ -56,8 +64,24 @@ class AsyncTrack:
             if is_async and not base.iscoroutinefunction(method):
                 return _view_hook(method)
         elif method_is_async and getattr(method, "__code__", None) is _CONVERTER:
-            method = _link(method.__wrapped__)
+            method = _link(method.__wrapped__, self.turnout_kind)
         return super().adapt_method_mode(is_async, method, method_is_async, debug, name)  # type: ignore[misc]
+
+    async def turnout_respond(self, request: Any) -> Any:
+        """BaseHandler.get_response_async, with the log line on the request's thread, and only where it is read."""
+        if get_urlconf() != settings.ROOT_URLCONF:
+            set_urlconf(settings.ROOT_URLCONF)
+        response = await self._middleware_chain(request)
+        response._resource_closers.append(request.close)
+        if response.status_code >= 400 and not getattr(response, "_has_been_logged", False):
+            level = logging.ERROR if response.status_code >= 500 else logging.WARNING
+            if would_log(request_logger, level):
+                await sync_to_async(log_response)(
+                    "%s: %s", response.reason_phrase, request.path, response=response, request=request
+                )
+            else:
+                response._has_been_logged = True
+        return response
 
     async def _get_response_async(self, request: Any) -> Any:
         """Django's innermost step: resolve, view hooks, view, render."""
@@ -142,7 +166,7 @@ def _view_hook(method: Any) -> Hook:
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
-def _link(middleware: Any) -> Callable[[Any], Awaitable[Any]]:
+def _link(middleware: Any, request_kind: str) -> Callable[[Any], Awaitable[Any]]:
     """One async layer of the chain, with what Django's converter of exceptions does, on the request's thread (F6)."""
     kind = type(middleware)
     if isinstance(middleware, MiddlewareMixin):
@@ -160,6 +184,7 @@ def _link(middleware: Any) -> Callable[[Any], Awaitable[Any]]:
         ):
             # The wrapper stays where it is and times the layer; what it calls is ours.
             wrapped.__acall__ = single_layer(_layer(wrapped), wrapped)  # type: ignore[method-assign]
+        remoteuser.in_async_chain(wrapped, request_kind)
     return run_of([], middleware)
 
 

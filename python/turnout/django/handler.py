@@ -167,6 +167,7 @@ class DjangoHandler:
         made = type(kind.__name__, (mixin, kind), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
         handler = made.__new__(made)
         handler.__dict__.update(self.application.__dict__)
+        handler.turnout_kind = self.request_kind
         handler.turnout_sender = kind
         handler.turnout_verify = self.decisions.verify
         handler.load_middleware(is_async=is_async)

@@ -17,11 +17,10 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import get_script_prefix
 from django.core.handlers.wsgi import get_script_name
-from django.urls import get_urlconf, set_script_prefix, set_urlconf
+from django.urls import set_script_prefix
 from django.utils.log import log_response
-from django.utils.log import request_logger as django_request_log
 
-from turnout.django import answers, lifecycle
+from turnout.django import answers, hooks, lifecycle, remoteuser
 from turnout.django.asynctrack import is_async_view
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.requests import RequestMaker
@@ -37,6 +36,14 @@ _thread_context = SyncToAsync.thread_sensitive_context
 
 class SyncTrack:
     """Mixed into the project's handler class for the sync chain, which is Django's own."""
+
+    turnout_kind = "wsgi"
+
+    def adapt_method_mode(self, is_async: bool, method: Any, *args: Any, **kwargs: Any) -> Any:
+        """Django calls this for each link of the chain."""
+        link = hooks.seen_through(getattr(method, "__wrapped__", None))
+        remoteuser.in_sync_chain(link, self.turnout_kind)
+        return super().adapt_method_mode(is_async, method, *args, **kwargs)  # type: ignore[misc]
 
     def resolve_request(self, request: Any) -> Any:
         """Django's, and the learning of tracks hears what kind of view it was."""
@@ -115,7 +122,6 @@ class AsyncServing:
         self._asgi = kind == "asgi"
         self._hops = hops
         self._make = RequestMaker(handler, kind)
-        self._chain = handler._middleware_chain
         self._sender = handler.turnout_sender
 
     async def serve(self, source: dict[str, Any], body: Any, exchange: answers.Exchange) -> None:
@@ -133,7 +139,9 @@ class AsyncServing:
                 await self._signal_started(source)
             request, response = self._make(source, body)
             if request is not None:
-                response = await self._respond(request)
+                response = await self.handler.turnout_respond(request)
+                response._handler_class = self._sender
+                answers.widen_file_chunks(response)
             if not exchange.disconnected:
                 if response.streaming:
                     exchange.start(response.status_code, answers.headers_of(response))
@@ -172,29 +180,6 @@ class AsyncServing:
                 thread.release()
             else:
                 await self._finish(request, response, body, thread)
-
-    async def _respond(self, request: Any) -> Any:
-        """BaseHandler.get_response_async, with the log line on the request's thread and only where it is read."""
-        if get_urlconf() is None:
-            set_urlconf(settings.ROOT_URLCONF)
-        response = await self._chain(request)
-        response._resource_closers.append(request.close)
-        if response.status_code >= 400:
-            await self._log(request, response)
-        response._handler_class = self._sender
-        answers.widen_file_chunks(response)
-        return response
-
-    async def _log(self, request: Any, response: Any) -> None:
-        if getattr(response, "_has_been_logged", False):
-            return
-        level = logging.ERROR if response.status_code >= 500 else logging.WARNING
-        if lifecycle.would_log(django_request_log, level):
-            await sync_to_async(log_response)(
-                "%s: %s", response.reason_phrase, request.path, response=response, request=request
-            )
-        else:
-            response._has_been_logged = True
 
     async def _signal_started(self, source: dict[str, Any]) -> None:
         if self._asgi:

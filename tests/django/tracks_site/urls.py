@@ -27,6 +27,7 @@ urlpatterns = [
     path("message/", views.message),
     path("form/", views.form),
     path("user/", views.user),
+    path("who/", views.who),
     path("items/", views.items),
     path("async-items/", views.async_items),
     path("stream/", views.stream),

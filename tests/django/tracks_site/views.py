@@ -118,6 +118,10 @@ async def user(request):
     return JsonResponse({"user": user.get_username()})
 
 
+def who(request):
+    return JsonResponse({"user": request.user.get_username()})
+
+
 def items(request):
     Item.objects.create(name="sync")
     return JsonResponse({"count": Item.objects.count(), "thread": thread()})

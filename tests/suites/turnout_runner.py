@@ -1,0 +1,233 @@
+"""Runs Django's own tests through turnout's handlers and writes down how each one ended.
+
+TURNOUT_SUITE_MODE says which: "async" (every client request through the async chain, ASGI natively), "sync" (through
+the sync chain), "hybrid" (by the view's kind, ASGI on the step-aside path). TURNOUT_SUITE_RESULT names the file.
+"""
+
+import asyncio
+import contextvars
+import io
+import json
+import os
+import sys
+import unittest
+from collections import Counter
+from pathlib import Path
+
+import django.core.asgi
+import django.core.wsgi
+import django.test.client
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.test.runner import DiscoverRunner
+from django.urls import Resolver404, get_resolver
+
+from turnout.django.asynctrack import AsyncTrack, is_async_view
+from turnout.django.hops import HopPool
+from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
+from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
+from turnout.django.throughasgi import ThroughASGI
+
+MODE = os.environ.get("TURNOUT_SUITE_MODE", "hybrid")
+# How often a request went through which of turnout's parts: a suite that passes without them has shown nothing.
+USED = Counter()
+StockClientHandler = django.test.client.ClientHandler
+StockAsyncClientHandler = django.test.client.AsyncClientHandler
+
+
+class AsyncChain(AsyncTrack, StockClientHandler):
+    """The async chain of a test client's handler, whose requests are WSGIRequests."""
+
+    turnout_kind = "wsgi"
+
+
+class ClientHandler(SyncTrack, StockClientHandler):
+    """self.client: Django's test handler, its response made by one of turnout's chains."""
+
+    _async_chain = None
+
+    def get_response(self, request):
+        if MODE == "sync" or (MODE == "hybrid" and not self._wants_async(request)):
+            USED["sync chain"] += 1
+            return super().get_response(request)
+        USED["async chain"] += 1
+        if self._async_chain is None:
+            self._async_chain = AsyncChain(self.enforce_csrf_checks)
+            self._async_chain.load_middleware(is_async=True)
+        return async_to_sync(self._async_chain.turnout_respond)(request)
+
+    def load_middleware(self, is_async=False):
+        self._async_chain = None
+        super().load_middleware(is_async)
+
+    @staticmethod
+    def _wants_async(request):
+        try:
+            match = get_resolver(settings.ROOT_URLCONF).resolve(request.path_info)
+        except Resolver404:
+            return False
+        return is_async_view(match.func)
+
+
+class AsyncClientHandler(AsyncTrack, StockAsyncClientHandler):
+    """self.async_client: the async chain."""
+
+    async def get_response_async(self, request):
+        USED["async client"] += 1
+        return await self.turnout_respond(request)
+
+
+class SendExchange:
+    """An Exchange over an ASGI `send`."""
+
+    disconnected = False
+
+    def __init__(self, send):
+        self._send = send
+        self._later = []
+        self._flushing = asyncio.Lock()
+        self._first = None
+
+    def respond(self, status, headers, body):
+        lines = [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
+        self._later.append({"type": "http.response.start", "status": status, "headers": lines})
+        self._later.append({"type": "http.response.body", "body": body})
+
+    def start(self, status, headers):
+        lines = [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
+        self._later.append({"type": "http.response.start", "status": status, "headers": lines})
+        self._first = asyncio.ensure_future(self.flush())
+
+    async def write(self, chunk):
+        await self.flush()
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    def end(self):
+        self._later.append({"type": "http.response.body"})
+
+    def abort(self):
+        self.disconnected = True
+
+    async def flush(self):
+        async with self._flushing:
+            while self._later:
+                await self._send(self._later.pop(0))
+
+
+class NativeASGIHandler(AsyncTrack, ASGIHandler):
+    """ASGIHandler whose requests run as on turnout's native path; this class plays Rust's part."""
+
+    async def handle(self, scope, receive, send):
+        USED["native asgi"] += 1
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        self.turnout_sender = type(self)
+        hops = HopPool(prepare_thread, settle_thread, end_thread)
+        exchange = SendExchange(send)
+        serving = AsyncServing(self, "asgi", hops)
+        task = asyncio.create_task(serving.serve(scope, body, exchange))
+        listener = asyncio.create_task(self.listen_for_disconnect(receive))
+        try:
+            await asyncio.wait([task, listener], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                exchange.disconnected = True
+                task.cancel()
+                await asyncio.wait([task])
+            if listener.done() and not isinstance(listener.exception(), RequestAborted):
+                raise listener.exception()
+            if not exchange.disconnected:
+                await exchange.flush()
+        finally:
+            listener.cancel()
+            hops.close()
+
+
+class SteppedASGIHandler(ThroughASGI, ASGIHandler):
+    """ASGIHandler as it is served when something replaced its methods."""
+
+    async def handle(self, scope, receive, send):
+        USED["stepped asgi"] += 1
+        await super().handle(scope, receive, send)
+
+
+class NativeWSGIHandler(SyncTrack, WSGIHandler):
+    """WSGIHandler whose requests run as on turnout's native path."""
+
+    def __call__(self, environ, start_response):
+        USED["native wsgi"] += 1
+        self.turnout_sender = type(self)
+        context = contextvars.copy_context()
+        serving = SyncServing(self, "wsgi")
+        response = serving.serve(environ, environ.get("wsgi.input", io.BytesIO()), context)
+        headers = [*response.items(), *(("Set-Cookie", c.output(header="")) for c in response.cookies.values())]
+        start_response(f"{response.status_code} {response.reason_phrase}", headers)
+        return response
+
+
+REPLACED = {
+    ASGIHandler: SteppedASGIHandler if MODE == "hybrid" else NativeASGIHandler,
+    WSGIHandler: NativeWSGIHandler if MODE == "sync" else WSGIHandler,
+}
+
+
+class Runner(DiscoverRunner):
+    """Django's runner with turnout's handlers in the places where tests take theirs from."""
+
+    def setup_test_environment(self, **kwargs):
+        super().setup_test_environment(**kwargs)
+        django.test.client.ClientHandler = ClientHandler
+        django.test.client.AsyncClientHandler = AsyncClientHandler
+        django.core.asgi.ASGIHandler = REPLACED[ASGIHandler]
+        django.core.wsgi.WSGIHandler = REPLACED[WSGIHandler]
+
+    def build_suite(self, *args, **kwargs):
+        suite = super().build_suite(*args, **kwargs)
+        tests = Path(sys.argv[0]).resolve().parent
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            if file and Path(file).is_relative_to(tests):
+                for name, value in list(vars(module).items()):
+                    if isinstance(value, type) and value in REPLACED:
+                        setattr(module, name, REPLACED[value])
+        return suite
+
+    def get_resultclass(self):
+        return Recording
+
+    def suite_result(self, suite, result, **kwargs):
+        with open(os.environ["TURNOUT_SUITE_RESULT"], "w") as file:
+            json.dump({"run": result.testsRun, "bad": result.bad, "used": USED}, file)
+        return super().suite_result(suite, result, **kwargs)
+
+
+class Recording(unittest.TextTestResult):
+    """Remembers the tests that did not end as they should, each with the last line of its traceback."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.bad = {}
+
+    def _note(self, test, error):
+        self.bad[getattr(test, "test_case", test).id()] = f"{error[0].__name__}: {error[1]}".splitlines()[0]
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._note(test, err)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._note(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._note(test, err)
+
+    def addUnexpectedSuccess(self, test):
+        super().addUnexpectedSuccess(test)
+        self.bad[test.id()] = "unexpected success"
