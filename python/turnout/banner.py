@@ -47,17 +47,20 @@ def _rows(project: Project, settings: dict[str, Any], described: dict[str, Any] 
 def _django_rows(project: Project, settings: dict[str, Any], described: dict[str, Any]) -> Iterator[tuple[str, str]]:
     kind = {"asgi": "ASGIRequest", "wsgi": "WSGIRequest"}.get(described.get("request_kind", ""), "request")
     yield "requests are", f"{kind} from {project.label}: {described.get('request_why') or project.why}"
-    if settings["compat"]:
-        yield "", "--compat: Django's own handler serves them"
     yield "views", f"{described.get('views_sync', 0)} sync, {described.get('views_async', 0)} async"
+    if not settings["compat"]:
+        yield from _middleware_rows(described)
+    for note in described.get("notes", ()):
+        yield "note", note
+
+
+def _middleware_rows(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
     inline = [name for name, mode, _ in described.get("middleware", ()) if mode == "inline"]
     others = [(name, mode, why) for name, mode, why in described.get("middleware", ()) if mode != "inline"]
     modes = f"{len(inline)} inline on the event loop, {len(others)} not"
     yield "middleware", f"{modes} (for async views; sync views run whole on a thread)"
     for name, mode, why in others:
         yield "", f"{mode}: {name}: {why}"
-    for note in described.get("notes", ()):
-        yield "note", note
 
 
 def _threads(settings: dict[str, Any], described: dict[str, Any] | None) -> str:

@@ -231,7 +231,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Limits,
         value: "DURATION",
         default: "75s",
-        help: "How long a connection may idle between two requests. 0: one request a connection.",
+        help: "How long a connection may idle between two requests. 0: it is closed after its answer.",
         takes: Takes::One(|to, text| value::duration(text).map(|it| to.keep_alive = it)),
     },
     Opt {

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 import threading
 import time
 from urllib.parse import parse_qs
@@ -55,7 +56,12 @@ def leave_thread():
     return "left"
 
 
+def switch_interval():
+    return sys.getswitchinterval()
+
+
 VIEWS = {
+    "/switch-interval": switch_interval,
     "/leave-thread": leave_thread,
     "/": pid,
     "/wait": wait,
