@@ -110,7 +110,7 @@ def test_nothing_is_concluded_that_the_figures_do_not_bear() -> None:
     told["one-after-another"] = figures(1150, 2700, 64, 90)
     told["thread-pool"] = figures(260, 2600, 400, 130)
     told["adrf"] = figures(260, 900, 60, 85)
-    text = " ".join(findings.conclusions(told, 100)).replace("\n", " ")
+    text = " ".join(findings.conclusions(told, 100)).replace("\n  ", " ")
     assert "260 ms at most instead of 1,150 ms, 4.4 times as fast" in text
     assert "a thread per call needed 400, one thread per search 64, async none" in text
     assert "130 MB with one per call, 80 MB with async" in text

@@ -67,6 +67,7 @@ def test_a_browser_without_scripts_searches_by_keyboard_on_a_phone(demo: Demo, t
         assert phone.run("return document.querySelector('h1').textContent") == "Ljubljana, 2 nights"
         assert phone.run("return document.querySelectorAll('.ways tbody tr').length") == len(WAYS)
         assert phone.run("return document.querySelectorAll('.offers li').length") > 3
+        phone.run("document.querySelectorAll('details').forEach(details => details.open = true)")
         assert phone.run("return document.documentElement.scrollWidth <= innerWidth")
         # Nothing comes from elsewhere.
         assert (

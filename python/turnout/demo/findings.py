@@ -74,4 +74,4 @@ def conclusions(figures: dict[str, Figures], at_once: int) -> list[str]:
         if pool.crowd_ms > slow.crowd_ms * 0.9:
             line += ", and a thread per call was no help: so many threads stand in each other's way"
         lines.append(line + ".")
-    return [textwrap.fill(line, width=WIDTH) for line in lines]
+    return [textwrap.fill(line, width=WIDTH, initial_indent="- ", subsequent_indent="  ") for line in lines]
