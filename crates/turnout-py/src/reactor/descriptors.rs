@@ -127,7 +127,8 @@ fn mask(flags: epoll::EventFlags) -> u32 {
 }
 
 fn data(number: RawFd) -> epoll::EventData {
-    epoll::EventData::new_u64(number as u64)
+    // Never negative: `with_borrowed` refused it.
+    epoll::EventData::new_u64(u64::from(number.unsigned_abs()))
 }
 
 fn flags(mask: u32) -> epoll::EventFlags {
@@ -159,7 +160,7 @@ impl Deadline {
         }
         // Zero would disarm it.
         let after = after.max(Duration::from_nanos(1));
-        let value = Timespec { tv_sec: after.as_secs() as i64, tv_nsec: i64::from(after.subsec_nanos()) };
+        let value = Timespec { tv_sec: after.as_secs().cast_signed(), tv_nsec: i64::from(after.subsec_nanos()) };
         let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
         self.armed = Some(wanted);

@@ -152,7 +152,7 @@ impl Service {
                 None => line,
                 Some(callback) => {
                     let (sender, receiver) = oneshot::channel();
-                    self.handle.deliver(Box::new(Line { line, callback, sender, handle: self.handle.clone() }));
+                    self.handle.deliver(Box::new(Line { text: line, callback, sender, handle: self.handle.clone() }));
                     receiver.await.unwrap_or_else(|_| b"dropped\n".to_vec())
                 }
             };
@@ -163,7 +163,7 @@ impl Service {
 }
 
 struct Line {
-    line: Vec<u8>,
+    text: Vec<u8>,
     callback: usize,
     sender: oneshot::Sender<Vec<u8>>,
     handle: Handle,
@@ -172,7 +172,7 @@ struct Line {
 impl Deliver for Line {
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
         let reply = Reply { sender: Mutex::new(Some(self.sender)), handle: self.handle };
-        kept(py, self.callback)?.call1(py, (PyBytes::new(py, &self.line), reply))?;
+        kept(py, self.callback)?.call1(py, (PyBytes::new(py, &self.text), reply))?;
         Ok(())
     }
 }
