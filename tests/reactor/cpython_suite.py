@@ -2,8 +2,8 @@
 
     python tests/reactor/cpython_suite.py [--plain] MODULE [TEST ...]
 
-With the runtime forced on, or with `--plain` before the first Rust task. Prints what failed as JSON, with how many tests
-really drove a reactor: many of CPython's use a mock in place of the selector and prove nothing about ours.
+With the runtime forced on, or with `--plain` before the first Rust task. Prints what failed as JSON, with how many
+tests really drove a reactor: many of CPython's use a mock in place of the selector and prove nothing about ours.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ SLOW = {
     "test_futures": 0,
     "test_futures2": 2,
     "test_locks": 20,
-    "test_pep492": 5,
+    "test_pep492": 0,
     "test_queues": 30,
     "test_runners": 0,
     "test_selector_events": 0,
