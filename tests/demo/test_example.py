@@ -1,0 +1,31 @@
+"""examples/hotels is an ordinary project: its tests pass under Django's own runner, and its views know no turnout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def manage(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error::ResourceWarning", "manage.py", *arguments]
+    return subprocess.run(command, cwd=repository / "examples" / "hotels", capture_output=True, text=True)
+
+
+def test_its_own_tests_pass(repository: Path) -> None:
+    done = manage(repository, "test")
+    assert done.returncode == 0, done.stderr
+    assert "\nOK" in done.stderr
+
+
+def test_its_checks_and_migrations_are_in_order(repository: Path) -> None:
+    assert manage(repository, "check").returncode == 0
+    assert manage(repository, "makemigrations", "--check", "--dry-run").returncode == 0
+
+
+def test_only_the_command_that_starts_the_booking_sites_knows_turnout(repository: Path) -> None:
+    sources = (repository / "examples" / "hotels").rglob("*.py")
+    knowing = {
+        source.name for source in sources if "import turnout" in (text := source.read_text()) or "from turnout" in text
+    }
+    assert knowing == {"upstreams.py"}
