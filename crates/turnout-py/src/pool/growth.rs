@@ -1,35 +1,38 @@
-//! When one more thread is worth it: the oldest job waited 10 ms, and the threads that are busy mostly wait.
+//! How many threads work at a time: as many as help.
 //!
-//! CPU-bound work stays on few threads (more would only fight for the GIL), work that waits gets many.
+//! Work that computes is done one at a time: a second thread would only fight the first for the GIL, and both would make the loop wait for it.
+//! So a thread is added (an idle one woken, or a new one started) only when those that have a job all wait for something
+//! else than the GIL, or when nobody has taken a job for 10 ms: then a long computation must not stop the short ones behind it.
+//! A thread that has finished sits down while another computes. See docs/decisions/0007-one-computes-at-a-time.md.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Pool;
+use super::queue::Line;
 
-/// A job that waited this long is a reason to grow.
+/// A line that has stood this long is a reason for one more computing thread; a job that waited this long, for a new thread.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// With more threads than this computing or waiting for the GIL another one would only join the fight for it.
 const MOST_COMPUTING: usize = 8;
-/// How soon to look again when growing would not help now.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How often the threads are looked at while jobs wait. Each look is 2 us a thread.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// How often when nothing could be done about it: all threads there may be have a job.
+const LOOK_LATER: Duration = Duration::from_millis(10);
 
-/// Runs on the runtime until the pool is closed. Reads thread states, starts threads, expires jobs; never takes the GIL.
+/// Runs on the runtime until the pool is closed. Reads thread states, wakes and starts threads, expires jobs; never takes the GIL.
 pub(super) async fn watch(pool: Arc<Pool>) {
     while !pool.queue.is_closed() {
         pool.queue.stirred().await;
-        while let Some(oldest) = pool.queue.oldest() {
-            let left = PATIENCE.saturating_sub(oldest.elapsed());
-            if !left.is_zero() {
-                tokio::time::sleep(left).await;
-                continue;
-            }
-            expire(&pool);
-            if grow(&pool) {
-                // The new thread takes the oldest job; the next one may have waited long enough too.
+        expire(&pool);
+        while let Some(line) = pool.queue.line() {
+            let full = line.idle == 0 && line.threads >= pool.limits.threads;
+            if !full && add(&pool, line) {
+                // The next job may have a claim too.
                 tokio::task::yield_now().await;
             } else {
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(if full { LOOK_LATER } else { LOOK_AGAIN }).await;
+                expire(&pool);
             }
         }
     }
@@ -42,14 +45,15 @@ fn expire(pool: &Pool) {
     }
 }
 
-fn grow(pool: &Arc<Pool>) -> bool {
-    if pool.queue.oldest().is_none_or(|oldest| oldest.elapsed() < PATIENCE) {
+/// Puts one more thread to work, if that helps.
+fn add(pool: &Arc<Pool>, line: Line) -> bool {
+    let computing = pool.computing(line.threads);
+    let helps = computing == 0 || (line.stood >= PATIENCE && computing <= MOST_COMPUTING);
+    if !helps {
         return false;
     }
-    let (threads, computing) = pool.busy();
-    let worth_it = threads < pool.limits.threads && computing <= MOST_COMPUTING;
-    if worth_it {
-        pool.start_thread();
+    if line.idle > 0 {
+        return pool.queue.activate();
     }
-    worth_it
+    line.waited >= PATIENCE && pool.start_thread()
 }

@@ -24,6 +24,9 @@ use thread::Member;
 /// An idle thread ends after this long: it holds a database connection and a stack that nobody needs.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// A thread that has finished looks at so many others at most: with more than these busy, most of them wait.
+const MOST_LOOKS: usize = 8;
+
 /// Work for one thread of the pool.
 pub(crate) trait Job: Send {
     /// Does it, on a pool thread. A panic is caught and logged by the thread.
@@ -69,12 +72,12 @@ impl Pool {
         })
     }
 
-    /// Queues a job. The first one starts the first thread; [`growth`] starts the others.
+    /// Queues a job. The first one starts the first thread; [`growth`] adds the others.
     pub(crate) fn push(self: &Arc<Self>, job: Box<dyn Job>) {
         match self.queue.push(job) {
             Pushed::Taken => {}
-            Pushed::Waits { threads: 0 } => self.start_thread(),
-            Pushed::Waits { .. } => self.queue.stir(),
+            Pushed::Waits if self.queue.threads() == 0 => drop(self.start_thread()),
+            Pushed::Waits => self.queue.stir(),
             Pushed::Closed(job) => job.expire(),
         }
     }
@@ -94,26 +97,31 @@ impl Pool {
         self.queue.wait_for_end(deadline)
     }
 
-    fn start_thread(self: &Arc<Self>) {
+    /// False when there are as many as there may be, or the system refuses: those that run will get to it.
+    fn start_thread(self: &Arc<Self>) -> bool {
         if !self.queue.admit_thread(self.limits.threads) {
-            return;
+            return false;
         }
         let name = format!("turnout-sync-{}", self.named.fetch_add(1, Relaxed) + 1);
         let pool = self.clone();
-        let started = std::thread::Builder::new().name(name.clone()).spawn(move || thread::live(&pool, &name));
-        if started.is_err() {
-            // Out of threads or memory: those that run will get to it.
+        let started = std::thread::Builder::new().name(name.clone()).spawn(move || thread::live(&pool, &name)).is_ok();
+        if !started {
             self.queue.dismiss_thread();
         }
+        started
     }
 
-    /// How many threads there are, and how many of them are computing or waiting for the GIL.
-    fn busy(&self) -> (usize, usize) {
+    /// How many of so many threads are computing or waiting for the GIL; those that are only just starting are about to.
+    fn computing(&self, threads: usize) -> usize {
         let members = self.members.lock();
-        let computing = members.iter().filter(|member| member.is_computing()).count();
-        let threads = self.queue.threads();
-        // A thread that is only just starting has no entry yet, and is about to compute.
-        (threads, computing + threads.saturating_sub(members.len()))
+        members.iter().filter(|member| member.is_computing()).count() + threads.saturating_sub(members.len())
+    }
+
+    /// True when another thread than `own` is computing: then `own` need not.
+    fn is_crowded(&self, own: &Arc<Member>) -> bool {
+        let members = self.members.lock();
+        let others = members.iter().filter(|other| !Arc::ptr_eq(other, own) && other.is_busy());
+        others.take(MOST_LOOKS).any(|other| other.is_computing())
     }
 }
 

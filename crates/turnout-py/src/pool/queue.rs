@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 pub(super) struct Queue<J> {
@@ -22,13 +23,28 @@ struct State<J> {
     /// Threads with nothing to do, the most recently used last.
     idle: Vec<Arc<Seat<J>>>,
     threads: usize,
+    /// Threads that have a job.
+    busy: usize,
+    /// When a thread last took a job.
+    moved: Instant,
     closed: bool,
+}
+
+impl<J> State<J> {
+    fn take(&mut self) -> Option<J> {
+        let (_, job) = self.waiting.pop_front()?;
+        self.busy += 1;
+        self.moved = Instant::now();
+        Some(job)
+    }
 }
 
 /// Where one idle thread waits and is handed its next job.
 struct Seat<J> {
     handed: Mutex<Handed<J>>,
     told: Condvar,
+    /// The thread's: set before it is woken, for it may be long until it gets a processor.
+    busy: Arc<AtomicBool>,
 }
 
 enum Handed<J> {
@@ -39,7 +55,12 @@ enum Handed<J> {
 }
 
 impl<J> Seat<J> {
+    fn new(busy: &Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self { handed: Mutex::new(Handed::Nothing), told: Condvar::new(), busy: busy.clone() })
+    }
+
     fn hand(&self, what: Handed<J>) {
+        self.busy.store(true, Relaxed);
         *self.handed.lock() = what;
         self.told.notify_one();
     }
@@ -67,52 +88,99 @@ impl<J> Handed<J> {
     }
 }
 
+/// The line of jobs, looked at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    /// How long the first one has waited.
+    pub(super) waited: Duration,
+    /// For how long no thread has taken any.
+    pub(super) stood: Duration,
+    pub(super) threads: usize,
+    pub(super) idle: usize,
+}
+
 /// What became of a job that was pushed.
 pub(super) enum Pushed<J> {
     /// An idle thread has it.
     Taken,
-    /// It waits; so many threads live.
-    Waits { threads: usize },
+    /// It waits.
+    Waits,
     /// The queue is closed.
     Closed(J),
 }
 
 impl<J> Queue<J> {
     pub(super) fn new() -> Self {
-        let state = State { waiting: VecDeque::new(), idle: Vec::new(), threads: 0, closed: false };
+        let state = State {
+            waiting: VecDeque::new(),
+            idle: Vec::new(),
+            threads: 0,
+            busy: 0,
+            moved: Instant::now(),
+            closed: false,
+        };
         Self { state: Mutex::new(state), stirred: Notify::new(), ended: Condvar::new() }
     }
 
+    /// Hands the job to an idle thread if no thread has one; with busy threads it waits until one of them is free or [`Queue::activate`] wakes another.
     pub(super) fn push(&self, job: J) -> Pushed<J> {
         let mut state = self.state.lock();
         if state.closed {
             return Pushed::Closed(job);
         }
-        let Some(seat) = state.idle.pop() else {
-            state.waiting.push_back((Instant::now(), job));
-            return Pushed::Waits { threads: state.threads };
-        };
-        drop(state);
-        seat.hand(Handed::Job(job));
+        state.waiting.push_back((Instant::now(), job));
+        if state.busy > 0 || state.waiting.len() > 1 || !Self::hand_over(state) {
+            return Pushed::Waits;
+        }
         Pushed::Taken
     }
 
-    /// The next job for the calling thread; `None` tells it to end: idle for too long, or closed.
-    pub(super) fn next(&self, idle: Duration) -> Option<J> {
-        let mut state = self.state.lock();
-        if let Some((_, job)) = state.waiting.pop_front() {
-            return Some(job);
-        }
-        if state.closed {
-            return None;
-        }
-        let seat = Arc::new(Seat { handed: Mutex::new(Handed::Nothing), told: Condvar::new() });
-        state.idle.push(seat.clone());
-        drop(state);
+    /// Wakes an idle thread for the job at the front; false when there is no such thread, or no job.
+    pub(super) fn activate(&self) -> bool {
+        Self::hand_over(self.state.lock())
+    }
 
-        match seat.wait(Some(Instant::now() + idle)) {
-            Some(handed) => handed.job(),
-            None => self.leave(&seat),
+    fn hand_over(mut state: MutexGuard<'_, State<J>>) -> bool {
+        if state.waiting.is_empty() {
+            return false;
+        }
+        let Some(seat) = state.idle.pop() else { return false };
+        let Some(job) = state.take() else { return false };
+        drop(state);
+        seat.hand(Handed::Job(job));
+        true
+    }
+
+    /// The calling thread's job, if it had one, is done.
+    pub(super) fn done(&self) {
+        self.state.lock().busy -= 1;
+    }
+
+    /// The next job for the calling thread; `None` tells it to end: idle for too long, or closed. With jobs waiting it sits down
+    /// all the same if others should have its turn: `crowded` tells, and is asked without the lock.
+    /// `busy` is the thread's flag for others to see.
+    pub(super) fn next(&self, idle: Duration, busy: &Arc<AtomicBool>, crowded: impl Fn() -> bool) -> Option<J> {
+        loop {
+            let has_work = !self.state.lock().waiting.is_empty();
+            let sits = has_work && crowded();
+            let mut state = self.state.lock();
+            if (!sits || state.closed)
+                && let Some(job) = state.take()
+            {
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            let seat = Seat::new(busy);
+            busy.store(false, Relaxed);
+            state.idle.push(seat.clone());
+            drop(state);
+            match seat.wait(Some(Instant::now() + idle)) {
+                Some(Handed::Job(job)) => return Some(job),
+                Some(_) => {} // closed: what waits is still done
+                None => return self.leave(&seat),
+            }
         }
     }
 
@@ -143,12 +211,6 @@ impl<J> Queue<J> {
         }
     }
 
-    /// True when a thread that was told to end must not, because jobs came meanwhile and no other thread is left.
-    pub(super) fn is_last_with_work(&self) -> bool {
-        let state = self.state.lock();
-        state.threads == 1 && !state.waiting.is_empty()
-    }
-
     pub(super) fn threads(&self) -> usize {
         self.state.lock().threads
     }
@@ -157,9 +219,17 @@ impl<J> Queue<J> {
         self.state.lock().waiting.len()
     }
 
-    /// Since when the job at the front has waited.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.state.lock().waiting.front().map(|(since, _)| *since)
+    /// How the line stands; `None` when nobody waits.
+    pub(super) fn line(&self) -> Option<Line> {
+        let state = self.state.lock();
+        let (since, _) = state.waiting.front()?;
+        let now = Instant::now();
+        Some(Line {
+            waited: now.duration_since(*since),
+            stood: now.duration_since(state.moved.max(*since)),
+            threads: state.threads,
+            idle: state.idle.len(),
+        })
     }
 
     /// Takes out the job at the front if it has waited since before `limit`.

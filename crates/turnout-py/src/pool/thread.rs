@@ -16,22 +16,27 @@ use crate::raw;
 pub(super) struct Member {
     /// `None` where `/proc` cannot be read: then the pool grows by waiting time alone.
     probe: Option<Probe>,
-    busy: AtomicBool,
+    /// It has a job, or is about to take one.
+    busy: Arc<AtomicBool>,
 }
 
 impl Member {
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Relaxed)
+    }
+
     /// True when it has a job and is on a processor, ready to be, or waiting for the GIL.
     pub(super) fn is_computing(&self) -> bool {
         static INTERPRETER: OnceLock<Range<usize>> = OnceLock::new();
         let interpreter = INTERPRETER.get_or_init(|| raw::py_runtime_range().unwrap_or(0..0));
         let reading = |probe: &Probe| probe.read(interpreter).is_ok_and(|activity| activity != Activity::Waiting);
-        self.busy.load(Relaxed) && self.probe.as_ref().is_some_and(reading)
+        self.is_busy() && self.probe.as_ref().is_some_and(reading)
     }
 }
 
 /// Runs jobs until there are none for a while, or the pool closes. The thread's whole life.
 pub(super) fn live(pool: &Arc<Pool>, name: &str) {
-    let member = Arc::new(Member { probe: Probe::for_this_thread().ok(), busy: AtomicBool::new(true) });
+    let member = Arc::new(Member { probe: Probe::for_this_thread().ok(), busy: Arc::new(AtomicBool::new(true)) });
     pool.members.lock().push(member.clone());
     Python::attach(|py| {
         introduce(py, name);
@@ -39,21 +44,21 @@ pub(super) fn live(pool: &Arc<Pool>, name: &str) {
         say_goodbye(py, pool);
     });
     pool.members.lock().retain(|other| !Arc::ptr_eq(other, &member));
-    let stays = pool.queue.is_last_with_work();
     pool.queue.dismiss_thread();
-    if stays {
+    // A job that came while this one was leaving, and no other thread to do it.
+    if pool.queue.threads() == 0 && pool.queue.queued() > 0 {
         pool.start_thread();
     }
 }
 
-fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Member) {
+fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) {
     loop {
-        member.busy.store(false, Relaxed);
-        let Some(job) = py.detach(|| pool.queue.next(IDLE)) else { return };
-        member.busy.store(true, Relaxed);
+        let next = py.detach(|| pool.queue.next(IDLE, &member.busy, || pool.is_crowded(member)));
+        let Some(job) = next else { return };
         if !job.is_abandoned() {
             run(py, job);
         }
+        pool.queue.done();
     }
 }
 
