@@ -3,7 +3,7 @@
 //! Work that computes is done one at a time: a second thread would only fight the first for the GIL, and both would make the loop wait for it.
 //! So a thread is added (an idle one woken, or a new one started) only when those that have a job all wait for something
 //! else than the GIL, or when nobody has taken a job for 10 ms: then a long computation must not stop the short ones behind it.
-//! A thread that has finished sits down while another computes. See docs/decisions/0007-one-computes-at-a-time.md.
+//! A thread that has finished sits down while another computes. See docs/decisions/0009-a-pool-that-reads-its-threads.md.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
