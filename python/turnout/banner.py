@@ -37,7 +37,8 @@ def _rows(project: Project, settings: dict[str, Any], described: dict[str, Any] 
         yield "application", f"{project.label}, {project.kind.upper()}: {project.why}"
     else:
         yield from _django_rows(project, settings, described)
-    yield "threads", _threads(settings, described)
+    if project.kind != "asgi":
+        yield "threads", _threads(settings, described)
     if described is not None:
         yield from _databases(settings)
     yield "workers", _workers(settings, django=described is not None)
@@ -87,7 +88,7 @@ def _databases(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _workers(settings: dict[str, Any], *, django: bool) -> str:
     workers = settings["workers"]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = settings["cores"]
     if workers == 1 and cores > 1 and not (django and _debug()):
         return f"1; this process may use {cores} cores: --workers auto"
     return str(workers)

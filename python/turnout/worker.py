@@ -97,14 +97,7 @@ class Worker:
         return banner.render(self.project, self.settings, described, colour=banner.colours())
 
     async def _live(self) -> None:
-        if self.lifespan is not None:
-            try:
-                await self.lifespan.startup()
-            except LifespanError as error:
-                # A framework's message may be a whole traceback: its last line says what happened.
-                last = str(error).strip().rpartition("\n")[2]
-                raise ProjectError(f"{self.project.label} did not start: {last}") from None
-        if not self.stopping.is_set():
+        if await self._started():
             self.server.start()
             self.link.ready(self.describe())
             await self.stopping.wait()
@@ -112,6 +105,23 @@ class Worker:
         with suppress(asyncio.TimeoutError):
             if self.lifespan is not None:
                 await asyncio.wait_for(self.lifespan.shutdown(), END_SECONDS / 2)
+
+    async def _started(self) -> bool:
+        """Whether to serve: not if the end came while an ASGI application was still getting ready."""
+        if self.lifespan is None:
+            return True
+        startup, stopping = asyncio.ensure_future(self.lifespan.startup()), asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait([startup, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not startup.done():
+            return False
+        try:
+            startup.result()
+        except LifespanError as error:
+            # A framework's message may be a whole traceback: its last line says what happened.
+            last = str(error).strip().rpartition("\n")[2]
+            raise ProjectError(f"{self.project.label} did not start: {last}") from None
+        return not self.stopping.is_set()
 
     async def _drain(self) -> None:
         limit = self.settings["drain"]

@@ -144,6 +144,13 @@ def test_an_asgi_app_without_lifespan_is_served() -> None:
             assert server.stop() == 0
 
 
+def test_an_asgi_app_that_never_gets_ready_can_be_stopped() -> None:
+    with serve(["asgi_app:slow_to_start"], cwd=APPS, ready=False) as server:
+        server.wait_for_log("starting")
+        assert server.stop() == 0
+        assert "killing it" not in server.log
+
+
 def test_an_asgi_app_that_cannot_start_ends_the_server() -> None:
     ended = run(["serve", "asgi_app:refusing", "--bind", "127.0.0.1:0"], cwd=APPS)
     assert ended.returncode == 1

@@ -28,9 +28,9 @@ def test_it_listens_on_every_bind_and_says_where(tmp_path: Path) -> None:
 
 
 def test_the_banner_says_what_the_numbers_mean() -> None:
-    with serve(["asgi_app:app", "--threads", "7", "--access-log", "json"], cwd=APPS) as server:
+    with serve(["wsgi_app:app", "--threads", "7", "--access-log", "json"], cwd=APPS) as server:
         log = server.log
-    assert "asgi_app:app, ASGI: it is an async callable" in log
+    assert "wsgi_app:app, WSGI: it is a plain callable" in log
     assert "up to 7 run sync code" in log
     assert "json, to standard output" in log
     assert f"Listening on {server.url} with 1 worker (pid {server.workers[0]})." in log

@@ -94,7 +94,7 @@ fn settings(typed: &ArgMatches, around: &Surroundings) -> Result<Settings, Confi
 
 /// The table's own defaults.
 fn defaults() -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings { cores: value::cores(), ..Settings::default() };
     for option in OPTIONS.iter().filter(|option| !option.default.is_empty()) {
         apply(option, &mut settings, vec![option.default.to_owned()], "default of ")
             .expect("a test applies every default of the table");

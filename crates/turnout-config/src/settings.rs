@@ -22,6 +22,8 @@ pub struct Settings {
     pub reuse_port: bool,
     /// Worker processes, at least 1.
     pub workers: u32,
+    /// Cores this process may use (affinity, cgroup quota): what `--workers auto` means. Not an option.
+    pub cores: u32,
     /// Cap of the sync pool of a worker.
     pub threads: u32,
     /// Cap of the exclusive threads of a worker.

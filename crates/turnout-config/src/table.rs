@@ -148,7 +148,7 @@ pub const OPTIONS: &[Opt] = &[
         help: "Worker processes, each with an event loop and pools of its own. auto: one for each core this process may use (affinity, cgroup quota).",
         takes: Takes::One(|to, text| {
             to.workers = match text {
-                "auto" => std::thread::available_parallelism().map_or(1, |it| it.get() as u32).min(MOST_WORKERS),
+                "auto" => value::cores().min(MOST_WORKERS),
                 _ => value::count(text, 1, MOST_WORKERS).map_err(|why| format!("{why}, or auto"))?,
             };
             Ok(())

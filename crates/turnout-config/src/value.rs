@@ -84,6 +84,11 @@ pub(crate) fn count(text: &str, least: u32, most: u32) -> Result<u32, Refused> {
     if (least..=most).contains(&number) { Ok(number) } else { Err(hint()) }
 }
 
+/// The cores this process may use; the standard library reads affinity and cgroup quotas.
+pub(crate) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(u32::MAX))
+}
+
 /// One of a few words.
 pub(crate) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Refused> {
     choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {

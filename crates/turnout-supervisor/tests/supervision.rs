@@ -77,6 +77,19 @@ fn a_worker_that_dies_before_it_was_ready_ends_everything_with_1() {
 }
 
 #[test]
+fn a_replacement_that_does_not_start_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("was-here").display().to_string();
+    let script = r#"if [ -e "$MARK" ]; then say '{"event":"failed","message":"the code changed","status":1}'; exit 1; fi
+                    touch "$MARK"; ready; exit 4"#;
+    let mut server = Server::start(script, &[("MARK", &mark)]);
+    let seen = server.until("the next one starts in 1s");
+    assert_eq!(seen.iter().filter(|line| *line == "event the code changed").count(), 3, "{seen:?}");
+    server.signal(Signal::TERM);
+    assert_eq!(server.status(), 0);
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let mut server = Server::start("trap '' TERM; ready; while :; do sleep 0.05; done", &[("DRAIN", "60000")]);
     server.until("ready: 1 worker");

@@ -40,6 +40,13 @@ async def refusing(scope, receive, send):
     await send({"type": "lifespan.startup.failed", "message": "Traceback ...\nRuntimeError: no database"})
 
 
+async def slow_to_start(scope, receive, send):
+    """Never says that it is ready."""
+    print("starting", flush=True)
+    await receive()
+    await receive()
+
+
 def factory(scope, receive, send):
     """Not a coroutine function, but called like one."""
     return plain(scope, receive, send)
