@@ -36,6 +36,9 @@ const NOT_IN_TRAILERS: [&[u8]; 24] = [
     b"x-forwarded-proto",
 ];
 
+/// The fields that decide where a message ends.
+const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+
 /// One field line that follows the grammar.
 struct Field<'a> {
     name: &'a [u8],
@@ -68,7 +71,16 @@ impl Fields {
     /// Takes one more line of the head, without its CRLF.
     pub(super) fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
         let Field { name, value, has_underscore } = read(line)?;
-        self.has_underscores |= has_underscore;
+        if has_underscore {
+            self.has_underscores = true;
+            // Dropped later, like all names with `_`; but nobody honest sends these, and who hides a framing field behind one
+            // hopes that a reader on the way does not tell them apart.
+            return if FRAMING.iter().any(|framing| looks_like(name, framing)) {
+                Err(Refusal::FRAMING_IN_DISGUISE)
+            } else {
+                Ok(())
+            };
+        }
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
             10 if name.eq_ignore_ascii_case(b"connection") => connection(value),
@@ -175,6 +187,12 @@ fn read(line: &[u8]) -> Result<Field<'_>, Refusal> {
         return Err(Refusal::FIELD_VALUE);
     }
     Ok(Field { name, value, has_underscore: classes & UNDERSCORE != 0 })
+}
+
+/// The same as WSGI and CGI see it, for which `_` and `-` are one.
+fn looks_like(name: &[u8], known: &[u8]) -> bool {
+    let mapped = name.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
+    mapped.eq(known.iter().copied())
 }
 
 /// Empty elements are ignored here: it is no framing (RFC 9110 section 5.6.1.2).

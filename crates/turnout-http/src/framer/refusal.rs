@@ -52,6 +52,7 @@ refusals! {
     CODING_IN_1_0 = BAD_REQUEST "Transfer-Encoding in HTTP/1.0 (RFC 9112 section 6.1)";
     CODING_VALUE = BAD_REQUEST "the Transfer-Encoding does not end with one chunked (RFC 9112 section 6.3)";
     CODING_UNKNOWN = NOT_IMPLEMENTED "a transfer coding other than chunked (RFC 9112 section 6.1)";
+    FRAMING_IN_DISGUISE = BAD_REQUEST "a framing field spelled with `_` (RFC 9112 section 11.2)";
     CONNECTION_VALUE = BAD_REQUEST "the Connection field is not a list of tokens (RFC 9110 section 7.6.1)";
     TYPE_TWICE = BAD_REQUEST "two Content-Type fields (RFC 9110 sections 5.3 and 8.3)";
     TRACE_CONTENT = BAD_REQUEST "a TRACE with content (RFC 9110 section 9.3.8)";
