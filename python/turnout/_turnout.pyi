@@ -146,3 +146,53 @@ class WorkerLink:
 
 def command(arguments: list[str], worker: list[str]) -> int:
     """Run a command line (without the program's name); ``worker`` starts a worker process. The exit status."""
+
+@final
+class LabUpstreams:
+    """Simulated booking sites on a thread of their own, from construction to `stop`; for `turnout demo` and tests.
+
+    OSError when the address cannot be had.
+    """
+
+    def __init__(self, bind: str = "127.0.0.1:0", seed: int = 1) -> None: ...
+    @property
+    def url(self) -> str:
+        """Where they listen, without a path."""
+
+    def in_flight(self) -> int:
+        """How many calls wait for their answer now."""
+
+    def stats(self) -> str:
+        """All counters, as JSON."""
+
+    def reset(self) -> None:
+        """Forgets totals and maxima."""
+
+    def stop(self) -> None:
+        """Ends them; calls that are out are cut off."""
+
+@final
+class LabLoad:
+    """One run of the load generator, started by its construction; it ends after `requests`, or `seconds` at the latest.
+
+    ValueError when `url` or a header ("Name: value") cannot be sent.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        connections: int,
+        requests: int | None = None,
+        seconds: float = 60.0,
+        headers: list[str] = ...,
+    ) -> None: ...
+    @property
+    def answered(self) -> int:
+        """Requests answered as expected, so far."""
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed, so far."""
+
+    def wait(self, seconds: float) -> str | None:
+        """The report as JSON, once; None if the load goes on after so many seconds."""
