@@ -121,6 +121,8 @@ def test_signals_fire_once_when_the_peer_leaves(make, path, events):
     async def leave(exchange):
         while not events and not exchange.answer.chunks:
             await asyncio.sleep(0.01)
+        # Until the project's code waits, not the write of its chunk.
+        await asyncio.sleep(0.05)
 
     async def check(driver):
         with Signals() as signals_seen:

@@ -7,11 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf.urls.i18n import i18n_patterns
+from django.core.handlers.base import BaseHandler
+from django.test import RequestFactory, override_settings
 from django.urls import path
-from tracks_site import views
+from django.utils.deprecation import MiddlewareMixin
+from tracks_site import middleware, views
 from tracks_site.settings import MIDDLEWARE
 
 from turnout.django.decisions import LEARNED_MAX
+from turnout.django.deferral import middleware_deferred
 from turnout.django.routes import ASYNC, SYNC
 
 HOST = "testserver"
@@ -129,15 +133,48 @@ def test_one_request_class_on_both_tracks(make, kind):
     make(check, kind=kind)
 
 
-def test_chains_load_when_they_are_needed(make):
-    async def check(driver):
-        assert driver.handler.chains == []
-        await driver.run(path="/sync/")
+def test_only_the_chains_that_are_needed_are_made(make):
+    async def check_sync(driver):
         assert driver.handler.chains == ["sync"]
-        await driver.run(path="/async/")
+        assert (await driver.run_async(path="/s/")).status == 200
         assert driver.handler.chains == ["sync", "async"]
 
-    make(check)
+    async def check_async(driver):
+        assert driver.handler.chains == ["async"]
+        assert (await driver.run(path="/nowhere/")).status == 404
+        assert driver.handler.chains == ["sync", "async"]
+
+    make(check_sync, settings={"ROOT_URLCONF": Urls(path("s/", views.sync_json))})
+    make(check_async, settings={"ROOT_URLCONF": Urls(path("a/", views.async_json))})
+
+
+def test_the_entry_modules_own_handler_makes_no_middleware(make):
+    from django.core.asgi import get_asgi_application
+
+    made = []
+
+    class Counted(MiddlewareMixin):
+        def __init__(self, get_response):
+            made.append(self)
+            super().__init__(get_response)
+
+    middleware.Counted = Counted
+    settings = {"MIDDLEWARE": ["tracks_site.middleware.Counted"]}
+    load = BaseHandler.load_middleware
+    with override_settings(**settings), middleware_deferred():
+        application = get_asgi_application()
+    assert made == []
+    assert BaseHandler.load_middleware is load
+
+    async def check(driver):
+        assert len(made) == 2
+        assert (await driver.run_async(path="/async/")).status == 200
+        # Somebody may still call it directly.
+        request = RequestFactory().get("/async/")
+        assert (await application.get_response_async(request)).status_code == 200
+        assert len(made) == 3
+
+    make(check, application=application, settings=settings)
 
 
 def test_the_banner_counts_views(make):
@@ -146,7 +183,7 @@ def test_the_banner_counts_views(make):
         assert (facts["views_sync"], facts["views_async"]) == (1, 1)
         assert len(facts["middleware"]) == 7
         assert {mode for _, mode, _ in facts["middleware"]} == {"inline"}
-        assert any("both chains" in note for note in facts["notes"])
+        assert any("two chains" in note for note in facts["notes"])
 
     make(check, settings={"ROOT_URLCONF": Urls(path("a/", views.async_json), path("s/", views.sync_json))})
 

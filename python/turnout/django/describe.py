@@ -50,7 +50,7 @@ def _notes(handler: DjangoHandler, facts: dict[str, Any]) -> list[str]:
     if handler.overridden:
         notes.append(f"native path off: the project's handler class defines {', '.join(handler.overridden)}")
     if facts["views_sync"] and facts["views_async"]:
-        notes.append("both chains load when first needed: two instances of each middleware")
+        notes.append("views of both kinds: two chains, two instances of each middleware")
     elif facts["views_async"]:
         notes.append("all views are async: the sync chain loads only for paths without a view")
     else:

@@ -79,6 +79,8 @@ class DjangoHandler:
         self.step_aside = StepAside(self)
         if self.known:
             self._warm_up()
+        # Bodies up to this size are handed over in memory, larger ones as a file.
+        self.body_in_memory: int = settings.FILE_UPLOAD_MAX_MEMORY_SIZE if self.known else 2621440
 
     # --- the sync track ---
 
@@ -197,6 +199,15 @@ class DjangoHandler:
         resolver._populate()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
+        # A middleware that cannot be made is a fault of the start, not of the first request.
+        if self.native:
+            sync, asynchronous = self.decisions.views()
+            if asynchronous or self.decisions.async_only_middleware():
+                self.async_serving()
+            if sync:
+                self.sync_serving()
+        else:
+            self.step_aside.load()
 
 
 # Caches whose objects may be used by several threads at once: the hops of all requests on the loop share them.

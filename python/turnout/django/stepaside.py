@@ -41,6 +41,17 @@ class StepAside:
         handler = self._handler
         return handler.known and not handler.compat and not handler.overridden
 
+    def load(self) -> None:
+        """Make the chains that will be needed, at the start."""
+        handler = self._handler
+        if not self.uses_tracks:
+            if getattr(handler.application, "_view_middleware", None) is None:
+                handler.application.load_middleware(is_async=handler.request_kind == "asgi")
+        elif handler.request_kind == "wsgi":
+            self._wsgi_application()
+        else:
+            self._application(False)
+
     async def asgi(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """One ASGI connection."""
         if scope["type"] != "http":
@@ -75,11 +86,15 @@ class StepAside:
 
     def wsgi(self, environ: dict[str, Any], start_response: Any, context: contextvars.Context) -> Any:
         """One WSGI call, in a context of its own that its iterator and close() keep."""
+        application = self._wsgi_application()
+        SyncToAsync.threadlocal.task_context = []
+        return _InContext(context.run(application, environ, start_response), context)
+
+    def _wsgi_application(self) -> Any:
         if self._wsgi is None:
             handler = self._handler
             self._wsgi = handler.track(SyncTrack, is_async=False) if self.uses_tracks else handler.application
-        SyncToAsync.threadlocal.task_context = []
-        return _InContext(context.run(self._wsgi, environ, start_response), context)
+        return self._wsgi
 
     def _track(self, scope: dict[str, Any]) -> int:
         headers = dict(scope.get("headers", ()))

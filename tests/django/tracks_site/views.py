@@ -163,7 +163,7 @@ async def endless(request):
         try:
             while True:
                 yield b"x" * 100
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(30)
         except asyncio.CancelledError:
             events.append("endless cancelled")
             raise
