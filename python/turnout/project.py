@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from inspect import Parameter, iscoroutinefunction, signature
 from pathlib import Path
@@ -59,6 +60,11 @@ def load(app: str | None, interface: str) -> Project:
     directory = Path.cwd()
     manage = find_manage(directory)
     _set_path(directory, manage.parent if manage else None, named=app is not None)
+    with _middleware_deferred(manage):
+        return _load(app, interface, manage, directory)
+
+
+def _load(app: str | None, interface: str, manage: Path | None, directory: Path) -> Project:
     if app is not None:
         if manage and "DJANGO_SETTINGS_MODULE" not in os.environ:
             # What mysite/wsgi.py does itself; an app beside the project may rely on manage.py's word.
@@ -263,6 +269,18 @@ def _marked(view: Any) -> bool:
     from asgiref.sync import iscoroutinefunction as marked
 
     return marked(view)
+
+
+def _middleware_deferred(manage: Path | None) -> AbstractContextManager[None]:
+    """Entry modules make handlers, and those the project's middleware, of which turnout makes its own where needed."""
+    if manage is None and "DJANGO_SETTINGS_MODULE" not in os.environ:
+        return nullcontext()
+    try:
+        from turnout.django.deferral import middleware_deferred
+    except ImportError:
+        # No Django here: whoever needs it says so.
+        return nullcontext()
+    return middleware_deferred()
 
 
 def _settings_of(manage: Path) -> str | None:
