@@ -149,8 +149,6 @@ class Worker:
             self.loop.run_until_complete(asyncio.wait_for(self.loop.shutdown_asyncgens(), CANCEL_SECONDS))
         if self.handler is not None:
             self.handler.close()
-        if self.handler is not None:
-            self.handler.close()
         if not self.pool.close(END_SECONDS / 2):
             # A thread that still runs the project's code would wake up in an interpreter that is gone.
             logger.warning("threads that did not end in time, the process ends without them: %d", self.pool.threads)
