@@ -76,8 +76,7 @@ class Worker:
             self.loop,
             link,
             link.settings,
-            loaded.kind,
-            self.handler or loaded.application,
+            *self._interface(),
             state=self.lifespan.state if self.lifespan else None,
             pool=self.pool,
         )
@@ -155,6 +154,14 @@ class Worker:
             self.link.close()
             _end_now(0)
         self.loop.close()
+
+    def _interface(self) -> tuple[str, Any]:
+        """How Rust calls the application. A handler that steps aside is called as what it is for any server."""
+        if self.handler is None:
+            return self.project.kind, self.project.application
+        if self.handler.native:
+            return "django", self.handler
+        return self.handler.request_kind, getattr(self.handler, f"{self.handler.request_kind}_app")
 
     def _django_handler(self) -> Any:
         from turnout.django.handler import DjangoHandler

@@ -45,6 +45,7 @@ urlpatterns = [
     path("in-tx/", views.in_transaction),
     path("loop/", views.loop_of_async_to_sync),
     path("echo/", views.echo),
+    path("events/", views.noted),
     path("shop/<str:city>/", include(inner)),
     re_path(r"^old/(?P<year>[0-9]{4})/$", views.sync_json),
     re_path(r"^any/", views.async_json),

@@ -30,6 +30,10 @@ async def async_json(request, **kwargs):
     return JsonResponse({"track": "async", "thread": thread(), **kwargs})
 
 
+def noted(request):
+    return JsonResponse(events, safe=False)
+
+
 def thread_name(request):
     return HttpResponse(thread())
 

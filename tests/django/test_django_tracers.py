@@ -1,0 +1,94 @@
+"""Sentry's and OpenTelemetry's Django packages over the real server: one transaction a request, no data of others."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from harness import serve
+
+SITE = Path(__file__).parent
+COUNT = 50
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def ask(serving, kind):
+    """COUNT requests of both tracks and both outcomes at once."""
+    paths = [f"{kind}/{n}/" for n in range(COUNT)]
+    with ThreadPoolExecutor(COUNT) as pool:
+        return list(pool.map(lambda path: get(f"{serving.url}/{path}"), paths))
+
+
+def environment(tool, **more):
+    return {
+        "TRACED_BY": tool,
+        "DJANGO_SETTINGS_MODULE": "tracks_site.traced_settings",
+        "PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")]),
+        **more,
+    }
+
+
+@pytest.mark.parametrize("entry", ["asgi", "wsgi"])
+def test_sentry_has_one_transaction_a_request(tmp_path, entry):
+    told = tmp_path / "events"
+    env = environment("sentry", SENTRY_FILE=str(told))
+    with serve([f"tracks_site.{entry}:application"], cwd=SITE, env=env) as serving:
+        assert "native path off" in serving.log
+        for kind in ("async", "sync"):
+            assert ask(serving, kind) == [(200, str(n)) for n in range(COUNT)]
+        for kind in ("async-error", "sync-error"):
+            assert {status for status, _ in ask(serving, kind)} == {500}
+        serving.stop()
+    events = [json.loads(line) for line in told.read_text().splitlines()]
+    transactions = [event for event in events if event["type"] == "transaction"]
+    names = Counter(event["transaction"] for event in transactions)
+    kinds = ("async", "sync", "async-error", "sync-error")
+    assert names == {f"/{kind}/{{n}}/": COUNT for kind in kinds}
+    for event in transactions:
+        n = event["tags"]["n"]
+        assert event["request"]["url"].endswith(f"/{n}/")
+        assert event["user"]["id"] == n
+        crumbs = [crumb["message"] for crumb in event.get("breadcrumbs", {}).get("values", []) if crumb.get("message")]
+        assert all(crumb.startswith(f"{n} ") for crumb in crumbs if "after sleeping" in crumb or "in a hop" in crumb)
+    errors = [event for event in events if event["type"] == "event"]
+    assert len(errors) == 2 * COUNT
+    for event in errors:
+        value = event["exception"]["values"][-1]["value"]
+        assert value.split()[1] == event["tags"]["n"] == event["user"]["id"]
+        assert event["transaction"] in ("/async-error/{n}/", "/sync-error/{n}/")
+
+
+@pytest.mark.parametrize("entry", ["asgi", "wsgi"])
+def test_opentelemetry_has_one_span_a_request(entry):
+    with serve([f"tracks_site.otel_{entry}:application"], cwd=SITE, env=environment("otel")) as serving:
+        for kind in ("async", "sync"):
+            assert ask(serving, kind) == [(200, str(n)) for n in range(COUNT)]
+        for kind in ("async-error", "sync-error"):
+            assert {status for status, _ in ask(serving, kind)} == {500}
+        spans = json.loads(get(f"{serving.url}/seen/")[1])
+        assert "Failed to detach context" not in serving.log
+    names = Counter(span["name"] for span in spans)
+    assert names == {f"GET {kind}/<int:n>/": COUNT for kind in ("async", "sync", "async-error", "sync-error")}
+    for span in spans:
+        n = span["attributes"]["n"]
+        url = (
+            span["attributes"].get("http.url")
+            or span["attributes"].get("url.path")
+            or span["attributes"]["http.target"]
+        )
+        assert url.endswith(f"/{n}/")
+        assert all(event.startswith(f"{n} ") for event in span["events"] if "sleeping" in event or "hop" in event)
