@@ -90,6 +90,8 @@ class TurnoutLoop(asyncio.SelectorEventLoop):
     def __init__(self, selector: ReactorSelector | None = None) -> None:
         selector = selector or ReactorSelector()
         self.reactor = selector.reactor
+        # call_soon_threadsafe: no byte through a socket pair, no frame of Python, no system call unless the loop sleeps.
+        self._write_to_self = self.reactor.poke
         super().__init__(selector)
         self.reactor.attach(self)
 
@@ -130,10 +132,6 @@ class TurnoutLoop(asyncio.SelectorEventLoop):
         if self._csock is None:  # closed: the stdlib says so in its own words
             return -1
         return signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
-
-    def _write_to_self(self) -> None:
-        # call_soon_threadsafe: no byte through a socket pair, no system call at all unless the loop sleeps.
-        self.reactor.poke()
 
 
 def new_event_loop() -> TurnoutLoop:

@@ -4,8 +4,8 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -26,27 +26,30 @@ use crate::reactor::shared::{Deliver, Handle, Shared};
 pub(crate) struct Reactor {
     /// The selector's own map, `fd -> SelectorKey`.
     keys: Py<PyDict>,
-    /// Replaced as a whole in a forked child. Locked only with the GIL held and for a moment, so a fork (which has the GIL)
-    /// never finds it locked.
-    state: Mutex<Arc<State>>,
+    /// Always there until the drop. In a forked child the last of its successors counts.
+    first: Option<Box<State>>,
     /// Weak reference to the loop whose exception handler is told what goes wrong.
     owner: Mutex<Option<Py<PyWeakrefReference>>>,
     crossings: AtomicU64,
 }
 
+/// What one process has of the reactor. No lock guards it as a whole: a fork could find such a lock held by a thread that the
+/// child does not have.
 struct State {
     shared: Arc<Shared>,
     descriptors: Descriptors,
     /// Only ever tried: a second thread in `select` is an error, not something to wait for.
     driver: Mutex<Driver>,
+    /// Made in a forked child, for which this state is the parent's.
+    next: OnceLock<Box<Self>>,
 }
 
 impl State {
-    fn new() -> io::Result<Arc<Self>> {
+    fn new() -> io::Result<Box<Self>> {
         let shared = Arc::new(Shared::new()?);
         let descriptors = Descriptors::new(&shared.doorbell)?;
         let driver = Mutex::new(Driver::new(Arc::clone(&shared), descriptors.clone()));
-        Ok(Arc::new(Self { shared, descriptors, driver }))
+        Ok(Box::new(Self { shared, descriptors, driver, next: OnceLock::new() }))
     }
 }
 
@@ -61,11 +64,15 @@ impl Reactor {
         self.owner.lock().as_ref().map(|owner| owner.clone_ref(py))
     }
 
-    fn state(&self) -> Arc<State> {
-        Arc::clone(&self.state.lock())
+    fn state(&self) -> &State {
+        let mut state = self.first.as_deref().expect("only taken by the drop");
+        while let Some(next) = state.next.get() {
+            state = next;
+        }
+        state
     }
 
-    fn usable(&self) -> PyResult<Arc<State>> {
+    fn usable(&self) -> PyResult<&State> {
         let state = self.state();
         if state.shared.is_foreign() {
             return Err(PyRuntimeError::new_err("this event loop belongs to the parent process: make a new one"));
@@ -129,7 +136,7 @@ impl Reactor {
     fn new(keys: Py<PyDict>) -> PyResult<Self> {
         Ok(Self {
             keys,
-            state: Mutex::new(State::new().map_err(os_error)?),
+            first: Some(State::new().map_err(os_error)?),
             owner: Mutex::new(None),
             crossings: AtomicU64::new(0),
         })
@@ -137,13 +144,14 @@ impl Reactor {
 
     /// Drives Rust and waits for Python: at most `timeout` seconds, for ever if `None`, not at all if not positive.
     #[pyo3(signature = (timeout=None))]
-    fn select<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+    fn select<'py>(&self, py: Python<'py>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let state = self.usable()?;
+        let timeout = timeout.map(duration).transpose()?;
         let ready = {
             let Some(mut driver) = state.driver.try_lock() else {
                 return Err(PyRuntimeError::new_err("select() of this reactor is already running"));
             };
-            driver.select(py, timeout.map(duration)).map_err(os_error)?
+            driver.select(py, timeout).map_err(os_error)?
         };
         py.check_signals()?;
         self.dispatch(py, &state.shared)?;
@@ -197,13 +205,12 @@ impl Reactor {
     /// In a forked child, called by `os.register_at_fork`: forgets the parent's runtime and starts afresh. Python's
     /// descriptors must be added again. False if there was nothing to do.
     fn after_fork(&self) -> PyResult<bool> {
-        let mut state = self.state.lock();
-        if !state.shared.is_foreign() || state.shared.is_closed() {
+        let parents = self.state();
+        if !parents.shared.is_foreign() || parents.shared.is_closed() {
             return Ok(false);
         }
-        // Leaked on purpose: its locks may be held by threads that are not here, and its epoll sets are the parent's too.
-        mem::forget(mem::replace(&mut *state, State::new().map_err(os_error)?));
-        Ok(true)
+        // The parent's stays as it is: its locks may be held by threads that are not here, its epoll sets are shared.
+        Ok(parents.next.set(State::new().map_err(os_error)?).is_ok())
     }
 
     /// Who is told about exceptions: `owner.call_exception_handler(context)`. Held weakly.
@@ -256,14 +263,14 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         let state = self.state();
-        if state.shared.is_foreign() {
-            mem::forget(state);
-            return;
-        }
-        if let Some(mut driver) = state.driver.try_lock()
+        if !state.shared.is_foreign()
             && !state.shared.is_closed()
+            && let Some(mut driver) = state.driver.try_lock()
         {
             close(&state.shared, &mut driver);
+        }
+        if let Some(first) = self.first.take_if(|first| first.shared.is_foreign()) {
+            mem::forget(first); // the parent's, see `after_fork`
         }
     }
 }
@@ -284,8 +291,14 @@ fn deliver(py: Python<'_>, item: Box<dyn Deliver>) -> PyResult<()> {
 }
 
 /// Seconds of asyncio to a duration: negative, NaN and huge ones are all somebody's arithmetic.
-fn duration(seconds: f64) -> Duration {
-    if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+fn duration(seconds: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    // The common one of a busy loop is the int 0, which would become a float first.
+    if !seconds.is_truthy()? {
+        return Ok(Duration::ZERO);
+    }
+    let seconds: f64 = seconds.extract()?;
+    let positive = seconds > 0.0;
+    Ok(if positive { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO })
 }
 
 /// With `errno`, so that Python picks the subclass and asyncio can ask what it was.

@@ -3,15 +3,14 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use rustix::time::{ClockId, clock_gettime};
 
 const LOOP: u64 = 0;
 const STANDBY: u64 = 1;
 const ENDED: u64 = 2;
-/// Time stamps start here, so that none can be mistaken for a state.
-const FIRST_STAMP: u64 = 3;
 
 /// What the standby sees when it looks.
 pub(super) enum Seen {
@@ -30,7 +29,6 @@ pub(super) struct Turn {
     /// The standby sleeps without a time limit.
     asleep: AtomicBool,
     standby: OnceLock<Thread>,
-    start: Instant,
     /// Set by the standby when it has let go of the runtime, cleared by the loop thread.
     released: Mutex<bool>,
     release: Condvar,
@@ -39,11 +37,11 @@ pub(super) struct Turn {
 impl Turn {
     pub(super) fn new() -> Self {
         Self {
-            state: AtomicU64::new(FIRST_STAMP),
-            last_left: AtomicU64::new(FIRST_STAMP),
+            // From its making on, until the first `select`, the loop thread counts as away.
+            state: AtomicU64::new(now()),
+            last_left: AtomicU64::new(now()),
             asleep: AtomicBool::new(false),
             standby: OnceLock::new(),
-            start: Instant::now(),
             released: Mutex::new(false),
             release: Condvar::new(),
         }
@@ -75,7 +73,7 @@ impl Turn {
 
     /// `select` is left: from now on the loop thread is in Python.
     pub(super) fn leave(&self) {
-        let stamp = self.now();
+        let stamp = now();
         self.last_left.store(stamp, Ordering::Relaxed);
         self.state.store(stamp, Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) {
@@ -109,7 +107,7 @@ impl Turn {
             LOOP => Seen::Loop,
             // Its own state: only `drive` runs then, and it does not look.
             STANDBY | ENDED => Seen::Ended,
-            stamp => Seen::Away(Duration::from_nanos(self.now().saturating_sub(stamp)), stamp),
+            stamp => Seen::Away(Duration::from_nanos(now().saturating_sub(stamp)), stamp),
         }
     }
 
@@ -149,12 +147,13 @@ impl Turn {
     pub(super) fn away(&self) -> Option<Duration> {
         match self.state.load(Ordering::SeqCst) {
             LOOP | ENDED => None,
-            _ => Some(Duration::from_nanos(self.now().saturating_sub(self.last_left()))),
+            _ => Some(Duration::from_nanos(now().saturating_sub(self.last_left()))),
         }
     }
+}
 
-    fn now(&self) -> u64 {
-        // Nanoseconds since the start fit for 584 years.
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(FIRST_STAMP)
-    }
+/// Nanoseconds of the monotonic clock: never one of the states above, later than the third nanosecond after boot.
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
