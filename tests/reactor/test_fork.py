@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import socket
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -146,6 +147,26 @@ def test_a_fork_in_another_thread_while_the_loop_sleeps(any_loop: TurnoutLoop) -
         return os.waitstatus_to_exitcode(os.waitpid(in_child(child), 0)[1])
 
     assert any_loop.run_until_complete(asyncio.to_thread(fork_and_wait)) == 0
+
+
+def test_a_child_that_ends_as_python_does_waits_for_no_thread_of_its_parent() -> None:
+    program = """
+import asyncio, os, sys, warnings
+warnings.simplefilter("ignore")
+from turnout import _turnout
+from turnout.loop import new_event_loop
+loop = new_event_loop()
+loop.reactor.start_runtime()
+heart = _turnout._testing.Heartbeat(loop.reactor, 0.001)
+loop.run_until_complete(asyncio.sleep(0.01))
+child = os.fork()
+if child == 0:
+    sys.exit(0)  # through atexit and the interpreter's end
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(asyncio.sleep(0.01))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=2 * PATIENCE)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_a_child_sees_its_own_descriptors_and_deadlines(any_loop: TurnoutLoop) -> None:

@@ -43,7 +43,7 @@ impl Engine {
         let waker = runtime.block_on(poll_fn(|context| Poll::Ready(context.waker().clone())));
         shared.connect(waker, runtime.handle().clone());
         let runtime = Arc::new(runtime);
-        let standby = Standby::start(shared, Arc::clone(&runtime))?;
+        let standby = Standby::start(shared, Arc::clone(&runtime)).inspect_err(|_| shared.disconnect())?;
         Ok(Self {
             standby: Some(standby),
             python: Some(python),

@@ -38,8 +38,10 @@ impl Handle {
         if shared.is_dead() {
             return;
         }
-        shared.inbox.push(item);
-        shared.wake_loop();
+        // Not the first: whoever pushed that one wakes the loop, or found that it will look by itself.
+        if shared.inbox.push(item) {
+            shared.wake_loop();
+        }
     }
 
     /// Python or pool thread to runtime: `job` is run by whoever drives next, inside the runtime's context and without the
@@ -49,8 +51,9 @@ impl Handle {
         if shared.is_dead() {
             return;
         }
-        shared.outbox.push(job);
-        shared.wake_driver();
+        if shared.outbox.push(job) {
+            shared.wake_driver();
+        }
     }
 
     /// Makes `future` a task of the runtime, which the next `select` creates if there is none yet. From any thread.
@@ -140,6 +143,12 @@ impl Shared {
         *self.link.lock() = Some(Link { waker, runtime });
     }
 
+    /// Lets go of the runtime.
+    pub(super) fn disconnect(&self) {
+        let link = self.link.lock().take();
+        drop(link);
+    }
+
     /// The first step of closing: nothing gets in any more.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
@@ -148,8 +157,7 @@ impl Shared {
     /// The last step of closing, when nobody drives any more (the standby had to be woken until then): drops what waits, and
     /// the hold on the runtime. The items are dropped outside the locks, for their drops may push again.
     pub(super) fn discard(&self) {
-        let link = self.link.lock().take();
-        drop(link);
+        self.disconnect();
         drop(self.inbox.take());
         drop(self.outbox.take());
     }
@@ -210,10 +218,9 @@ impl Shared {
 
     /// Costs a system call, unless this is a task of the very runtime (or somebody just did the same).
     pub(super) fn wake_runtime(&self) {
-        let waker = self.link.lock().as_ref().map(|link| link.waker.clone());
-        if let Some(waker) = waker {
+        if let Some(link) = self.link.lock().as_ref() {
             self.wakes.fetch_add(1, Ordering::Relaxed);
-            waker.wake();
+            link.waker.wake_by_ref();
         }
     }
 
@@ -239,10 +246,12 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    pub(super) fn push(&self, item: T) {
+    /// True if the queue was empty.
+    pub(super) fn push(&self, item: T) -> bool {
         let mut items = self.items.lock();
         items.push(item);
         self.length.store(items.len(), Ordering::SeqCst);
+        items.len() == 1
     }
 
     pub(super) fn take(&self) -> Vec<T> {

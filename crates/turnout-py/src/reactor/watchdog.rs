@@ -17,6 +17,7 @@ use pyo3::types::{PyCFunction, PyDict, PyWeakrefReference};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::raw;
 use crate::reactor::selector::Reactor;
 use crate::reactor::shared::Shared;
 
@@ -45,6 +46,8 @@ pub(crate) fn now_millis() -> u64 {
 pub(crate) struct Watchdog(Arc<Control>);
 
 struct Control {
+    /// Of the process that has the thread: a forked child has not, and must not wait for it.
+    generation: u64,
     stopped: Mutex<bool>,
     signal: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -60,13 +63,18 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         // Does not wait: the thread may want the GIL that the caller has. It ends at its next look.
-        *self.0.stopped.lock() = true;
-        self.0.signal.notify_all();
+        if self.0.generation == raw::fork_generation() {
+            *self.0.stopped.lock() = true;
+            self.0.signal.notify_all();
+        }
     }
 }
 
 impl Control {
     fn stop(&self) {
+        if self.generation != raw::fork_generation() {
+            return;
+        }
         *self.stopped.lock() = true;
         self.signal.notify_all();
         let thread = self.thread.lock().take();
@@ -98,7 +106,12 @@ pub(crate) fn start(
     let py = reactor.py();
     let shared = reactor.get().handle().0;
     let owner = reactor.get().owner(py);
-    let control = Arc::new(Control { stopped: Mutex::new(false), signal: Condvar::new(), thread: Mutex::new(None) });
+    let control = Arc::new(Control {
+        generation: raw::fork_generation(),
+        stopped: Mutex::new(false),
+        signal: Condvar::new(),
+        thread: Mutex::new(None),
+    });
     let theirs = Arc::clone(&control);
     let thread = thread::Builder::new().name("turnout-watchdog".into()).spawn(move || {
         watch(&theirs, every, &shared, owner.as_ref(), &beat);
