@@ -28,6 +28,7 @@ from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
 from turnout.django.hops import HopPool
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
+from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 
@@ -79,6 +80,8 @@ class DjangoHandler:
         self.step_aside = StepAside(self)
         if self.known:
             self._warm_up()
+        # How Rust joins Cookie fields in the META it builds; None: Django builds META.
+        self.meta_cookies = meta_cookies(kind) if self.native else None
         # Bodies up to this size are handed over in memory, larger ones as a file.
         self.body_in_memory: int = settings.FILE_UPLOAD_MAX_MEMORY_SIZE if self.known else 2621440
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import django
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 
 from turnout.django import shipped, vetting
@@ -44,6 +46,15 @@ def one_pass_allowed(handler_class: type, request_class: type) -> bool:
     )
 
 
+def meta_cookies(handler_class: type) -> str | None:
+    """How Rust joins Cookie fields in the META it builds (Django changed its way in 6.0); None: it must build none."""
+    if not issubclass(handler_class, ASGIHandler) or settings.FORCE_SCRIPT_NAME:
+        return None
+    if not one_pass_allowed(handler_class, handler_class.request_class):
+        return None
+    return "; " if django.VERSION >= (6, 0) else ","
+
+
 def _from_meta(scope: dict[str, Any], meta: dict[str, Any], body: Any) -> ASGIRequest:
     request = ASGIRequest.__new__(ASGIRequest)
     request.scope = scope
@@ -55,6 +66,9 @@ def _from_meta(scope: dict[str, Any], meta: dict[str, Any], body: Any) -> ASGIRe
     request.path_info = meta["PATH_INFO"]
     request.method = meta["REQUEST_METHOD"]
     request.META = meta
-    request._set_content_type_params(meta)
+    if "CONTENT_TYPE" in meta:
+        request._set_content_type_params(meta)
+    else:
+        request.content_type, request.content_params = "", {}
     request._stream = body
     return request

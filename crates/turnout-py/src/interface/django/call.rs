@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 use turnout_http::{Collected, Request, Response};
 
 use super::exchange::Exchange;
+use super::meta::{self, Cookies};
 use super::sync::SyncJob;
 use crate::interface::answer::Answer;
 use crate::interface::asgi::scope;
@@ -27,6 +29,8 @@ pub(crate) struct DjangoApp {
     pub(super) methods: Methods,
     routes: Routes,
     request_class: RequestClass,
+    /// Build `request.META` as well, joining cookies like this.
+    meta: Option<Cookies>,
     in_memory: usize,
     facts: Facts,
 }
@@ -78,11 +82,25 @@ impl DjangoApp {
             "wsgi" => RequestClass::Wsgi,
             other => return Err(PyValueError::new_err(format!("no request class is called {other:?}"))),
         };
+        let meta: Option<String> = match handler.getattr_opt("meta_cookies")? {
+            Some(separator) => separator.extract()?,
+            None => None,
+        };
+        let meta = Cookies::parse(meta.as_deref())?.filter(|_| request_class == RequestClass::Asgi);
         let in_memory = match handler.getattr_opt("body_in_memory")? {
             Some(bytes) => bytes.extract()?,
             None => IN_MEMORY,
         };
-        Ok(Arc::new(Self { event_loop, pool, methods, routes: Routes::new(table?), request_class, in_memory, facts }))
+        Ok(Arc::new(Self {
+            event_loop,
+            pool,
+            methods,
+            routes: Routes::new(table?),
+            request_class,
+            meta,
+            in_memory,
+            facts,
+        }))
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
@@ -129,7 +147,14 @@ impl DjangoApp {
         let length = body::length(&body);
         let file = body::to_file(py, body)?;
         let dict = match self.request_class {
-            RequestClass::Asgi => scope::build(py, head, Some(length))?,
+            RequestClass::Asgi => {
+                let scope = scope::build(py, head, Some(length))?;
+                if let Some(cookies) = self.meta {
+                    let path = scope.as_any().get_item(intern!(py, "path"))?;
+                    scope.set_item(intern!(py, "_turnout.meta"), meta::build(py, head, &path, length, cookies)?)?;
+                }
+                scope
+            }
             RequestClass::Wsgi => environ::build(py, head, file.clone(), length, self.facts)?,
         };
         Ok((dict, file))

@@ -4,6 +4,7 @@
 
 mod call;
 mod exchange;
+mod meta;
 mod response;
 mod sync;
 

@@ -1,5 +1,7 @@
 //! The environ of PEP 3333 (and RFC 3875 section 4.1) as a real dict, in one pass.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use pyo3::intern;
@@ -88,27 +90,36 @@ fn addresses(py: Python<'_>, environ: &Bound<'_, PyDict>, head: &Head) -> PyResu
 
 /// `HTTP_*`: repeated fields joined with a comma (RFC 9110 section 5.3), cookies with a semicolon (RFC 6265 section 5.4).
 fn fields(py: Python<'_>, environ: &Bound<'_, PyDict>, headers: &HeaderMap) -> PyResult<()> {
-    static NAMES: Names<PyString> = Names::new();
     for name in headers.keys() {
         if matches!(*name, CONTENT_TYPE | CONTENT_LENGTH | TRANSFER_ENCODING) {
             continue;
         }
-        let key = NAMES.get(py, name, variable);
-        let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let first = values.next().unwrap_or_default();
-        let Some(second) = values.next() else {
-            environ.set_item(key, latin1(py, first))?;
-            continue;
-        };
         let separator: &[u8] = if *name == COOKIE { b"; " } else { b"," };
-        let joined: Vec<&[u8]> = [first, second].into_iter().chain(values).collect();
-        environ.set_item(key, latin1(py, &joined.join(separator)))?;
+        environ.set_item(variable(py, name), latin1(py, &joined(headers, name, separator, HeaderValue::as_bytes)))?;
     }
     Ok(())
 }
 
-fn variable<'py>(py: Python<'py>, name: &HeaderName) -> Bound<'py, PyString> {
-    PyString::new(py, &format!("HTTP_{}", name.as_str().to_ascii_uppercase().replace('-', "_")))
+/// All values of a field as one.
+pub(crate) fn joined<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    separator: &[u8],
+    bytes: impl Fn(&'a HeaderValue) -> &'a [u8],
+) -> Cow<'a, [u8]> {
+    let mut values = headers.get_all(name).iter().map(bytes);
+    let first = values.next().unwrap_or_default();
+    let Some(second) = values.next() else { return Cow::Borrowed(first) };
+    let all: Vec<&[u8]> = [first, second].into_iter().chain(values).collect();
+    Cow::Owned(all.join(separator))
+}
+
+/// The name of a field as a variable: `HTTP_ACCEPT`.
+pub(crate) fn variable<'py>(py: Python<'py>, name: &HeaderName) -> Bound<'py, PyString> {
+    static NAMES: Names<PyString> = Names::new();
+    NAMES.get(py, name, |py, name| {
+        PyString::new(py, &format!("HTTP_{}", name.as_str().to_ascii_uppercase().replace('-', "_")))
+    })
 }
 
 /// `wsgi.errors`: what `sys.stderr` was when the first request came.

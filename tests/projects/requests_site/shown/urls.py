@@ -1,0 +1,56 @@
+"""Views that compare the request they got with the one Django makes of the same scope or environ."""
+
+import io
+
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import JsonResponse
+from django.urls import path
+
+
+def compare(request):
+    if type(request) is WSGIRequest:
+        # The constructor has replaced the path in the environ by the decoded one.
+        environ = {**request.environ, "PATH_INFO": request.environ["PATH_INFO"].encode().decode("latin-1")}
+        again = WSGIRequest(environ)
+    else:
+        scope = {key: value for key, value in request.scope.items() if not key.startswith("_turnout")}
+        again = ASGIRequest(scope, io.BytesIO())
+    same = {}
+    for name in (
+        "path",
+        "path_info",
+        "method",
+        "content_type",
+        "content_params",
+        "GET",
+        "COOKIES",
+        "encoding",
+        "headers",
+    ):
+        same[name] = getattr(request, name) == getattr(again, name)
+    return JsonResponse(
+        {
+            "class": f"{type(request).__module__}.{type(request).__qualname__}",
+            "different": [name for name, equal in same.items() if not equal],
+            "meta": {
+                key: [repr(request.META.get(key)), repr(again.META.get(key))]
+                for key in request.META.keys() | again.META.keys()
+                if request.META.get(key, "absent") != again.META.get(key, "absent")
+            },
+            "attributes": sorted(again.__dict__.keys() - request.__dict__.keys() - {"_stream"}),
+            "body": len(request.body),
+            "post": dict(request.POST.items()),
+            "uri": request.build_absolute_uri(),
+        }
+    )
+
+
+async def with_rest(request, rest):
+    return compare(request)
+
+
+urlpatterns = [
+    path("sync/<path:rest>", lambda request, rest: compare(request)),
+    path("async/<path:rest>", with_rest),
+]
