@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from datetime import datetime, timezone
@@ -159,6 +160,8 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    # Told to stop, it stops what it started: as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     code = main()
     _say(f"{time.monotonic() - began:.0f} s")

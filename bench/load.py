@@ -59,6 +59,11 @@ class Stream:
             start_new_session=True,
         )
 
+    def stop(self) -> None:
+        """Ends a run that nobody waits for any more; does nothing after its end."""
+        if self._process.returncode is None:
+            self._process.kill()
+
     def figures(self) -> Figures:
         """Waits for the end of the run."""
         assert self._process.stdout is not None
@@ -96,8 +101,12 @@ def together(loads: list[Load], port: int, seconds: float, core: int | None) -> 
     threads = [threading.Thread(target=collect, args=(index,)) for index in range(len(streams))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        for stream in streams:
+            stream.stop()
     done: list[Figures] = []
     for figure in figures:
         if isinstance(figure, BaseException):
