@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = {".rs", ".py", ".pyi", ".sh", ".toml", ".lua", ".html", ".css", ".js"}
+# Tables (.toml, .md, .json) may be as long as they have rows.
+CODE = {".rs", ".py", ".pyi", ".sh", ".lua", ".html", ".css", ".js"}
 LONGEST_FILE = 600
 UNSAFE_LIVES_IN = "crates/turnout-py/src/raw/"
 

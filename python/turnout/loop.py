@@ -90,7 +90,7 @@ class TurnoutLoop(asyncio.SelectorEventLoop):
     def __init__(self, selector: ReactorSelector | None = None) -> None:
         selector = selector or ReactorSelector()
         self.reactor = selector.reactor
-        # call_soon_threadsafe: no byte through a socket pair, no frame of Python, no system call unless the loop sleeps.
+        # call_soon_threadsafe: no byte through a socket pair, no Python frame, no system call unless the loop sleeps.
         self._write_to_self = self.reactor.poke
         super().__init__(selector)
         self.reactor.attach(self)

@@ -1,7 +1,7 @@
-"""gunicorn's corpus of raw requests (MIT, from its source archive on PyPI), sent to a server and compared with our list.
+"""gunicorn's corpus of raw requests (MIT, from its source archive on PyPI), sent and compared with our list.
 
-The archive is downloaded once into `.cache/`. What each file must give, and why, is in gunicorn_requests.toml; a file that gives
-something else fails, also where it gives something better. Files of HTTP/1.1 without a Host are sent a second time with one:
+The archive is downloaded once into `.cache/`. What each file must give, and why, is in gunicorn_requests.toml; a file
+that gives something else fails, also where it gives something better. Files of HTTP/1.1 without a Host are sent a second time with one:
 otherwise the missing Host would hide what the file is about.
 
 Run as a program it prints what a server answers: `python tests/suites/gunicorn_corpus.py HOST:PORT`.
@@ -77,7 +77,7 @@ def add_host(raw: bytes) -> bytes | None:
 
 
 def answers(address: tuple[str, int], raw: bytes) -> list[int]:
-    """The statuses a server answers with, to its end or until it is silent; then with our FIN, for it may wait for more."""
+    """The statuses a server answers with, to its end or until it is silent; then with our FIN: it may wait for more."""
     received = b""
     with socket.create_connection(address, timeout=PATIENCE) as connection:
         try:
