@@ -1,8 +1,8 @@
 """gunicorn's corpus of raw requests (MIT, from its source archive on PyPI), sent and compared with our list.
 
 The archive is downloaded once into `.cache/`. What each file must give, and why, is in gunicorn_requests.toml; a file
-that gives something else fails, also where it gives something better. Files of HTTP/1.1 without a Host are sent a second time with one:
-otherwise the missing Host would hide what the file is about.
+that gives something else fails, also where it gives something better. Files of HTTP/1.1 without a Host are
+sent a second time with one: otherwise the missing Host would hide what the file is about.
 
 Run as a program it prints what a server answers: `python tests/suites/gunicorn_corpus.py HOST:PORT`.
 """
