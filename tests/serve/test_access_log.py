@@ -74,6 +74,7 @@ def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
             assert client.call(f"/?{long}").status == 200
         client.close()
         assert server.stop() == 0
+        assert re.search(r"turnout: \d{3} lines of the access log were dropped", server.log)
     os.close(reader)
 
 

@@ -27,7 +27,8 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    writing: bool,
+    /// Lines that the thread is writing at the moment.
+    in_hand: u64,
     dropped: u64,
 }
 
@@ -47,19 +48,22 @@ impl Writer {
             return;
         }
         state.waiting.extend_from_slice(line);
-        let asleep = !state.writing;
+        let asleep = state.in_hand == 0;
         drop(state);
         if asleep {
             self.filled.notify_one();
         }
     }
 
-    /// Waits until nothing is left to write, at most so long.
+    /// Waits until nothing is left to write, at most so long; what is left then is lost, and said.
     pub(super) fn flush(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         let mut state = self.state.lock();
-        while state.writing || !state.waiting.is_empty() {
+        while state.in_hand > 0 || !state.waiting.is_empty() {
             if self.emptied.wait_until(&mut state, deadline).timed_out() {
+                let lost = state.dropped + state.in_hand + count(&state.waiting);
+                drop(state);
+                mention(lost);
                 return;
             }
         }
@@ -71,15 +75,15 @@ impl Writer {
         let mut mentioned = None;
         loop {
             let mut state = self.state.lock();
-            state.writing = false;
+            state.in_hand = 0;
             if state.waiting.is_empty() {
                 self.emptied.notify_all();
             }
             while state.waiting.is_empty() {
                 self.filled.wait(&mut state);
             }
-            state.writing = true;
             std::mem::swap(&mut state.waiting, &mut lines);
+            state.in_hand = count(&lines);
             lost += std::mem::take(&mut state.dropped);
             drop(state);
             lost += write(&mut file, &lines);
@@ -106,11 +110,15 @@ fn write(file: &mut File, lines: &[u8]) -> u64 {
         let (piece, after) = rest.split_at(end);
         if file.write_all(piece).is_err() {
             // A full disk, a closed pipe: what waits is lost, what comes later may not be.
-            return memchr::memchr_iter(b'\n', rest).count() as u64;
+            return count(rest);
         }
         rest = after;
     }
     0
+}
+
+fn count(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
 #[expect(clippy::print_stderr, reason = "the log of a worker is its standard error")]
