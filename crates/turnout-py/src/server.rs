@@ -70,7 +70,7 @@ impl Server {
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
         let app = match kind {
             "asgi" => PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), application.unbind(), state)?),
-            "django" => django(py, &event_loop, application, threads, facts)?,
+            "django" => PyApp::Django(DjangoApp::new(&application, event_loop.clone(), threads, facts)?),
             "wsgi" => PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, application.unbind(), facts)),
             other => return Err(PyValueError::new_err(format!("no interface is called {other:?}"))),
         };
@@ -163,25 +163,6 @@ impl Neighbours for Others {
     fn any_has_room(&self) -> bool {
         self.0.any_neighbour_has_room()
     }
-}
-
-/// A project whose entry points are replaced, opaque, or not to be touched (`--compat`) is served as the plain app it then is.
-fn django(
-    py: Python<'_>,
-    event_loop: &Arc<Loop>,
-    handler: Bound<'_, PyAny>,
-    threads: Arc<Pool>,
-    facts: Facts,
-) -> PyResult<PyApp> {
-    if handler.getattr(intern!(py, "native"))?.is_truthy()? {
-        return Ok(PyApp::Django(DjangoApp::new(&handler, event_loop.clone(), threads, facts)?));
-    }
-    if handler.getattr(intern!(py, "request_kind"))?.eq("wsgi")? {
-        let app = handler.getattr(intern!(py, "wsgi_app"))?.unbind();
-        return Ok(PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, app, facts)));
-    }
-    let app = handler.getattr(intern!(py, "asgi_app"))?.unbind();
-    Ok(PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), app, None)?))
 }
 
 fn reactor_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Handle> {
