@@ -3,6 +3,7 @@
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from selectors import SelectorKey
 from typing import Any, Literal, ParamSpec, TypeVar, final
 
 _P = ParamSpec("_P")
@@ -55,6 +56,47 @@ class Exchange:
     @property
     def started(self) -> bool:
         """True once the head was given."""
+
+@final
+class Reactor:
+    """asyncio's selector in Rust; `turnout.loop.ReactorSelector` is the whole selector around it."""
+
+    def __init__(self, keys: dict[int, SelectorKey]) -> None: ...
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        """Drives Rust and waits for Python's descriptors. RuntimeError while another thread is in it."""
+
+    def add(self, fd: int, events: int) -> None:
+        """Watches a descriptor. OSError as from epoll."""
+
+    def modify(self, fd: int, events: int) -> None:
+        """Watches it for other events."""
+
+    def remove(self, fd: int) -> None:
+        """Watches it no more."""
+
+    def fileno(self) -> int:
+        """The epoll set of Python's descriptors; -1 when closed."""
+
+    def poke(self) -> None:
+        """Makes `select` return; from any thread."""
+
+    def close(self) -> None:
+        """Ends the runtime with all its tasks; from any thread while the loop does not run."""
+
+    def after_fork(self) -> bool:
+        """In a forked child: starts afresh. Python's descriptors must be added again if it says True."""
+
+    def attach(self, owner: AbstractEventLoop) -> None:
+        """Who is told about exceptions of callbacks from Rust; held weakly."""
+
+    def start_runtime(self) -> None:
+        """Creates the runtime now instead of with the first Rust task."""
+
+    def set_try_before_release(self, yes: bool) -> None:
+        """Whether to look for Rust work once more before the GIL is released to wait (the default)."""
+
+    def stats(self) -> dict[str, int]:
+        """What happened so far, for tests and benches."""
 
 @final
 class SyncPool:

@@ -1,5 +1,6 @@
 //! What the loop thread, the standby, tasks and pool threads share: the two queues and who must be woken.
 
+use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,8 +111,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new() -> rustix::io::Result<Self> {
-        raw::watch_forks();
+    pub(super) fn new() -> io::Result<Self> {
+        raw::watch_forks()?;
         Ok(Self {
             inbox: Queue::default(),
             outbox: Queue::default(),
