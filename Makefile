@@ -28,7 +28,7 @@ lint: ## formats and lints alone
 	@scripts/build environment
 	@scripts/lint
 
-bench: build ## measure turnout beside its rivals (ARGS="--only json-async,json-sync --rounds 1"; see bench/README.md)
+bench: build ## measure turnout beside its rivals (ARGS="--only json,bare --rounds 1"; see bench/README.md)
 	@scripts/bench $(ARGS)
 
 fmt: ## format the Rust and Python sources
