@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -97,6 +98,9 @@ class Worker:
 
     async def _live(self) -> None:
         if await self._started():
+            # What is loaded by now stays to the end: the garbage collector need not go through it again and again.
+            gc.collect()
+            gc.freeze()
             self.server.start()
             self.link.ready(self.describe())
             await self.stopping.wait()
