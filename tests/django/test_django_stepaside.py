@@ -63,6 +63,7 @@ def test_a_replaced_method_is_called_and_both_tracks_stay(make, monkeypatch, cls
         driver.handler.sync_pool = driver.pool
         on_loop = json.loads((await driver.run_asgi(path="/async/")).body)
         assert on_loop == {"track": "async", "thread": "MainThread"}
+        assert driver.handler.hops.threads == 0
         whole = json.loads((await driver.run_asgi(path="/sync/")).body)
         assert whole["thread"].startswith("turnout-sync")
         expected = {"get_response": 1, "get_response_async": 1}.get(name, 2)

@@ -8,6 +8,7 @@ patches `load_middleware`, `make_view_atomic`, `resolve_request` or `response_fo
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.core.handlers import base
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse, JsonResponse
-from django.urls import get_urlconf, set_urlconf
+from django.urls import set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
@@ -28,6 +29,10 @@ from turnout.django.lifecycle import would_log
 # Responses of exactly these types are never rendered late, so nobody has to ask.
 _PLAIN = frozenset((HttpResponse, JsonResponse))
 _KINDS_KEPT = 1024
+
+
+# The URLconf that a request's Context already has set, so that it need not be set again.
+seeded_urlconf: contextvars.ContextVar[str | None] = contextvars.ContextVar("turnout_seeded_urlconf", default=None)
 
 
 async def _probe(request: Any) -> Any:
@@ -69,7 +74,7 @@ class AsyncTrack:
 
     async def turnout_respond(self, request: Any) -> Any:
         """BaseHandler.get_response_async, with the log line on the request's thread, and only where it is read."""
-        if get_urlconf() != settings.ROOT_URLCONF:
+        if seeded_urlconf.get() != settings.ROOT_URLCONF:
             set_urlconf(settings.ROOT_URLCONF)
         response = await self._middleware_chain(request)
         response._resource_closers.append(request.close)

@@ -23,7 +23,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
 from turnout.django import answers, shipped
-from turnout.django.asynctrack import AsyncTrack
+from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
 from turnout.django.hops import HopPool
@@ -221,6 +221,7 @@ def seed_context(*, shared: bool) -> None:
     """What most requests set to the same values anyway, and the caches of this thread."""
     set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     set_urlconf(settings.ROOT_URLCONF)
+    seeded_urlconf.set(settings.ROOT_URLCONF)
     for alias, config in settings.CACHES.items():
         if shared and config["BACKEND"].removeprefix("django.core.cache.backends.") not in _SHARED_CACHES:
             continue

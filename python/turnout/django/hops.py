@@ -66,7 +66,7 @@ class RequestThread(Executor):
 
     def __init__(self, pool: ThreadSource, *, prepare: bool = True) -> None:
         self._pool = pool
-        self._prepare = prepare
+        self.prepares = prepare
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `fn` on the request's thread, after everything submitted before."""
@@ -136,7 +136,7 @@ class RequestThread(Executor):
         thread.owner = self
         thread.done = 0
         backlog, self._backlog = self._backlog, None
-        if self._prepare:
+        if self.prepares:
             thread.queue.put(_start_of_request)
         for work in backlog or ():
             thread.queue.put(work)

@@ -137,7 +137,14 @@ def can_close_inline(response: Any, request: Any, body: Any) -> bool:
     closers = response._resource_closers
     if len(closers) != 1 or closers[0] != request.close or hasattr(request, "_files"):
         return False
-    return caches_close_nothing() and hasattr(body, "getbuffer") and knows_receivers()
+    in_memory = hasattr(body, "getbuffer") or getattr(body, "_rolled", True) is False
+    return in_memory and caches_close_nothing() and knows_receivers()
+
+
+def close_inline(response: Any) -> None:
+    """What `response.close()` would do there, less the signal that has nobody to tell anything."""
+    response._resource_closers.clear()
+    response.closed = True
 
 
 def can_finish_directly(response: Any) -> bool:

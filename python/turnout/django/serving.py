@@ -173,9 +173,7 @@ class AsyncServing:
             await self._finish(request, response, body, thread)
         else:
             if not thread.used and lifecycle.can_close_inline(response, request, body):
-                # What response.close() would do here, less the signal that has nobody to tell anything.
-                response._resource_closers.clear()
-                response.closed = True
+                lifecycle.close_inline(response)
                 body.close()
                 thread.release()
             else:
@@ -228,6 +226,10 @@ def _close_and_settle(response: Any) -> None:
 
 def _enter_prefix(source: dict[str, Any], asgi: bool) -> None:
     """Every request starts from a Context whose prefix is the project's usual one."""
-    prefix = get_script_prefix(source) if asgi else get_script_name(source)
+    if asgi:
+        if source.get("root_path") or settings.FORCE_SCRIPT_NAME:
+            set_script_prefix(get_script_prefix(source))
+        return
+    prefix = get_script_name(source)
     if prefix and prefix != "/":
         set_script_prefix(prefix)

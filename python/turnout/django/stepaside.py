@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import SyncToAsync
 
 from turnout.django.hops import BorrowedThreads, NoThreadInTime, RequestContext, RequestThread, ThreadSource
-from turnout.django.lifecycle import prepare_thread, settle_thread
+from turnout.django.lifecycle import prepare_thread, settle_thread, started
 from turnout.django.routes import SYNC
 from turnout.django.serving import SyncTrack
 from turnout.django.throughasgi import ThroughASGI, sync_track
@@ -59,21 +59,21 @@ class StepAside:
             return
         sync = self.uses_tracks and self._track(scope) == SYNC
         source = self._borrowed() if sync else self._handler.hops
-        thread = RequestThread(source, prepare=False)
+        thread = RequestThread(source, prepare=self.uses_tracks and started.only_own())
         context = RequestContext()
         _executors[context] = thread
         _thread_context.set(context)
-        started = False
+        answered = False
 
         async def noting_send(message: dict[str, Any]) -> None:
-            nonlocal started
-            started = True
+            nonlocal answered
+            answered = True
             await send(message)
 
         try:
             await self._application(sync)(scope, receive, noting_send)
         except NoThreadInTime:
-            if started:
+            if answered:
                 raise
             headers = [(b"retry-after", b"5"), (b"content-type", b"text/plain")]
             await send({"type": "http.response.start", "status": 503, "headers": headers})

@@ -12,14 +12,15 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import get_script_prefix
 from django.urls import set_script_prefix
 
-from turnout.django import answers
+from turnout.django import answers, lifecycle
 from turnout.django.asynctrack import AsyncTrack
+from turnout.django.hops import RequestContext, RequestThread
 
 # Whether the request of this Context takes the sync track: it cannot be told through the functions between.
 sync_track: contextvars.ContextVar[bool] = contextvars.ContextVar("turnout_sync_track", default=False)
@@ -39,7 +40,10 @@ class ThroughASGI(AsyncTrack):
             return
         with contextlib.closing(body):
             set_script_prefix(get_script_prefix(scope))
-            await signals.request_started.asend(sender=self._sender, scope=scope)
+            thread = _own_thread()
+            # As on the native path: what only Django's own receivers would do waits for the first use of the thread.
+            if thread is None or not lifecycle.started.only_own():
+                await signals.request_started.asend(sender=self._sender, scope=scope)
             request, error = self.create_request(scope, body)  # type: ignore[attr-defined]
             if request is None:
                 await self.send_response(error, send)
@@ -49,8 +53,12 @@ class ThroughASGI(AsyncTrack):
             try:
                 await answer.made_while_connected(self.listen_for_disconnect(receive))  # type: ignore[attr-defined]
             finally:
+                unused = thread is not None and not thread.used
                 if answer.response is None:
-                    await signals.request_finished.asend(sender=self._sender)
+                    if not (unused and lifecycle.finished.only_own()):
+                        await signals.request_finished.asend(sender=self._sender)
+                elif unused and lifecycle.can_close_inline(answer.response, request, body):
+                    lifecycle.close_inline(answer.response)
                 else:
                     await sync_to_async(answer.response.close)()
 
@@ -78,6 +86,13 @@ class ThroughASGI(AsyncTrack):
     @property
     def _sender(self) -> type:
         return getattr(self, "turnout_sender", None) or type(self)
+
+
+def _own_thread() -> RequestThread | None:
+    """The request's thread where it is one of turnout's, which prepares itself."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    thread = SyncToAsync.context_to_thread_executor.get(context) if type(context) is RequestContext else None
+    return thread if isinstance(thread, RequestThread) and thread.prepares else None
 
 
 class _Answer:
