@@ -86,6 +86,13 @@ def test_it_says_once_where_a_long_step_is_stuck(loop: TurnoutLoop, capfd) -> No
     assert " a_step_that_takes_long <" in lines[0]
 
 
+def test_it_does_not_report_a_loop_that_waits(any_loop: TurnoutLoop, capfd) -> None:
+    heart = testing.Heartbeat(any_loop.reactor, EVERY)
+    any_loop.run_until_complete(asyncio.to_thread(time.sleep, 0.2))
+    heart.stop()
+    assert "one step" not in capfd.readouterr().err
+
+
 def test_it_does_not_report_a_loop_that_does_not_run(loop: TurnoutLoop, heart, capfd) -> None:
     loop.run_until_complete(asyncio.sleep(0))
     beats_on(heart)

@@ -69,23 +69,27 @@ impl Driver {
     /// What `select` is there for, up to the point where Python code runs: Python's ready descriptors.
     pub(super) fn select(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<Vec<Ready>> {
         self.counts.selects += 1;
-        if self.engine.is_none() && !self.shared.outbox.is_empty() {
-            self.start()?;
-        }
-        let Some(engine) = self.engine.as_mut() else {
-            plain(py, &self.shared, &self.descriptors, &mut self.events, timeout, &mut self.counts)?;
-            return Ok(self.events.take_ready());
-        };
         if self.shared.turn.enter() {
             self.counts.reclaims += 1;
             reclaim(py, &self.shared);
         }
-        let try_first = self.try_before_release;
-        let outcome = drive(py, &self.shared, engine, &mut self.events, timeout, try_first, &mut self.counts);
+        let outcome = self.look(py, timeout);
         self.shared.clear_poke();
         self.shared.turn.leave();
         outcome?;
         Ok(self.events.take_ready())
+    }
+
+    fn look(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<()> {
+        if self.engine.is_none() && !self.shared.outbox.is_empty() {
+            self.start()?;
+        }
+        let (shared, events, counts) = (&self.shared, &mut self.events, &mut self.counts);
+        match self.engine.as_mut() {
+            None => plain(py, shared, &self.descriptors, events, timeout, counts)?,
+            Some(engine) => drive(py, shared, engine, events, timeout, self.try_before_release, counts)?,
+        }
+        Ok(())
     }
 }
 
@@ -112,7 +116,6 @@ fn plain(
             outcome
         })
     };
-    shared.clear_poke();
     match outcome {
         Err(Errno::INTR) => Ok(()), // the caller runs Python's signal handlers next
         other => other,
