@@ -9,7 +9,7 @@ mod queue;
 mod thread;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -24,8 +24,8 @@ use thread::Member;
 /// An idle thread ends after this long: it holds a database connection and a stack that nobody needs.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A thread that has finished looks at so many others at most: with more than these busy, most of them wait.
-const MOST_LOOKS: usize = 8;
+/// So many threads are looked at, at most: one more than [`growth`] needs to find computing.
+const MOST_LOOKS: usize = 9;
 
 /// Work for one thread of the pool.
 pub(crate) trait Job: Send {
@@ -57,6 +57,8 @@ pub(crate) struct Pool {
     members: Mutex<Vec<Arc<Member>>>,
     /// Only ever counts up: names are not given twice.
     named: AtomicUsize,
+    /// Counts the jobs that threads took.
+    taken: AtomicU64,
     /// Called on each thread with the GIL before it ends: its database connections are closed there.
     on_thread_end: Mutex<Option<Py<PyAny>>>,
 }
@@ -68,6 +70,7 @@ impl Pool {
             limits,
             members: Mutex::default(),
             named: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             on_thread_end: Mutex::new(None),
         })
     }
@@ -113,15 +116,26 @@ impl Pool {
 
     /// How many of so many threads are computing or waiting for the GIL; those that are only just starting are about to.
     fn computing(&self, threads: usize) -> usize {
-        let members = self.members.lock();
-        members.iter().filter(|member| member.is_computing()).count() + threads.saturating_sub(members.len())
+        let starting = threads.saturating_sub(self.members.lock().len());
+        starting + self.likely(None).iter().filter(|member| member.is_computing()).count()
     }
 
     /// True when another thread than `own` is computing: then `own` need not.
     fn is_crowded(&self, own: &Arc<Member>) -> bool {
+        self.likely(Some(own)).iter().any(|other| other.is_computing())
+    }
+
+    /// The busy threads that took their job last: most requests compute first and wait then. Looking at all two hundred of a
+    /// pool that waits would cost more than the requests.
+    fn likely(&self, except: Option<&Arc<Member>>) -> Vec<Arc<Member>> {
         let members = self.members.lock();
-        let others = members.iter().filter(|other| !Arc::ptr_eq(other, own) && other.is_busy());
-        others.take(MOST_LOOKS).any(|other| other.is_computing())
+        let mut busy: Vec<_> = members
+            .iter()
+            .filter(|member| member.is_busy() && except.is_none_or(|own| !Arc::ptr_eq(own, member)))
+            .map(|member| (member.took.load(Relaxed), member))
+            .collect();
+        busy.sort_unstable_by_key(|(took, _)| std::cmp::Reverse(*took));
+        busy.into_iter().take(MOST_LOOKS).map(|(_, member)| member.clone()).collect()
     }
 }
 

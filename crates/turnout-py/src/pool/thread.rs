@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::intern;
@@ -18,6 +18,8 @@ pub(super) struct Member {
     probe: Option<Probe>,
     /// It has a job, or is about to take one.
     busy: Arc<AtomicBool>,
+    /// The number of the job it took last.
+    pub(super) took: AtomicU64,
 }
 
 impl Member {
@@ -36,7 +38,11 @@ impl Member {
 
 /// Runs jobs until there are none for a while, or the pool closes. The thread's whole life.
 pub(super) fn live(pool: &Arc<Pool>, name: &str) {
-    let member = Arc::new(Member { probe: Probe::for_this_thread().ok(), busy: Arc::new(AtomicBool::new(true)) });
+    let member = Arc::new(Member {
+        probe: Probe::for_this_thread().ok(),
+        busy: Arc::new(AtomicBool::new(true)),
+        took: AtomicU64::new(u64::MAX),
+    });
     pool.members.lock().push(member.clone());
     Python::attach(|py| {
         introduce(py, name);
@@ -55,6 +61,7 @@ fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) {
     loop {
         let next = py.detach(|| pool.queue.next(IDLE, &member.busy, || pool.is_crowded(member)));
         let Some(job) = next else { return };
+        member.took.store(pool.taken.fetch_add(1, Relaxed), Relaxed);
         if !job.is_abandoned() {
             run(py, job);
         }
