@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import machine
 from bench.measure import HERE, LOAD_CORE, LOGS, Plan, measure
 from bench.processes import Child, running, wait_until
+from bench.question import tables
 from bench.report import bars, markdown
 from bench.results import Run
 from bench.scenarios import SCENARIOS, Entry, Scenario
@@ -29,6 +30,9 @@ def main() -> int:
         return 0
     if options.command == "report":
         run = Run.load(options.file)
+        if options.question:
+            print(tables(run, pinned=not options.unpinned))
+            return 0
         _publish(run, options.file)
         print(markdown(run))
         return 0
@@ -41,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="the scenarios")
     report = commands.add_parser("report", help="tables and pictures of a stored run")
     report.add_argument("file", type=Path)
+    report.add_argument("--question", action="store_true", help="only the question people ask, as the README has it")
+    report.add_argument("--unpinned", action="store_true", help="with --question: of the unpinned rounds")
     run = commands.add_parser("run", help="measure")
     run.add_argument(
         "--only", type=_names(SCENARIOS), default=list(SCENARIOS), help="scenarios, by comma; a prefix* names several"
@@ -112,7 +118,8 @@ def _scenario(plan: Plan, run: Run, scenario: Scenario, options: argparse.Namesp
         # Every other round backwards: nobody is always the first after the pause or the last in the heat.
         for server, cases in chosen[:: 1 if number % 2 == 0 else -1]:
             _say(f"  round {number + 1}: {server.label}")
-            measure(plan, run, scenario, server, cases)
+            for group in [[case] for case in cases] if scenario.apart else [cases]:
+                measure(plan, run, scenario, server, group)
     for verdict in bars(run, scenario, pinned=plan.pinned):
         _say(f"  {verdict}")
 

@@ -27,6 +27,8 @@ class Entry:
 
     family: str
     threads: int | None = None
+    # Only these cases; empty: all that its family takes part in.
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,17 @@ class Scenario:
     cases: tuple[Case, ...]
     bars: tuple[Bar, ...] = ()
     project: str = "django"
+    # A server of its own for each case: what one left behind (threads, memory) is not the next one's.
+    apart: bool = False
     # Runs of requests that wait for a second need longer for a steady picture.
     stretch: float = 1.0
 
     def entries_of(self, case: Case) -> list[Entry]:
-        return [entry for entry in self.entries if not case.only or entry.family in case.only]
+        return [
+            entry
+            for entry in self.entries
+            if (not case.only or entry.family in case.only) and (not entry.cases or case.name in entry.cases)
+        ]
 
 
 def _entries(*families: str, threads: int | None = None) -> tuple[Entry, ...]:
@@ -173,8 +181,7 @@ def _question(calls: int, connections: int) -> Scenario:
     entries = [Entry("turnout"), Entry("gunicorn", 64), Entry("uvicorn")]
     if connections > 64:
         # A thread each is the other answer to the same load, and deserves its row.
-        entries[1:1] = [Entry("turnout", connections)]
-        entries.insert(3, Entry("gunicorn", connections))
+        entries += [Entry(family, connections, cases=("sync",)) for family in ("turnout", "gunicorn")]
     return Scenario(
         name=f"question-{calls}-{connections}",
         title=f"The question people ask: {word} of 50 ms, {connections} at once",
@@ -184,6 +191,7 @@ def _question(calls: int, connections: int) -> Scenario:
             Case("sync", "sync, requests", Load(f"/calls/sync/{wish}", connections)),
             Case("async", "async, aiohttp", Load(f"/calls/async/{wish}", connections)),
         ),
+        apart=True,
         stretch=1.0 if calls * connections < 5000 else 2.0,
     )
 

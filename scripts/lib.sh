@@ -5,8 +5,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON="${PYTHON:-python3}"
 
-# Sections carry the seconds since the start, so that a slow step shows itself.
-say() { printf '\033[1m[%3ds] %s\033[0m\n' "$SECONDS" "$*"; }
+# Sections carry the seconds since the first script's start, so that a slow step shows itself.
+export TURNOUT_BEGAN="${TURNOUT_BEGAN:-$(date +%s)}"
+say() {
+    local bold="" plain=""
+    if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+    printf '%s[%3ds] %s%s\n' "$bold" "$(($(date +%s) - TURNOUT_BEGAN))" "$*" "$plain"
+}
 fail() { printf 'turnout: %s\n' "$*" >&2; exit 1; }
 
 # rustup puts cargo where a non-login shell does not look.

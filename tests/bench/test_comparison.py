@@ -11,6 +11,7 @@ import pytest
 from bench import load
 from bench.bars import at_least, at_most
 from bench.processes import Child, cpu_seconds, memory, running
+from bench.question import tables
 from bench.report import bars, markdown
 from bench.results import Run
 from bench.scenarios import SCENARIOS
@@ -125,3 +126,14 @@ def test_a_free_port_is_free() -> None:
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
+
+
+def test_the_question_is_one_row_a_server_and_way() -> None:
+    run = Run({}, {})
+    for at, rps in ((1, 19.0), (50, 900.0)):
+        row = run.row(f"question-1-{at}", "sync", "turnout", "turnout", pinned=True)
+        row.rounds.append({"rps": rps, "p99": 52.0, "threads": 9, "rss_mib": 80.0, "cpu_us": 1500.0, "switches": 4.0})
+    assert (
+        "| **turnout**, `def`, requests | 19.0 / 900 / - | 52 / 52 / - | 9 / 9 / - | 80 / 80 / - | 1.5 / 1.5 / - |"
+        in tables(run, pinned=True)
+    )
