@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def served(*args: str) -> Iterator[Serving]:
 @pytest.fixture(scope="module", params=["asgi", "wsgi"])
 def native(request: pytest.FixtureRequest) -> Iterator[Serving]:
     yield from served(f"tracks_site.{request.param}:application")
+
+
+@pytest.fixture(scope="module")
+def as_asgi() -> Iterator[Serving]:
+    yield from served("tracks_site.asgi:application")
 
 
 @pytest.fixture(scope="module", params=["asgi", "wsgi"])
@@ -81,6 +87,33 @@ def test_many_requests_at_once_do_not_mix(native):
     with ThreadPoolExecutor(40) as pool:
         names = list(pool.map(lambda n: get(native.url, f"/shop/city{n}/detail/{n}/").body, range(200)))
     assert [json.loads(body)["city"] for body in names] == [f"city{n}" for n in range(200)]
+
+
+REQUESTS = [
+    b"GET /%smeta/1/ HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /%smeta/1/?a=%%C3%%A9&b=c%%20d HTTP/1.1\r\nHost: h:1\r\nX-A: 1\r\nX-A: 2\r\nX-Odd: \xe9\r\n\r\n",
+    b"GET /%smeta/1/ HTTP/1.1\r\nHost: h\r\nCookie: a=1; \r\nCookie: b=2;\r\n\r\n",
+    b"POST /%smeta/1/ HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain; charset=latin-1\r\nContent-Length: 2\r\n\r\nhi",
+    b"POST /%smeta/1/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    b"PROPFIND /%smeta/1/ HTTP/1.1\r\nHost: h\r\nX-Empty:\r\n\r\n",
+    b"GET //%smeta/1/ HTTP/1.0\r\nHost: h\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("raw", REQUESTS)
+@pytest.mark.parametrize("track", [b"", b"async-"])
+def test_a_prebuilt_meta_is_the_one_django_builds(raw, track, as_asgi):
+    with socket.create_connection((as_asgi.host, as_asgi.port), 10) as peer:
+        peer.sendall(raw.replace(b"%%", b"%").replace(b"%s", track))
+        answer = HTTPResponse(peer)
+        answer.begin()
+        body = answer.read()
+    if raw.startswith(b"GET //"):
+        assert answer.status == 404
+        return
+    seen = json.loads(body)
+    assert seen["differences"] == {}
+    assert seen["seen"] == seen["other"]
 
 
 def test_the_peers_leaving_cancels_the_view(native):

@@ -46,6 +46,8 @@ urlpatterns = [
     path("loop/", views.loop_of_async_to_sync),
     path("echo/", views.echo),
     path("events/", views.noted),
+    path("meta/<int:n>/", views.meta),
+    path("async-meta/<int:n>/", views.async_meta),
     path("shop/<str:city>/", include(inner)),
     re_path(r"^old/(?P<year>[0-9]{4})/$", views.sync_json),
     re_path(r"^any/", views.async_json),

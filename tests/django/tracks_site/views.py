@@ -1,5 +1,6 @@
 import asyncio
 import contextvars
+import io
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ import time
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connection, transaction
 from django.http import FileResponse, Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -28,6 +30,23 @@ def sync_json(request, **kwargs):
 
 async def async_json(request, **kwargs):
     return JsonResponse({"track": "async", "thread": thread(), **kwargs})
+
+
+@csrf_exempt
+def meta(request, n):
+    """Whether the request is what Django's constructor makes of the same scope."""
+    fields = ("META", "path", "path_info", "script_name", "method", "content_type", "content_params", "encoding")
+    other = ASGIRequest(request.scope, io.BytesIO())
+    # The seven middleware add this one.
+    seen = {key: value for key, value in request.META.items() if key != "CSRF_COOKIE"}
+    differences = {name: [str(getattr(request, name)), str(getattr(other, name))] for name in fields[1:]}
+    differences = {name: both for name, both in differences.items() if both[0] != both[1]}
+    return JsonResponse({"same": seen == other.META, "differences": differences, "seen": seen, "other": other.META})
+
+
+@csrf_exempt
+async def async_meta(request, n):
+    return meta(request, n)
 
 
 def noted(request):
