@@ -12,9 +12,9 @@ import pytest
 
 RUNNER = Path(__file__).with_name("cpython_suite.py")
 
-# How many of a module's tests must have driven a reactor, so that mocks cannot pass for evidence. Counted on 3.11, the
+# How many of a module's tests must have driven a reactor, so that mocks cannot pass for evidence. Counted on 3.10, the
 # other releases have more tests; those without a number use a mock everywhere and are run for the loop's sake.
-FAST = {"test_server": 2, "test_sock_lowlevel": 12, "test_streams": 60, "test_subprocess": 80, "test_unix_events": 20}
+FAST = {"test_server": 2, "test_sock_lowlevel": 10, "test_streams": 60, "test_subprocess": 80, "test_unix_events": 20}
 SLOW = {
     "test_base_events": 50,
     "test_buffered_proto": 1,
