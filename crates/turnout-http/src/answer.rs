@@ -9,15 +9,14 @@ use crate::config::Fault;
 use crate::framer::Refusal;
 use crate::outgoing::Content;
 
-/// Fields that speak of one connection; they are ours, never the app's (RFC 9110 section 7.6.1, RFC 9112 section 6.1).
-const HOP_BY_HOP: [HeaderName; 6] = [
-    header::TRANSFER_ENCODING,
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::TRAILER,
-    header::TE,
-    header::UPGRADE,
-];
+/// What one look at the app's fields found. Looking each up by name would cost more than all the rest of this file.
+#[derive(Default)]
+struct Found {
+    promised: Option<u64>,
+    has_length: bool,
+    has_hop_by_hop: bool,
+    close: bool,
+}
 
 /// An answer that follows the rules.
 #[derive(Debug)]
@@ -35,20 +34,24 @@ pub(crate) fn check(response: Response, method: &Method) -> Result<Answer, Fault
     if status.is_informational() {
         return Err(Fault::Informational(status.as_u16()));
     }
-    let close = asks_to_close(&headers);
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    let Found { promised, has_length, has_hop_by_hop, close } = look(&headers)?;
+    if has_hop_by_hop {
+        let ours: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+        for name in ours {
+            headers.remove(name);
+        }
     }
-    let promised = content_length(&headers)?;
+    if has_length {
+        // Written again below, from what is true.
+        headers.remove(header::CONTENT_LENGTH);
+    }
     let content = if *method == Method::HEAD {
         head_only(promised, &body, &mut headers);
         Content::None
     } else if has_no_content(status) {
-        // RFC 9110 section 8.6: never in a 204; section 15.4.5: a 304 speaks of an answer that is not sent.
-        headers.remove(header::CONTENT_LENGTH);
+        // RFC 9110 section 8.6: no length in a 204; section 15.4.5: a 304 speaks of an answer that is not sent.
         Content::None
     } else {
-        headers.remove(header::CONTENT_LENGTH);
         content(body, promised)?
     };
     Ok(Answer { status, headers, content, close })
@@ -97,7 +100,6 @@ fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
 
 /// RFC 9110 section 9.3.2: the fields a GET would have had. A body that is empty here says nothing about GET's.
 fn head_only(promised: Option<u64>, body: &Body, headers: &mut HeaderMap) {
-    headers.remove(header::CONTENT_LENGTH);
     let length = match body {
         Body::Full(bytes) if promised.is_none() && !bytes.is_empty() => Some(bytes.len() as u64),
         _ => promised,
@@ -112,26 +114,38 @@ fn has_no_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// One number, however often it is said.
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
-    let mut found = None;
-    for value in headers.get_all(header::CONTENT_LENGTH) {
-        let value = value.as_bytes().trim_ascii();
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(Fault::ContentLength);
+fn look(headers: &HeaderMap) -> Result<Found, Fault> {
+    let mut found = Found::default();
+    for (name, value) in headers {
+        if *name == header::CONTENT_LENGTH {
+            // One number, however often it is said.
+            let length = number(value).ok_or(Fault::ContentLength)?;
+            if found.promised.replace(length).is_some_and(|before| before != length) {
+                return Err(Fault::ContentLength);
+            }
+            found.has_length = true;
+        } else if is_hop_by_hop(name) {
+            found.has_hop_by_hop = true;
+            found.close |= *name == header::CONNECTION && asks_to_close(value);
         }
-        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
-        let number = number.ok_or(Fault::ContentLength)?;
-        if found.is_some_and(|before| before != number) {
-            return Err(Fault::ContentLength);
-        }
-        found = Some(number);
     }
     Ok(found)
 }
 
-fn asks_to_close(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
+/// Fields that speak of one connection; they are ours, never the app's (RFC 9110 section 7.6.1, RFC 9112 section 6.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    [header::TRANSFER_ENCODING, header::CONNECTION, header::TRAILER, header::TE, header::UPGRADE].contains(name)
+        || name == "keep-alive"
+}
+
+fn number(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes().trim_ascii();
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn asks_to_close(value: &HeaderValue) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
