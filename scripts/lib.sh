@@ -19,13 +19,27 @@ if ! command -v cargo > /dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
     PATH="$HOME/.cargo/bin:$PATH"
 fi
 
-# The default interpreter owns .venv; another one named by PYTHON gets .venv-3.12 and so on.
+# The default interpreter with the default Django owns .venv; others get .venv-3.13-django6.1 and so on.
 venv_of() {
-    if [ "$1" = python3 ]; then
+    if [ "$1" = python3 ] && [ -z "${DJANGO:-}" ]; then
         echo .venv
     else
-        echo ".venv-$("$1" -c 'import sys; print("%d.%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')"
+        echo ".venv-$(python_version "$1")${DJANGO:+-django$DJANGO}"
     fi
+}
+
+# "3.12", or nothing: a name on the PATH may be a shim with nothing behind it.
+python_version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null || true; }
+
+# An interpreter of that version, on the PATH or where pyenv keeps them; or nothing.
+find_python() {
+    local candidate
+    for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python3; do
+        if [ "$(python_version "$candidate")" = "$1" ] && "$candidate" -c 'import ensurepip' 2> /dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
 }
 
 # What changes when other packages are wanted.

@@ -24,11 +24,15 @@ fn load(upstreams: &Running, path: &str, connections: usize, requests: u64, expe
 #[test]
 fn a_delay_is_never_shorter_and_hardly_longer_than_asked() {
     let upstreams = upstreams();
-    let report = load(&upstreams, "/?ms=7.3", 4, 40, 200);
-    assert_eq!((report.requests, report.errors.total), (40, 0), "{report:?}");
-    assert!(report.latency_ms.min >= 7.3, "{report:?}");
+    // A machine that is busy with other things delays all forty of a load: it has several tries.
+    let close = (0..20).any(|_| {
+        let report = load(&upstreams, "/?ms=7.3", 4, 40, 200);
+        assert_eq!((report.requests, report.errors.total), (40, 0), "{report:?}");
+        assert!(report.latency_ms.min >= 7.3, "{report:?}");
+        report.latency_ms.min < 8.0
+    });
     // tokio's own timer could not do this: it would take 8 to 9 ms for the fastest.
-    assert!(report.latency_ms.min < 8.0, "{report:?}");
+    assert!(close, "not one of 800 answers came within 0.7 ms of its time");
 }
 
 #[test]
