@@ -23,7 +23,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
 from turnout.django import hooks, remoteuser
-from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer
+from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer, sync_run_of
 from turnout.django.lifecycle import would_log
 
 # Responses of exactly these types are never rendered late, so nobody has to ask.
@@ -40,6 +40,7 @@ async def _probe(request: Any) -> Any:
 
 
 _CONVERTER = convert_exception_to_response(_probe).__code__
+SYNC_CONVERTER = convert_exception_to_response(lambda request: None).__code__
 _MIXIN_CALL = MiddlewareMixin.__call__
 _MIXIN_ACALL = MiddlewareMixin.__acall__
 
@@ -197,6 +198,23 @@ def _hooks_are_sync(middleware: Any) -> bool:
     return not any(
         base.iscoroutinefunction(getattr(middleware, name, None)) for name in ("process_request", "process_response")
     )
+
+
+def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
+    """One layer of the sync chain, if it is a plain MiddlewareMixin: it and those below in one call."""
+    if not isinstance(middleware, MiddlewareMixin) or type(middleware).__call__ is not _MIXIN_CALL:
+        return None
+    layer = Layer(
+        getattr(middleware, "process_request", None), getattr(middleware, "process_response", None), True, True
+    )
+    inner = chain_of(middleware.get_response)
+    if inner is not None:
+        return sync_run_of([layer, *inner.layers], inner.endpoint)
+    below = middleware.get_response
+    if getattr(below, "__code__", None) is SYNC_CONVERTER:
+        # The converter of the layer below is what a run does with its endpoint's exceptions itself.
+        below = below.__wrapped__
+    return sync_run_of([layer], below)
 
 
 def _layer(middleware: Any) -> Layer:

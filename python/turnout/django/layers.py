@@ -131,6 +131,31 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
     return run
 
 
+def sync_run_of(layers: list[Layer], endpoint: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same for the sync chain: one call for all layers, each with Django's meaning."""
+    count = len(layers)
+    requests = [
+        (index, layer.process_request, True) for index, layer in enumerate(layers) if layer.process_request is not None
+    ]
+    responses = [
+        (index, layer.process_response, True)
+        for index, layer in reversed(list(enumerate(layers)))
+        if layer.process_response is not None
+    ]
+
+    def run(request: Any) -> Any:
+        answered, response, top = _rest_of_requests(request, requests, count)
+        if not answered:
+            try:
+                response = endpoint(request)
+            except Exception as error:
+                response, top = _recover_here(request, error, count)
+        return _rest_of_responses(request, response, responses, top)
+
+    run.turnout_chain = Chain(layers, endpoint)  # type: ignore[attr-defined]
+    return run
+
+
 def single_layer(layer: Layer, middleware: Any) -> Callable[[Any], Awaitable[Any]]:
     """MiddlewareMixin.__acall__ for one layer whose surroundings are somebody else's."""
     on_request = None if layer.process_request is None else sync_to_async(layer.process_request, thread_sensitive=True)
@@ -180,7 +205,7 @@ def _recover_here(request: Any, error: Exception, index: int) -> tuple[Any, int]
 
 
 def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, int]:
-    """On the thread: the remaining process_request hooks of a run. Whether answered, with what, up to which layer."""
+    """On a thread: the remaining process_request hooks of a run. Whether answered, with what, up to which layer."""
     for index, hook, _ in hooks:
         try:
             response = hook(request)
@@ -192,7 +217,7 @@ def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, 
 
 
 def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> Any:
-    """On the thread: the remaining process_response hooks of a run."""
+    """On a thread: the remaining process_response hooks of a run."""
     for index, hook, _ in hooks:
         if index > top:
             continue

@@ -21,7 +21,7 @@ from django.urls import set_script_prefix
 from django.utils.log import log_response
 
 from turnout.django import answers, hooks, lifecycle, remoteuser
-from turnout.django.asynctrack import is_async_view
+from turnout.django.asynctrack import SYNC_CONVERTER, is_async_view, sync_link
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.requests import RequestMaker
 
@@ -40,9 +40,11 @@ class SyncTrack:
     turnout_kind = "wsgi"
 
     def adapt_method_mode(self, is_async: bool, method: Any, *args: Any, **kwargs: Any) -> Any:
-        """Django calls this for each link of the chain."""
-        link = hooks.seen_through(getattr(method, "__wrapped__", None))
-        remoteuser.in_sync_chain(link, self.turnout_kind)
+        """Django calls this for each link of the chain, with its mode, and for each hook, without."""
+        if args and not args[0] and getattr(method, "__code__", None) is SYNC_CONVERTER:
+            middleware = method.__wrapped__
+            remoteuser.in_sync_chain(hooks.seen_through(middleware), self.turnout_kind)
+            method = sync_link(middleware) or method
         return super().adapt_method_mode(is_async, method, *args, **kwargs)  # type: ignore[misc]
 
     def resolve_request(self, request: Any) -> Any:
