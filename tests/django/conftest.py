@@ -59,7 +59,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
                 return await test(driver)
             finally:
                 handler.close()
-                driver.pool.shutdown()
+                driver.close()
 
         with override_settings(**(settings or {})):
             return asyncio.run(asyncio.wait_for(main(), 60))

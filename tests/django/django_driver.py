@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,6 +140,13 @@ class Driver:
     def __init__(self, handler: Any, threads: int = 4) -> None:
         self.handler = handler
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="turnout-sync")
+        self._threads = threads
+
+    def close(self) -> None:
+        """End the threads as Rust does: each tidies up first."""
+        together = threading.Barrier(self._threads)
+        list(self.pool.map(lambda _: (together.wait(10), self.handler.end_thread()), range(self._threads)))
+        self.pool.shutdown()
 
     def source(self, **request: Any) -> dict[str, Any]:
         return scope(**request) if self.handler.request_kind == "asgi" else environ(**request)
