@@ -7,6 +7,8 @@ import json
 
 import pytest
 from django.core import signals
+from django.db import connections
+from django.db.backends.signals import connection_created
 from django_driver import until
 from tracks_site import views
 
@@ -203,6 +205,29 @@ def test_tasks_that_outlive_the_request_keep_a_thread(make, events):
     assert [event.rstrip("0123456789") for event in events] == ["orphan counted True on turnout-hop-"]
 
 
+def test_tasks_that_outlive_the_request_leave_no_connection(make):
+    opened = []
+
+    def note(connection, **kwargs):
+        opened.append(connection)
+
+    async def check(driver):
+        await driver.run_async(path="/orphan/")
+        await asyncio.gather(*views.request_tasks)
+        views.request_tasks.clear()
+        await until(lambda: driver.handler.hops.busy == 0)
+        assert opened
+        assert all(connection.connection is None for connection in opened)
+
+    connections.databases["default"]["CONN_MAX_AGE"] = 0
+    connection_created.connect(note)
+    try:
+        make(check)
+    finally:
+        connection_created.disconnect(note)
+        connections.databases["default"]["CONN_MAX_AGE"] = 600
+
+
 def test_an_abandoned_transaction_ends_with_its_request(make):
     async def check(driver):
         thread = (await driver.run_async(path="/tx/")).text
@@ -217,8 +242,6 @@ def test_database_connections_are_reused(make):
 
     def note(connection, **kwargs):
         opened.append(connection)
-
-    from django.db.backends.signals import connection_created
 
     async def check(driver):
         for _ in range(5):

@@ -11,7 +11,8 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django_driver import until
 
-from turnout.django.hops import HopPool, NoThreadInTime, RequestContext, RequestThread
+from turnout.django.hoppool import HopPool
+from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread
 
 
 def pool_of(**options):
@@ -113,12 +114,28 @@ def test_a_request_that_leaves_the_queue_is_forgotten():
         pool, _ = pool_of(cap=1)
         holder, leaver = RequestThread(pool), RequestThread(pool)
         await call(holder, name)
-        future = leaver.submit(name)
+        leaver.submit(name).cancel()
         leaver.release()
-        assert future.cancelled()
         assert pool.waiting == 0
+        assert not leaver.used
         holder.release()
         assert await call(RequestThread(pool), name)
+
+    run(check())
+
+
+def test_a_task_that_outlives_its_request_keeps_its_place_in_the_queue():
+    async def check():
+        pool, _ = pool_of(cap=1)
+        holder, leaver, other = RequestThread(pool), RequestThread(pool), RequestThread(pool)
+        await call(holder, name)
+        orphan = asyncio.ensure_future(call(leaver, name))
+        await asyncio.sleep(0)
+        leaver.release()
+        after = asyncio.ensure_future(call(other, name))
+        holder.release()
+        assert await orphan == "turnout-hop-1"
+        assert await after == "turnout-hop-1"
 
     run(check())
 

@@ -26,7 +26,7 @@ from django.test.runner import DiscoverRunner
 from django.urls import Resolver404, get_resolver
 
 from turnout.django.asynctrack import AsyncTrack, is_async_view
-from turnout.django.hops import HopPool
+from turnout.django.hoppool import HopPool
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.throughasgi import ThroughASGI

@@ -26,7 +26,7 @@ from turnout.django import answers, shipped
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
-from turnout.django.hops import HopPool
+from turnout.django.hoppool import HopPool
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
 from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack

@@ -101,9 +101,14 @@ def prepare_thread() -> None:
 
 
 def settle_thread() -> None:
-    """Leave nothing of a request on its thread: an open transaction or a wrapper around queries goes with it."""
+    """Leave nothing of a request on its thread: an open transaction or a wrapper around queries goes with it.
+
+    Tasks that outlive their request end here without request_finished, so connections past their age close here too.
+    """
     for connection in connections.all(initialized_only=True):
-        _settle(connection)
+        if not connection.allow_thread_sharing:
+            connection.close_if_unusable_or_obsolete()
+            _settle(connection)
 
 
 def _settle(connection: Any) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync
 
-from turnout.django.hops import BorrowedThreads, NoThreadInTime, RequestContext, RequestThread, ThreadSource
+from turnout.django.hoppool import BorrowedThreads
+from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.lifecycle import prepare_thread, settle_thread, started
 from turnout.django.routes import SYNC
 from turnout.django.serving import SyncTrack
