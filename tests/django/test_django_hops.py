@@ -6,12 +6,13 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django_driver import until
 
-from turnout.django.hoppool import HopPool
+from turnout.django.hoppool import BorrowedThreads, HopPool
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread
 
 
@@ -255,6 +256,34 @@ def test_close_ends_idle_threads_now_and_busy_ones_later():
         assert (await call(busy, name)).startswith("turnout-hop-")
         busy.release()
         await until(lambda: len(ended) == 2)
+
+    run(check())
+
+
+def test_a_borrowed_thread_that_never_comes_is_told_to_the_request():
+    class Refusing:
+        def submit(self, fn, /, *args):
+            future = Future()
+            asyncio.get_running_loop().call_later(0.05, future.set_exception, TimeoutError("too long"))
+            return future
+
+    async def check():
+        thread = RequestThread(BorrowedThreads(Refusing(), lambda: None, lambda: None))
+        with pytest.raises(NoThreadInTime, match="too long"):
+            await call(thread, name)
+        thread.release()
+
+    run(check())
+
+
+def test_borrowed_threads_go_back_at_the_end():
+    async def check():
+        with ThreadPoolExecutor(1, thread_name_prefix="borrowed") as executor:
+            source = BorrowedThreads(executor, lambda: None, lambda: None)
+            for _ in range(3):
+                thread = RequestThread(source)
+                assert {await call(thread, name) for _ in range(3)} == {"borrowed_0"}
+                thread.release()
 
     run(check())
 

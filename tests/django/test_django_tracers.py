@@ -48,13 +48,18 @@ def test_sentry_has_one_transaction_a_request(tmp_path, entry):
     env = environment("sentry", SENTRY_FILE=str(told))
     with serve([f"tracks_site.{entry}:application"], cwd=SITE, env=env) as serving:
         assert "native path off" in serving.log
+        if entry == "asgi":
+            # Seen through Sentry's wrappers, the hooks of the seven middleware still take no thread.
+            for _ in range(3):
+                names = json.loads(get(f"{serving.url}/plain/")[1])
+            assert not any(name.startswith("turnout-hop") for name in names)
         for kind in ("async", "sync"):
             assert ask(serving, kind) == [(200, str(n)) for n in range(COUNT)]
         for kind in ("async-error", "sync-error"):
             assert {status for status, _ in ask(serving, kind)} == {500}
         serving.stop()
     events = [json.loads(line) for line in told.read_text().splitlines()]
-    transactions = [event for event in events if event["type"] == "transaction"]
+    transactions = [event for event in events if event["type"] == "transaction" and event["transaction"] != "/plain/"]
     names = Counter(event["transaction"] for event in transactions)
     kinds = ("async", "sync", "async-error", "sync-error")
     assert names == {f"/{kind}/{{n}}/": COUNT for kind in kinds}

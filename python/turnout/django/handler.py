@@ -11,7 +11,7 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, Literal
 
@@ -112,9 +112,11 @@ class DjangoHandler:
 
     # --- the async track ---
 
-    async def serve_async(self, source: dict[str, Any], body: BinaryIO, exchange: answers.Exchange) -> None:
+    def serve_async(
+        self, source: dict[str, Any], body: BinaryIO, exchange: answers.Exchange
+    ) -> Coroutine[Any, Any, None]:
         """A whole request on the loop; answers through `exchange`. Cancelled when the peer leaves."""
-        await (self._async or self.async_serving()).serve(source, body, exchange)
+        return (self._async or self.async_serving()).serve(source, body, exchange)
 
     # --- which track ---
 

@@ -12,13 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from asgiref.current_thread_executor import CurrentThreadExecutor
 
-from turnout.django.hops import NoThreadInTime, PooledThread, RequestThread, ThreadSource, start_of_request, stop
+from turnout.django.hops import NoThreadInTime, PooledThread, RequestThread, ThreadSource, stop
 
 # How often the pool looks again while requests wait at its cap: a thread that blocks in `async_to_sync` says nothing.
 TICK_SECONDS = 0.05
@@ -39,7 +39,14 @@ class BorrowedThreads(ThreadSource):
         """Queue the request's work; it starts when the executor has a thread."""
         thread = PooledThread(self)
         request.started_on(thread)
-        self._executor.submit(thread.live)
+
+        def refused(future: Future[None]) -> None:
+            error = future.exception()
+            if error is not None:
+                request._backlog = [work for work in _drain(thread.queue) if isinstance(work, tuple)]
+                request.fail(NoThreadInTime(str(error)))
+
+        self._executor.submit(thread.live).add_done_callback(refused)
 
     def next_owner(self, thread: PooledThread) -> bool:
         """Never: the thread goes back to its executor."""
@@ -157,7 +164,7 @@ class HopPool(ThreadSource):
         except RuntimeError:
             # The system gives no more threads: as at the cap, but never with nobody to wait for.
             self._count -= 1
-            request._backlog = [work for work in _drain(thread.queue) if work is not start_of_request]
+            request._backlog = [work for work in _drain(thread.queue) if isinstance(work, tuple)]
             request.left()
             return False
         self._idents[thread] = worker.ident or 0
@@ -192,7 +199,7 @@ class HopPool(ThreadSource):
             else:
                 self._ticking = False
         for request in late:
-            request.fail(NoThreadInTime(self.wait_seconds))
+            request.fail(NoThreadInTime(f"no exclusive thread came free within {self.wait_seconds:g} s"))
 
 
 def _waits_for_the_loop(frame: Any) -> bool:

@@ -18,10 +18,6 @@ from typing import Any
 class NoThreadInTime(BaseException):
     """No exclusive thread came free in time. No Exception, so that no layer of the project turns it into a 500."""
 
-    def __init__(self, waited: float) -> None:
-        super().__init__(f"no exclusive thread came free within {waited:.0f} s")
-        self.waited = waited
-
 
 class RequestContext:
     """The key of one request in asgiref's table of executors. Dies with the last Context that knows it."""

@@ -1,6 +1,7 @@
 """Views that mark their own transaction, with time between for requests to get mixed up."""
 
 import asyncio
+import threading
 import time
 
 from asgiref.sync import sync_to_async
@@ -37,6 +38,12 @@ def sync_error(request, n):
     raise ValueError(f"sync {n}")
 
 
+async def plain(request):
+    """Nothing here blocks."""
+    await asyncio.sleep(0)
+    return JsonResponse([thread.name for thread in threading.enumerate()], safe=False)
+
+
 def seen(request):
     return JsonResponse(marks.seen(), safe=False)
 
@@ -47,4 +54,5 @@ urlpatterns = [
     path("async-error/<int:n>/", async_error),
     path("sync-error/<int:n>/", sync_error),
     path("seen/", seen),
+    path("plain/", plain),
 ]
