@@ -76,27 +76,29 @@ class Decisions:
         """(track, whether it may be remembered for this host and path)."""
         if self.async_only_middleware():
             return ASYNC, True
-        key = (host or "", path)
-        known = self._learned.get(key)
+        route, guess = contextvars.copy_context().run(self._resolve, path)
+        known = self._learned.get((host or "", route))
         if known is not None:
             return known, True
-        rerouted = bool(self.rerouting())
-        guess = contextvars.copy_context().run(self._resolve, path)
         if guess is None:
             # 404 page, slash redirect, flat page: all want a thread. Never remembered: there is no end of such paths.
             return SYNC, False
-        if rerouted:
+        if self.rerouting():
             # The async chain finds out at the cost of a hop; `verify` then remembers.
             return ASYNC, False
         return guess, self._host_is_ours(host)
 
     def verify(self, request: Any, is_async: bool) -> None:
-        """The view of a request is of the other kind than its track. Called by both chains."""
+        """The view of a request is of the other kind than its track. Called by both chains; remembered by route."""
         self.mistaken += 1
         host = request.META.get("HTTP_HOST", "")
-        key = (host, "/" + request.path_info.lstrip("/"))
-        if len(self._learned) < LEARNED_MAX and self._host_is_ours(host):
-            self._learned[key] = ASYNC if is_async else SYNC
+        if not self._host_is_ours(host):
+            return
+        route, _ = contextvars.copy_context().run(self._resolve, "/" + request.path_info.lstrip("/"))
+        if len(self._learned) >= LEARNED_MAX:
+            # Hosts and routes are the client's choice too: the table must not grow with them.
+            self._learned.clear()
+        self._learned[host, route] = ASYNC if is_async else SYNC
 
     def rerouting(self) -> list[str]:
         """The middleware that may set `request.urlconf` or change the path."""
@@ -110,17 +112,18 @@ class Decisions:
             self._async_only = any(_is_async_only(path) for path in settings.MIDDLEWARE)
         return self._async_only
 
-    def _resolve(self, path: str) -> int | None:
+    def _resolve(self, path: str) -> tuple[str, int | None]:
+        """The route of a path (where there is none, the path) and the track of its view; no track: no view."""
         if settings.USE_I18N and routes.needs_language(self.resolver):
             translation.activate(translation.get_language_from_path(path) or settings.LANGUAGE_CODE)
         try:
             match = self.resolver.resolve(path)
         except Resolver404:
-            return None
+            return path, None
         except Exception:
             # A converter that asks the database may not do so here; the thread may.
-            return SYNC
-        return ASYNC if is_async_view(match.func) else SYNC
+            return path, SYNC
+        return match.route or "", ASYNC if is_async_view(match.func) else SYNC
 
     @staticmethod
     def _host_is_ours(host: str | None) -> bool:
