@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.core import signals
 from django.db import connections
 from django.db.backends.signals import connection_created
@@ -271,5 +274,64 @@ def test_a_request_that_django_refuses_gets_400(make):
     async def check(driver):
         for run in (driver.run_async, driver.run_sync):
             assert (await run(path="/async/", query=b"a=\xff")).status == 400
+
+    make(check)
+
+
+def test_the_peers_leaving_reaches_a_view_behind_sync_only_middleware(make, with_middleware, events):
+    async def leave(exchange):
+        await until(lambda: "slow started" in events)
+
+    async def check(driver):
+        await driver.run_async(path="/slow/", leave=leave)
+        await until(lambda: "slow cancelled" in events and driver.handler.hops.busy == 0)
+        assert (await driver.run_async(path="/hop/")).status == 200
+
+    make(check, settings=with_middleware("sync_only"))
+
+
+def test_error_pages_that_ask_the_database_leave_no_connection_open(make, with_middleware):
+    """Under Django's own ASGI handler they stay open on the threads of the loop's executor until the process ends."""
+    opened = []
+
+    def note(connection, **kwargs):
+        opened.append(connection)
+
+    async def check(driver):
+        answers = await asyncio.gather(*(driver.run_async(path="/missing/") for _ in range(20)))
+        assert {answer.text for answer in answers} == {"none of 0"}
+        await until(lambda: driver.handler.hops.busy == 0)
+        assert opened
+        assert all(connection.connection is None for connection in opened)
+
+    connections.databases["default"]["CONN_MAX_AGE"] = 0
+    connection_created.connect(note)
+    try:
+        make(check, settings={"ROOT_URLCONF": "tracks_site.counting_404"})
+    finally:
+        connection_created.disconnect(note)
+        connections.databases["default"]["CONN_MAX_AGE"] = 600
+
+
+def test_nothing_of_a_request_outlives_it(make):
+    async def check(driver):
+        made = []
+        responses = driver.handler.async_serving().handler
+
+        async def respond(request, original=responses.turnout_respond):
+            made.append(weakref.ref(request))
+            return await original(request)
+
+        responses.turnout_respond = respond
+        for _ in range(20):
+            for path in ("/async/", "/hop/", "/async-stream/", "/stream/", "/template/"):
+                await driver.run_async(path=path)
+        await until(lambda: driver.handler.hops.busy == 0)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert len(made) == 100
+        # The last one may still be held by a frame that is about to go.
+        assert sum(request() is not None for request in made) <= 2
+        assert len(SyncToAsync.context_to_thread_executor) <= 2
 
     make(check)

@@ -127,7 +127,7 @@ def _overrides(kind: type, home: type) -> list[str]:
     return found
 
 
-# --- the conditions (reference: the table of hooks in docs) ---
+# --- the conditions, as docs/middleware.md tables them ---
 
 
 def _session(middleware: SessionMiddleware) -> Vetted | None:
