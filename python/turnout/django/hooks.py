@@ -127,7 +127,7 @@ def _overrides(kind: type, home: type) -> list[str]:
     return found
 
 
-# --- the conditions, as docs/middleware.md tables them ---
+# --- the conditions, as docs/concepts/middleware.md tables them ---
 
 
 def _session(middleware: SessionMiddleware) -> Vetted | None:
