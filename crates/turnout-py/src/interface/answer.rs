@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 use turnout_http::{Body, BodySender, Response, SendError};
 
 use super::awaitable::{Pending, Ready};
+use crate::pool::Pool;
+
 use super::calls::{Call, Gone, Loop, Settle, gone};
 
 /// Written by one thread at a time, with the GIL. Dropped unanswered it becomes a 500, dropped half-way the connection is closed.
@@ -18,6 +20,8 @@ pub(crate) struct Answer {
     event_loop: Arc<Loop>,
     pub(crate) call: Arc<Call>,
     state: State,
+    /// Written on a thread of this pool.
+    pool: Option<Arc<Pool>>,
 }
 
 enum State {
@@ -28,7 +32,13 @@ enum State {
 
 impl Answer {
     pub(crate) fn new(event_loop: Arc<Loop>, call: Arc<Call>, sender: oneshot::Sender<Response>) -> Self {
-        Self { event_loop, call, state: State::Unanswered(sender) }
+        Self { event_loop, call, state: State::Unanswered(sender), pool: None }
+    }
+
+    /// An answer that a thread of `pool` writes.
+    pub(crate) fn of_pool(mut self, pool: &Arc<Pool>) -> Self {
+        self.pool = Some(pool.clone());
+        self
     }
 
     pub(crate) fn event_loop(&self) -> &Arc<Loop> {
@@ -71,7 +81,11 @@ impl Answer {
         match std::mem::replace(&mut self.state, next) {
             State::Unanswered(head) => {
                 // The runtime wakes the connection when it is driven next: no system call from here.
-                self.event_loop.reactor.complete(Box::new(move || drop(head.send(response))));
+                let send = Box::new(move || drop(head.send(response)));
+                match &self.pool {
+                    Some(pool) => pool.complete(&self.event_loop.reactor, send),
+                    None => self.event_loop.reactor.complete(send),
+                }
                 Ok(())
             }
             other => {

@@ -6,10 +6,12 @@
 //! A thread that has finished sits down while another computes. See docs/decisions/0009-a-pool-that-reads-its-threads.md.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use super::Pool;
 use super::queue::Line;
+use crate::reactor::Handle;
 
 /// A line that has stood this long is a reason for one more computing thread; a job that waited this long, for a new thread.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -21,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 const LOOK_LATER: Duration = Duration::from_millis(10);
 
 /// Runs on the runtime until the pool is closed. Reads thread states, wakes and starts threads, expires jobs; never takes the GIL.
-pub(super) async fn watch(pool: Arc<Pool>) {
+pub(super) async fn watch(pool: Arc<Pool>, reactor: Handle) {
     while !pool.queue.is_closed() {
         pool.queue.stirred().await;
         expire(&pool);
@@ -31,7 +33,11 @@ pub(super) async fn watch(pool: Arc<Pool>) {
                 // The next job may have a claim too.
                 tokio::task::yield_now().await;
             } else {
+                // While it looks every millisecond, answers need not wake the runtime one by one: see `Pool::complete`.
+                pool.looks_soon.store(!full, SeqCst);
                 tokio::time::sleep(if full { LOOK_LATER } else { LOOK_AGAIN }).await;
+                pool.looks_soon.store(false, SeqCst);
+                reactor.look();
                 expire(&pool);
             }
         }

@@ -9,7 +9,7 @@ mod queue;
 mod thread;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -59,6 +59,8 @@ pub(crate) struct Pool {
     named: AtomicUsize,
     /// Counts the jobs that threads took.
     taken: AtomicU64,
+    /// The watcher looks at the outbox within a millisecond or two.
+    looks_soon: AtomicBool,
     /// Called on each thread with the GIL before it ends: its database connections are closed there.
     on_thread_end: Mutex<Option<Py<PyAny>>>,
 }
@@ -71,6 +73,7 @@ impl Pool {
             members: Mutex::default(),
             named: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
+            looks_soon: AtomicBool::new(false),
             on_thread_end: Mutex::new(None),
         })
     }
@@ -87,7 +90,17 @@ impl Pool {
 
     /// Watches the queue until the pool is closed: run on the runtime, so that it goes on while Python computes.
     pub(crate) fn watch(self: &Arc<Self>, reactor: &Handle) {
-        reactor.spawn(growth::watch(self.clone()));
+        reactor.spawn(growth::watch(self.clone(), reactor.clone()));
+    }
+
+    /// Hands an answer to the runtime. With more jobs in line the thread goes on with the next one at once, and the watcher, which
+    /// looks every millisecond then, takes the answers of that time to the network together.
+    pub(crate) fn complete(&self, reactor: &Handle, answer: Box<dyn FnOnce() + Send>) {
+        if self.queue.queued() > 0 {
+            reactor.complete_lazily(answer, &self.looks_soon);
+        } else {
+            reactor.complete(answer);
+        }
     }
 
     /// Takes no more jobs; those queued are still done.

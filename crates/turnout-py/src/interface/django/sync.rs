@@ -22,7 +22,7 @@ pub(super) struct SyncJob {
 impl Job for SyncJob {
     fn run(self: Box<Self>, py: Python<'_>) {
         let Self { app, request: Prepared { head, body, sender, call } } = *self;
-        let mut answer = Answer::new(app.event_loop.clone(), call, sender);
+        let mut answer = Answer::new(app.event_loop.clone(), call, sender).of_pool(&app.pool);
         let outcome =
             app.arguments(py, &head, body).and_then(|arguments| app.methods.serve_sync.bind(py).call1(arguments));
         let failed = |error: &PyErr| {

@@ -60,7 +60,7 @@ impl Job for WsgiJob {
     fn run(self: Box<Self>, py: Python<'_>) {
         let Self { app, head, body, sender, call } = *self;
         let (method, path) = (head.method.clone(), head.target.path().to_owned());
-        let answer = Answer::new(app.event_loop.clone(), call, sender);
+        let answer = Answer::new(app.event_loop.clone(), call, sender).of_pool(&app.pool);
         if let Err(error) = serve(py, &app, &head, body, answer) {
             log_failure(py, &error, "Exception in the WSGI application", &method, &path);
         }
