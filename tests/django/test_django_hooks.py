@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -128,6 +129,21 @@ def test_sync_only_middleware_keeps_the_thread_and_the_view_stays_on_the_loop(ma
         assert names == {"first": "turnout-hop-1", "second": "turnout-hop-1"}
 
     make(check, settings=with_middleware("sync_only"))
+
+
+@pytest.mark.parametrize("names", [("Tokens",), ("+Tokens",), ("Tokens", "NativeAsync", "+Noting")])
+def test_a_token_of_one_hook_can_be_reset_in_the_other(make, with_middleware, names):
+    """Under Django's ASGIHandler: ValueError, the token was created in a different Context."""
+
+    async def check(driver):
+        for run in (driver.run_async, driver.run_sync):
+            answers = await asyncio.gather(*(run(path=path) for path in ("/context/", "/async/", "/sync/")))
+            seen = [answer.header("X-Token") for answer in answers]
+            # What the view and its hops set is seen on the way out.
+            assert seen == ["/context/ hop", "/async/ unset", "/sync/ unset"]
+            assert middleware.token.get() is None
+
+    make(check, settings=with_middleware(*names))
 
 
 def test_async_only_middleware_puts_every_request_on_the_async_track(make, with_middleware, events):

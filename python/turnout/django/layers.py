@@ -7,10 +7,11 @@ where it is vetted and its condition holds; otherwise it and what follows of the
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from asgiref.sync import SyncToAsync, markcoroutinefunction, sync_to_async
+from asgiref.sync import SyncToAsync, _restore_context, markcoroutinefunction, sync_to_async
 from django.core.handlers import exception
 
 # When a hook may run on the loop: always, never, or if the condition says so for this request (and response).
@@ -71,6 +72,22 @@ def response_for_exception(request: Any, error: Exception) -> Any:
 _to_response: SyncToAsync[Any, Any] = sync_to_async(response_for_exception, thread_sensitive=True)
 
 
+def _within(own: contextvars.Context, fn: Callable[..., Any], *args: Any) -> Any:
+    """On the thread: run hooks in the one Context of their run.
+
+    asgiref gives each hop a copy of the task's Context, in which a token of process_request cannot be reset by
+    process_response (F9). So changes go into our Context first, and out of it afterwards; asgiref takes them home.
+    """
+    own.run(_restore_context, contextvars.copy_context())
+    try:
+        return own.run(fn, *args)
+    finally:
+        _restore_context(own)
+
+
+_hop: SyncToAsync[Any, Any] = sync_to_async(_within, thread_sensitive=True)
+
+
 def chain_of(get_response: Any) -> Chain | None:
     """The chain behind a callable that `run_of` made."""
     return getattr(get_response, "turnout_chain", None)
@@ -89,16 +106,16 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
         for index, layer in reversed(list(enumerate(layers)))
         if layer.process_response is not None
     ]
-    rest_of_requests = sync_to_async(_rest_of_requests, thread_sensitive=True)
-    rest_of_responses = sync_to_async(_rest_of_responses, thread_sensitive=True)
 
     async def run(request: Any) -> Any:
         answered = False
+        own: contextvars.Context | None = None
         # The innermost layer whose process_response sees the answer.
         top = count - 1
         for position, (index, hook, when) in enumerate(requests):
             if when is not True and (when is False or not when(request)):
-                answered, response, top = await rest_of_requests(request, requests[position:], count)
+                own = contextvars.copy_context()
+                answered, response, top = await _hop(own, _rest_of_requests, request, requests[position:], count)
                 break
             try:
                 response = hook(request)
@@ -120,7 +137,8 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
             if index > top:
                 continue
             if when is not True and (when is False or not when(request, response)):
-                return await rest_of_responses(request, response, responses[position:], top)
+                own = own or contextvars.copy_context()
+                return await _hop(own, _rest_of_responses, request, response, responses[position:], top)
             try:
                 response = hook(request, response)
             except Exception as error:
@@ -158,24 +176,22 @@ def sync_run_of(layers: list[Layer], endpoint: Callable[[Any], Any]) -> Callable
 
 def single_layer(layer: Layer, middleware: Any) -> Callable[[Any], Awaitable[Any]]:
     """MiddlewareMixin.__acall__ for one layer whose surroundings are somebody else's."""
-    on_request = None if layer.process_request is None else sync_to_async(layer.process_request, thread_sensitive=True)
-    on_response = (
-        None if layer.process_response is None else sync_to_async(layer.process_response, thread_sensitive=True)
-    )
+    on_request, on_response, request_when, response_when = layer
 
     async def acall(request: Any) -> Any:
         response = None
+        own: contextvars.Context | None = None
         if on_request is not None:
-            when = layer.request_when
-            inline = when if isinstance(when, bool) else when(request)
-            response = layer.process_request(request) if inline else await on_request(request)  # type: ignore[misc]
+            if request_when if isinstance(request_when, bool) else request_when(request):
+                response = on_request(request)
+            else:
+                own = contextvars.copy_context()
+                response = await _hop(own, on_request, request)
         response = response or await middleware.get_response(request)
         if on_response is not None:
-            when = layer.response_when
-            inline = when if isinstance(when, bool) else when(request, response)
-            if inline:
-                return layer.process_response(request, response)  # type: ignore[misc]
-            response = await on_response(request, response)
+            if response_when if isinstance(response_when, bool) else response_when(request, response):
+                return on_response(request, response)
+            response = await _hop(own or contextvars.copy_context(), on_response, request, response)
         return response
 
     return acall

@@ -32,6 +32,18 @@ class Noting(MiddlewareMixin):
         return response
 
 
+class Tokens(MiddlewareMixin):
+    """As tracers do it: a ContextVar set on the way in and reset on the way out."""
+
+    def process_request(self, request):
+        request.token = token.set(request.path)
+
+    def process_response(self, request, response):
+        response["X-Token"] = f"{token.get()} {views.marker.get()}"
+        token.reset(request.token)
+        return response
+
+
 class Answering(MiddlewareMixin):
     def process_request(self, request):
         return HttpResponse("answered")
