@@ -2,7 +2,7 @@
 //!
 //! Work that computes is done one at a time: a second thread would only fight the first for the GIL, and both would make the loop wait for it.
 //! So a thread is added (an idle one woken, or a new one started) only when those that have a job all wait for something
-//! else than the GIL, or when nobody has taken a job for 10 ms: then a long computation must not stop the short ones behind it.
+//! else than the GIL, or when nobody has taken a job for a while: then a long computation must not stop the short ones behind it.
 //! A thread that has finished sits down while another computes. See docs/decisions/0009-a-pool-that-reads-its-threads.md.
 
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use super::Pool;
 use super::queue::Line;
 use crate::reactor::Handle;
 
-/// A line that has stood this long is a reason for one more computing thread; a job that waited this long, for a new thread.
+/// A line that has stood this long while one thread computes is a reason for one more, and half as long again for each further one: jobs that
+/// take 20 ms get three threads, those of 100 ms all that may compute. A job that waited this long is a reason for a new thread.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// With more threads than this computing or waiting for the GIL another one would only join the fight for it.
 const MOST_COMPUTING: usize = 8;
@@ -54,7 +55,8 @@ fn expire(pool: &Pool) {
 /// Puts one more thread to work, if that helps.
 fn add(pool: &Arc<Pool>, line: Line) -> bool {
     let computing = pool.computing(line.threads);
-    let helps = computing == 0 || (line.stood >= PATIENCE && computing <= MOST_COMPUTING);
+    let stands = line.stood >= PATIENCE * (computing as u32 + 1) / 2;
+    let helps = computing == 0 || (stands && computing <= MOST_COMPUTING);
     if !helps {
         return false;
     }
