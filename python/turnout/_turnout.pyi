@@ -102,8 +102,9 @@ class Reactor:
 class SyncPool:
     """Long-lived threads for blocking work.
 
-    Starts with no thread; grows to ``max_threads`` by one whenever a call has waited 10 ms and at most 8 of the threads
-    are computing or waiting for the GIL; idle threads end after 60 s.
+    Starts with no thread and grows to ``max_threads``. One thread computes at a time; another is put to work when all
+    that have a call wait for something, or when no call was taken for a while and at most 8 compute or wait for the
+    GIL. Idle threads end after 60 s. See docs/decisions/0009-a-pool-that-reads-its-threads.md.
     """
 
     def __new__(cls, max_threads: int, *, queue_timeout: float | None = None) -> SyncPool:

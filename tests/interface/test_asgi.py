@@ -1,6 +1,5 @@
 """The ASGI specification 2.5, "HTTP" and "Lifespan", over the wire."""
 
-import http.client
 import json
 import socket
 import time
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import serve
+from wire import get
 
 PLAIN = Path(__file__).parents[1] / "projects" / "plain"
 
@@ -18,14 +18,10 @@ def server():
         yield server
 
 
-def call(server, method, path, **kwargs):
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
-    connection.request(method, path, **kwargs)
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    assert response.status == 200, body
-    return json.loads(body)
+def call(server, method, path, **more):
+    answer = get(server.url, path, method=method, **more)
+    assert answer.status == 200, answer.body
+    return json.loads(answer.body)
 
 
 def until_event(server, wanted):

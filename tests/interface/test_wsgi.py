@@ -1,11 +1,11 @@
 """PEP 3333 as far as Flask asks for it."""
 
-import http.client
 import json
 from pathlib import Path
 
 import pytest
 from harness import serve
+from wire import get
 
 PLAIN = Path(__file__).parents[1] / "projects" / "plain"
 
@@ -16,14 +16,10 @@ def server():
         yield server
 
 
-def call(server, method, path, **kwargs):
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
-    connection.request(method, path, **kwargs)
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    assert response.status == 200, body
-    return body
+def call(server, method, path, **more):
+    answer = get(server.url, path, method=method, **more)
+    assert answer.status == 200, answer.body
+    return answer.body
 
 
 def test_hello(server):
