@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_a_task_from_another_thread_wakes_a_loop_that_has_no_runtime_yet(connect
     loop.close()
 
 
-def test_a_burst_crosses_in_turns_of_eight_and_in_order(loop: TurnoutLoop) -> None:
+def test_a_burst_crosses_in_few_turns_and_in_order(loop: TurnoutLoop) -> None:
     async def main() -> list[int]:
         numbers: list[int] = []
         probe = testing.Probe(loop.reactor)
@@ -85,6 +86,25 @@ def test_a_burst_crosses_in_turns_of_eight_and_in_order(loop: TurnoutLoop) -> No
         return numbers
 
     assert loop.run_until_complete(main()) == list(range(50))
+
+
+def test_what_takes_long_crosses_one_at_a_time(loop: TurnoutLoop) -> None:
+    """So that the network need not go on without the loop thread during a burst of ordinary requests."""
+
+    async def main() -> int:
+        numbers: list[int] = []
+
+        def slowly(number: int) -> None:
+            time.sleep(0.002)
+            numbers.append(number)
+
+        before = loop.reactor.stats()["crossings"]
+        testing.Probe(loop.reactor).burst(30, slowly)
+        await soon(lambda: len(numbers) == 30)
+        return loop.reactor.stats()["crossings"] - before
+
+    # The first turn is a guess of at most eight; from the second on the cost is known.
+    assert loop.run_until_complete(main()) >= 23
 
 
 def test_no_callback_runs_inside_the_runtime(loop: TurnoutLoop) -> None:

@@ -18,7 +18,8 @@ use crate::reactor::Handle;
 const PATIENCE: Duration = Duration::from_millis(10);
 /// With more threads than this computing or waiting for the GIL another one would only join the fight for it.
 const MOST_COMPUTING: usize = 8;
-/// How often the threads are looked at while jobs wait. Each look is 2 us a thread.
+/// How often the threads are looked at while jobs wait and one computes; with more of them computing less often (to a quarter), for
+/// then it matters less that one of them begins to wait. A look is a turn of the runtime and 2 us a thread.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How often when nothing could be done about it: all threads there may be have a job.
 const LOOK_LATER: Duration = Duration::from_millis(10);
@@ -29,18 +30,23 @@ pub(super) async fn watch(pool: Arc<Pool>, reactor: Handle) {
         pool.queue.stirred().await;
         expire(&pool);
         while let Some(line) = pool.queue.line() {
-            let full = line.idle == 0 && line.threads >= pool.limits.threads;
-            if !full && add(&pool, line) {
-                // The next job may have a claim too.
-                tokio::task::yield_now().await;
+            let pause = if line.idle == 0 && line.threads >= pool.limits.threads {
+                LOOK_LATER
             } else {
-                // While it looks every millisecond, answers need not wake the runtime one by one: see `Pool::complete`.
-                pool.looks_soon.store(!full, SeqCst);
-                tokio::time::sleep(if full { LOOK_LATER } else { LOOK_AGAIN }).await;
-                pool.looks_soon.store(false, SeqCst);
-                reactor.look();
-                expire(&pool);
-            }
+                let computing = pool.computing(line.threads);
+                if add(&pool, line, computing) {
+                    // The next job may have a claim too.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                LOOK_AGAIN * (computing as u32).clamp(1, 4)
+            };
+            // While it looks every millisecond, answers need not wake the runtime one by one: see `Pool::complete`.
+            pool.looks_soon.store(pause <= LOOK_AGAIN, SeqCst);
+            tokio::time::sleep(pause).await;
+            pool.looks_soon.store(false, SeqCst);
+            reactor.look();
+            expire(&pool);
         }
     }
 }
@@ -53,8 +59,7 @@ fn expire(pool: &Pool) {
 }
 
 /// Puts one more thread to work, if that helps.
-fn add(pool: &Arc<Pool>, line: Line) -> bool {
-    let computing = pool.computing(line.threads);
+fn add(pool: &Arc<Pool>, line: Line, computing: usize) -> bool {
     let stands = line.stood >= PATIENCE * (computing as u32 + 1) / 2;
     let helps = computing == 0 || (stands && computing <= MOST_COMPUTING);
     if !helps {

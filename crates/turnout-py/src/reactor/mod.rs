@@ -37,6 +37,7 @@
 mod descriptors;
 mod driver;
 mod engine;
+mod pace;
 mod selector;
 mod shared;
 mod standby;

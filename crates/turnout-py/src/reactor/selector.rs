@@ -17,11 +17,8 @@ use pyo3::types::{PyDict, PyList, PyWeakrefReference};
 
 use crate::reactor::descriptors::{Descriptors, Ready};
 use crate::reactor::driver::Driver;
+use crate::reactor::pace::Pace;
 use crate::reactor::shared::{Deliver, Handle, Shared};
-
-/// So many deliveries reach Python in one turn of the loop, each worth a tenth of a millisecond or so: with a burst of them at once
-/// the loop thread would be away for longer than the standby's patience, and the two would change places for nothing.
-const MOST_A_CROSSING: usize = 8;
 
 /// asyncio's selector; see `python/turnout/loop.py`.
 ///
@@ -35,6 +32,7 @@ pub(crate) struct Reactor {
     /// Weak reference to the loop whose exception handler is told what goes wrong.
     owner: Mutex<Option<Py<PyWeakrefReference>>>,
     crossings: AtomicU64,
+    pace: Mutex<Pace>,
 }
 
 /// What one process has of the reactor. No lock guards it as a whole: a fork could find such a lock held by a thread that the
@@ -94,7 +92,13 @@ impl Reactor {
         }
         self.crossings.fetch_add(1, Ordering::Relaxed);
         let mut batch = shared.inbox.take().into_iter();
-        for _ in 0..MOST_A_CROSSING {
+        let allowed = {
+            let mut pace = self.pace.lock();
+            let allowed = pace.allowance();
+            pace.hand(allowed.min(batch.len() as u32));
+            allowed
+        };
+        for _ in 0..allowed {
             let Some(item) = batch.next() else { return Ok(()) };
             let Err(error) = deliver(py, item) else { continue };
             if error.is_instance_of::<PyException>(py) {
@@ -145,6 +149,7 @@ impl Reactor {
             first: Some(State::new().map_err(os_error)?),
             owner: Mutex::new(None),
             crossings: AtomicU64::new(0),
+            pace: Mutex::new(Pace::new()),
         })
     }
 
@@ -153,6 +158,7 @@ impl Reactor {
     fn select<'py>(&self, py: Python<'py>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let state = self.usable()?;
         let timeout = timeout.map(duration).transpose()?;
+        self.pace.lock().back();
         let ready = {
             let Some(mut driver) = state.driver.try_lock() else {
                 return Err(PyRuntimeError::new_err("select() of this reactor is already running"));

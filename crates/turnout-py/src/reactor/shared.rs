@@ -33,7 +33,7 @@ impl Handle {
     /// Runtime (or any thread) to Python. Dropped if the loop is closed.
     ///
     /// From a task driven by the loop thread this makes no system call, and what a burst of tasks delivers reaches Python
-    /// in few crossings: eight deliveries each.
+    /// in few crossings: see [`crate::reactor::pace`].
     pub(crate) fn deliver(&self, item: Box<dyn Deliver>) {
         let shared = &self.0;
         if shared.is_dead() {
