@@ -8,52 +8,59 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.middleware.csrf import CsrfViewMiddleware
+from django.conf import settings
+from django.middleware.locale import LocaleMiddleware
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.module_loading import import_string
+from django.utils.timezone import get_default_timezone
 
 from turnout.django import vetting
-from turnout.django.hooks.csrf import accepts, needs_no_thread, probing
+from turnout.django.hooks.locale import load_languages
 from turnout.django.hooks.table import HOOKS, LIFECYCLE, RULES
-from turnout.django.hooks.verdicts import Vetted, VettedView
+from turnout.django.hooks.verdicts import Rule, Vetted, VettedView
 
-__all__ = ["HOOKS", "LIFECYCLE", "seen_through", "vetted", "view_hook", "why_not_class"]
+__all__ = ["HOOKS", "LIFECYCLE", "seen_through", "vetted", "view_hook", "warm_up", "why_not_class"]
+
+_AROUND = ("process_request", "process_response")
+_NO_METHODS = frozenset(("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
 
 
 def vetted(middleware: Any) -> Vetted | None:
-    """The verdict about one instance; None: both hooks go to the thread."""
-    home, rules = _rules_of(type(middleware))
-    if home is None or why_not_class(type(middleware)):
+    """The verdict about what one instance does around the view; None: both hooks go to the thread."""
+    home, rule = _rule_of(type(middleware))
+    if home is None or rule.around is None or _why_not(type(middleware), home, rule, _AROUND):
         return None
-    return rules(middleware)
-
-
-def why_not_class(kind: type) -> str:
-    """Why the hooks of a middleware class hop; empty when they are vetted."""
-    home, _ = _rules_of(kind)
-    if home is None:
-        return "not vetted"
-    overridden = _overrides(kind, home)
-    if overridden:
-        return f"{kind.__qualname__} overrides {', '.join(overridden)}"
-    names = [name for name in ("process_request", "process_response") if hasattr(home, name)]
-    return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names])
+    return rule.around(middleware)
 
 
 def view_hook(method: Any) -> VettedView | None:
     """The verdict about a process_view method (bound, or wrapped by Sentry)."""
     bound = getattr(method, "__wrapped__", method)
     middleware = getattr(bound, "__self__", None)
-    if not isinstance(middleware, CsrfViewMiddleware) or getattr(bound, "__name__", "") != "process_view":
+    home, rule = _rule_of(type(middleware))
+    if home is None or rule.view is None or getattr(bound, "__name__", "") != "process_view":
         return None
     if method is not bound and not _is_sentrys(method):
         return None
-    if _overrides(type(middleware), CsrfViewMiddleware):
+    if _why_not(type(middleware), home, rule, ("process_view",)):
         return None
-    if vetting.verdict(["django.middleware.csrf.CsrfViewMiddleware.process_view"]):
-        return None
-    if method is not bound:
-        return VettedView(accepts, method)
-    return VettedView(needs_no_thread, probing(middleware))
+    return rule.view(middleware, method, method is not bound)
+
+
+def why_not_class(kind: type) -> str:
+    """Why hooks of a middleware class hop; empty when all of them are vetted."""
+    home, rule = _rule_of(kind)
+    if home is None:
+        return "not vetted"
+    return _why_not(kind, home, rule, rule.hooks) or (rule.why_not() if rule.why_not else "")
+
+
+def warm_up() -> None:
+    """At the start: what the hooks of this project would otherwise load in front of a first request."""
+    if any(_is_locale(path) for path in settings.MIDDLEWARE):
+        load_languages()
+    # Read from disk on first use: by cached pages, whose keys name the zone, and by dates anywhere.
+    get_default_timezone()
 
 
 def seen_through(middleware: Any) -> Any:
@@ -64,15 +71,29 @@ def seen_through(middleware: Any) -> Any:
     return middleware
 
 
+def _is_locale(path: str) -> bool:
+    kind = import_string(path)
+    return isinstance(kind, type) and issubclass(kind, LocaleMiddleware)
+
+
 def _is_sentrys(method: Any) -> bool:
     return method.__code__.co_filename.replace("\\", "/").endswith("sentry_sdk/integrations/django/middleware.py")
 
 
-def _rules_of(kind: type) -> tuple[type | None, Any]:
-    for home, rules in RULES.items():
-        if issubclass(kind, home):
-            return home, rules
-    return None, None
+def _rule_of(kind: type) -> tuple[type | None, Rule]:
+    """The nearest built-in that a class is or comes from, and its rule."""
+    for cls in kind.__mro__:
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if name in RULES and vetting.find(name) is cls:
+            return cls, RULES[name]
+    return None, Rule(())
+
+
+def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
+    overridden = _overrides(kind, home)
+    if overridden:
+        return f"{kind.__qualname__} overrides {', '.join(overridden)}"
+    return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names if name in rule.hooks])
 
 
 def _overrides(kind: type, home: type) -> list[str]:
@@ -86,7 +107,7 @@ def _overrides(kind: type, home: type) -> list[str]:
         found += [
             name
             for name, value in cls.__dict__.items()
-            if name not in ("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__")
+            if name not in _NO_METHODS
             and not isinstance(value, type)
             and (callable(value) or hasattr(value, "__get__"))
         ]

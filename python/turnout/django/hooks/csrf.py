@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.middleware.csrf import CsrfViewMiddleware
 
-from turnout.django.hooks.verdicts import Vetted
+from turnout.django.hooks.sessions import is_at_hand
+from turnout.django.hooks.verdicts import Vetted, VettedView
 from turnout.django.layers import Rejected
 
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -16,23 +17,30 @@ _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _FORM_INLINE_BYTES = 16 * 1024
 
 
-def csrf(middleware: CsrfViewMiddleware) -> Vetted:
+def csrf(middleware: Any) -> Vetted:
     """Only a token kept in the session makes these hooks block."""
     return Vetted(_csrf_request, _csrf_response)
+
+
+def csrf_view(middleware: CsrfViewMiddleware, method: Callable[..., Any], wrapped: bool) -> VettedView:
+    """Through a wrapper the hook cannot be asked without rendering, so only what it lets through runs here."""
+    if wrapped:
+        return VettedView(_accepts, method)
+    return VettedView(_needs_no_thread, _probing(middleware))
 
 
 def _csrf_request(request: Any) -> bool:
     if not settings.CSRF_USE_SESSIONS:
         return True
     session = getattr(request, "session", None)
-    return session is None or hasattr(session, "_session_cache") or not session.session_key
+    return session is None or is_at_hand(session)
 
 
 def _csrf_response(request: Any, response: Any) -> bool:
     return not settings.CSRF_USE_SESSIONS or not request.META.get("CSRF_COOKIE_NEEDS_UPDATE")
 
 
-def accepts(request: Any, callback: Any) -> bool:
+def _accepts(request: Any, callback: Any) -> bool:
     """Requests that process_view lets through without a look at their body, their token or their origin."""
     return (
         request.method in _SAFE_METHODS
@@ -41,9 +49,8 @@ def accepts(request: Any, callback: Any) -> bool:
     )
 
 
-def needs_no_thread(request: Any, callback: Any) -> bool:
-    """Whether the whole check can be made without reading a file, a large form or the session."""
-    if accepts(request, callback):
+def _needs_no_thread(request: Any, callback: Any) -> bool:
+    if _accepts(request, callback):
         return True
     if not _csrf_request(request):
         return False
@@ -62,16 +69,16 @@ class _Rejection(Exception):
         self.reason = reason
 
 
-class _CsrfProbe(CsrfViewMiddleware):
-    """Django's checks as they are, but a rejection is reported instead of rendered (templates, logging: a thread)."""
+class _Reporting:
+    """In front of Django's class: its checks as they are, a rejection reported instead of rendered."""
 
     def _reject(self, request: Any, reason: str) -> Any:
         raise _Rejection(reason)
 
 
-def probing(middleware: CsrfViewMiddleware) -> Callable[..., Any]:
-    """`process_view` for the loop: a rejection comes back as something that a thread can render."""
-    probe = _CsrfProbe.__new__(_CsrfProbe)
+def _probing(middleware: CsrfViewMiddleware) -> Callable[..., Any]:
+    kind: Any = type("CsrfProbe", (_Reporting, type(middleware)), {})
+    probe = kind.__new__(kind)
     # Shared on purpose: the cached origins belong to the instance in the chain.
     probe.__dict__ = middleware.__dict__
     check = probe.process_view

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
-from django.contrib.sessions.middleware import SessionMiddleware
 
 from turnout.django.hooks.verdicts import Vetted
 
@@ -19,12 +17,12 @@ _SESSION_ENGINES = frozenset(
 _MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
 
 
-def session(middleware: SessionMiddleware) -> Vetted | None:
+def session(middleware: Any) -> Vetted | None:
     """Known engines make a store without I/O; saving it is another matter."""
     store = middleware.SessionStore
-    if store.__module__ not in _SESSION_ENGINES or store.__qualname__ != "SessionStore":
+    if not _is_djangos(store):
         return None
-    cookies_only = store.__module__.endswith(".signed_cookies")
+    cookies_only = _is_cookie(store)
 
     def untouched(request: Any, response: Any) -> bool:
         session = getattr(request, "session", None)
@@ -38,12 +36,42 @@ def session(middleware: SessionMiddleware) -> Vetted | None:
     return Vetted(True, untouched)
 
 
-def messages(middleware: MessageMiddleware) -> Vetted | None:
+def is_at_hand(session: Any) -> bool:
+    """Whether reading a session loads nothing: it was read, or has nothing to read, or came with the request."""
+    store = type(session)
+    return _is_djangos(store) and (hasattr(session, "_session_cache") or not session.session_key or _is_cookie(store))
+
+
+def _is_djangos(store: type) -> bool:
+    return store.__module__ in _SESSION_ENGINES and store.__qualname__ == "SessionStore"
+
+
+def _is_cookie(store: type) -> bool:
+    return store.__module__.endswith(".signed_cookies")
+
+
+def foreign_engine() -> str:
+    """For the banner: an engine that nobody here has read."""
+    return (
+        ""
+        if settings.SESSION_ENGINE in _SESSION_ENGINES
+        else f"SESSION_ENGINE {settings.SESSION_ENGINE} is not Django's"
+    )
+
+
+def foreign_storage() -> str:
+    """For the banner: a storage that nobody here has read."""
+    known = settings.MESSAGE_STORAGE in _storages()
+    return "" if known else f"MESSAGE_STORAGE {settings.MESSAGE_STORAGE} is not Django's"
+
+
+def messages(middleware: Any) -> Vetted | None:
     """Known storages are made without I/O."""
-    known = {f"{cls.__module__}.{cls.__qualname__}" for cls in _MESSAGE_STORAGES}
-    if settings.MESSAGE_STORAGE not in known:
-        return None
-    return Vetted(True, _no_messages)
+    return Vetted(True, _no_messages) if settings.MESSAGE_STORAGE in _storages() else None
+
+
+def _storages() -> set[str]:
+    return {f"{cls.__module__}.{cls.__qualname__}" for cls in _MESSAGE_STORAGES}
 
 
 def _no_messages(request: Any, response: Any) -> bool:

@@ -20,3 +20,17 @@ class VettedView(NamedTuple):
 
     when: When
     inline: Callable[..., Any]
+
+
+class Rule(NamedTuple):
+    """What is known about one of Django's middleware.
+
+    `around` judges an instance's process_request and process_response. `view` judges its process_view: it gets the
+    instance, the bound method as the chain has it, and whether that is a wrapper around Django's. `why_not` says what
+    in the project's settings sends most requests to a thread here; empty when nothing does.
+    """
+
+    hooks: tuple[str, ...]
+    around: Callable[[Any], Vetted | None] | None = None
+    view: Callable[[Any, Callable[..., Any], bool], VettedView] | None = None
+    why_not: Callable[[], str] | None = None
