@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -24,7 +25,7 @@ from django.utils.log import log_response, request_logger
 
 from turnout.django import hooks, remoteuser
 from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer, sync_run_of
-from turnout.django.lifecycle import would_log
+from turnout.django.logs import would_log
 
 # Responses of exactly these types are never rendered late, so nobody has to ask.
 _PLAIN = frozenset((HttpResponse, JsonResponse))
@@ -93,15 +94,21 @@ class AsyncTrack:
         """Django's innermost step: resolve, view hooks, view, render."""
         response = None
         callback, args, kwargs = self.resolve_request(request)  # type: ignore[attr-defined]
-        for hook in self._view_middleware:
-            if type(hook) is Hook and hook.inline_now(request, callback):
+        hooks, position = self._view_middleware, 0
+        while not response and position < len(hooks):
+            hook = hooks[position]
+            position += 1
+            if type(hook) is not Hook:
+                response = await hook(request, callback, args, kwargs)
+            elif hook.inline_now(request, callback):
                 response = hook.inline(request, callback, args, kwargs)
                 if type(response) is Rejected:
                     response = await sync_to_async(response.answer)(request)
             else:
-                response = await hook(request, callback, args, kwargs)
-            if response:
-                break
+                # What follows, up to a native one, goes along in the same hop.
+                together = [hook, *takewhile(lambda other: type(other) is Hook, hooks[position:])]
+                position += len(together) - 1
+                response = await sync_to_async(_view_hooks)(together, request, callback, args, kwargs)
 
         if response is None:
             view = self.make_view_atomic(callback)  # type: ignore[attr-defined]
@@ -165,6 +172,16 @@ def is_async_view(view: Any) -> bool:
         # A view that cannot be hashed is asked each time.
         pass
     return kind
+
+
+def _view_hooks(hooks: list[Hook], *asked: Any) -> Any:
+    """On a thread: view hooks until one answers."""
+    response = None
+    for hook in hooks:
+        response = hook.method(*asked)
+        if response:
+            break
+    return response
 
 
 def _view_hook(method: Any) -> Hook:

@@ -35,8 +35,8 @@ def _mode(path: str) -> tuple[str, str]:
         return "thread", "sync only: an async request keeps its thread from here to its end"
     if not isinstance(middleware, type) or not issubclass(middleware, MiddlewareMixin):
         return "native", "async of its own"
-    if not any(hasattr(middleware, name) for name in ("process_request", "process_response")):
-        return "native", "no hooks around the view"
+    if not any(hasattr(middleware, name) for name in ("process_request", "process_response", "process_view")):
+        return "native", "no hooks before the view or around it"
     why = hooks.why_not_class(middleware)
     return ("hop", why) if why else ("inline", "vetted for Django " + vetting.release())
 

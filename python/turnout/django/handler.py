@@ -22,7 +22,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, shipped
+from turnout.django import answers, hooks, shipped
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
@@ -202,6 +202,7 @@ class DjangoHandler:
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
         resolver._populate()
+        hooks.warm_up()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.

@@ -1,4 +1,4 @@
-"""The start and the end of a request: signals, database connections of its thread, the log line of an error status.
+"""The start and the end of a request: signals, the database connections of its thread.
 
 Django fires request_started and request_finished on the request's thread. Where only Django's own receivers listen,
 an async request that never took a thread has nothing to do for either, and none is taken for it.
@@ -7,27 +7,25 @@ an async request that never took a thread has nothing to do for either, and none
 from __future__ import annotations
 
 import contextlib
-import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core import signals
-from django.core.cache import close_caches
+from django.core.cache import caches, close_caches
 from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.memcached import PyLibMCCache
 from django.core.handlers.base import reset_urlconf
 from django.db import close_old_connections, connections, reset_queries
 from django.http.response import HttpResponseBase
-from django.utils.log import RequireDebugFalse, RequireDebugTrue
 from django.utils.module_loading import import_string
 
 from turnout.django import hooks, vetting
 
 _STARTED_ON_THREAD = (reset_queries, close_old_connections)
 _FINISHED_ON_THREAD = (close_old_connections, close_caches, reset_urlconf)
-_log_calls_handlers = logging.Logger.callHandlers
 
 
 class Receivers:
@@ -83,13 +81,29 @@ def finish_on_thread() -> None:
             _settle(connection)
 
 
-@lru_cache(maxsize=1)
+_all_caches_checked: list[Any] = [None, False]
+
+
 def caches_close_nothing() -> bool:
-    """Whether `close()` of every configured cache is the one that does nothing."""
-    try:
-        return all(import_string(config["BACKEND"]).close is BaseCache.close for config in settings.CACHES.values())
-    except ImportError:
-        return False
+    """Whether `close()` does nothing for every cache that this Context has used."""
+    if _all_caches_checked[0] is not settings.CACHES:
+        _all_caches_checked[:] = settings.CACHES, all(map(_closes_nothing, _cache_classes()))
+    return _all_caches_checked[1] or all(map(_closes_nothing, map(type, caches.all(initialized_only=True))))
+
+
+def _cache_classes() -> Iterator[type]:
+    for config in settings.CACHES.values():
+        try:
+            yield import_string(config["BACKEND"])
+        except ImportError:
+            # A broken cache: nobody knows what it would do.
+            yield object
+
+
+def _closes_nothing(kind: type) -> bool:
+    close = getattr(kind, "close", None)
+    # libmemcached keeps its own connections, and Django leaves them alone.
+    return close is BaseCache.close or close is PyLibMCCache.close
 
 
 def prepare_thread() -> None:
@@ -140,7 +154,7 @@ def can_close_inline(response: Any, request: Any, body: Any) -> bool:
     if not finished.only_own() or type(response).close is not HttpResponseBase.close:
         return False
     closers = response._resource_closers
-    if len(closers) != 1 or closers[0] != request.close or hasattr(request, "_files"):
+    if len(closers) != 1 or closers[0] != request.close or getattr(request, "_files", None):
         return False
     in_memory = hasattr(body, "getbuffer") or getattr(body, "_rolled", True) is False
     return in_memory and caches_close_nothing() and knows_receivers()
@@ -171,29 +185,3 @@ def finish_directly(response: Any) -> None:
     response._resource_closers.clear()
     response.closed = True
     finish_on_thread()
-
-
-def would_log(logger: logging.Logger, level: int) -> bool:
-    """Whether a record of this level on this logger would reach anybody."""
-    if not logger.isEnabledFor(level):
-        return False
-    if logging.Logger.callHandlers is not _log_calls_handlers or logger.filters:
-        return True
-    found = 0
-    walk: logging.Logger | None = logger
-    while walk is not None:
-        for handler in walk.handlers:
-            found += 1
-            if level >= handler.level and not isinstance(handler, logging.NullHandler) and _lets_through(handler):
-                return True
-        walk = walk.parent if walk.propagate else None
-    return not found and logging.lastResort is not None and level >= logging.lastResort.level
-
-
-def _lets_through(handler: logging.Handler) -> bool:
-    for rule in handler.filters:
-        if type(rule) is RequireDebugTrue and not settings.DEBUG:
-            return False
-        if type(rule) is RequireDebugFalse and settings.DEBUG:
-            return False
-    return True

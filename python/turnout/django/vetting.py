@@ -56,6 +56,12 @@ def verdict(hooks: list[str]) -> str:
         functions = known.get(hook)
         if functions is None:
             return _say(f"{hook} is not vetted for Django {release()}")
+        own = plain_function(find(hook))
+        # A class may have the hook from its base: then it is still the base's.
+        if own is None or plain_function(find(f"{own.__module__}.{own.__qualname__}")) is not own:
+            return _say(f"{hook} is not the function that was vetted for Django {release()}")
+        if f"{own.__module__}.{own.__qualname__}" not in functions:
+            return _say(f"{hook} is not the function that was vetted for Django {release()}")
         for name, expected in functions.items():
             found = fingerprint(find(name), name)
             if found != expected:
@@ -76,7 +82,8 @@ def find(name: str) -> Any:
     for split in range(len(parts) - 1, 0, -1):
         try:
             found: Any = importlib.import_module(".".join(parts[:split]))
-        except ImportError:
+        except (ImportError, RuntimeError):
+            # RuntimeError: models of an app that is not installed.
             continue
         for part in parts[split:]:
             found = inspect.getattr_static(found, part, None)
@@ -152,78 +159,8 @@ def _without_docstring(node: ast.AST, name: str) -> Any:
     return value
 
 
-# --- writing the table ---
-
-# Where the hooks get what they work on; `request.x` and `response.x` in them mean these classes.
-_SUBJECTS = {
-    "request": ("django.core.handlers.asgi.ASGIRequest", "django.core.handlers.wsgi.WSGIRequest"),
-    "response": ("django.http.response.HttpResponse",),
-}
-# What the hooks reach through objects that the reading above cannot follow.
-_STORES = "django.contrib.sessions.backends."
-_ALSO = {
-    "django.contrib.sessions.middleware.SessionMiddleware.process_request": [
-        f"{_STORES}base.SessionBase.__init__",
-        *(f"{_STORES}{name}.SessionStore.__init__" for name in ("db", "cache", "cached_db", "file")),
-    ],
-    "django.contrib.sessions.middleware.SessionMiddleware.process_response": [f"{_STORES}base.SessionBase.is_empty"],
-    "django.contrib.messages.middleware.MessageMiddleware.process_request": [
-        "django.contrib.messages.storage.default_storage",
-        "django.contrib.messages.storage.base.BaseStorage.__init__",
-        "django.contrib.messages.storage.fallback.FallbackStorage.__init__",
-        "django.contrib.messages.storage.session.SessionStorage.__init__",
-    ],
-    "django.contrib.messages.middleware.MessageMiddleware.process_response": [
-        "django.contrib.messages.storage.base.BaseStorage.update",
-        "django.contrib.messages.storage.base.BaseStorage._prepare_messages",
-    ],
-}
-
-
-def collect(hook: str) -> dict[str, str]:
-    """The hook and, to any depth, the plain functions of Django it calls, each with its hash."""
-    functions: dict[str, str] = {}
-    queue = [hook, *_ALSO.get(hook, ())]
-    while queue:
-        name = queue.pop()
-        found = find(name)
-        function = plain_function(found)
-        if function is None or not function.__module__.startswith("django."):
-            continue
-        name = f"{function.__module__}.{function.__qualname__}"
-        if name in functions or "<locals>" in name:
-            continue
-        functions[name] = fingerprint(find(name), name)
-        if not functions[name]:
-            del functions[name]
-            continue
-        queue += _called(function)
-    return dict(sorted(functions.items()))
-
-
-def _called(function: FunctionType) -> list[str]:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function.__code__)))
-    home, _, _ = function.__qualname__.rpartition(".")
-    owner = {"self": (f"{function.__module__}.{home}",)} if home else {}
-    subjects = {**_SUBJECTS, **owner}
-    names: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in function.__globals__:
-            target = plain_function(function.__globals__[node.id])
-            if target is not None:
-                names.append(f"{target.__module__}.{target.__qualname__}")
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            for subject in subjects.get(node.value.id, ()):
-                names += _defined_as(subject, node.attr)
-    return names
-
-
-def _defined_as(class_name: str, attribute: str) -> list[str]:
-    cls = find(class_name)
-    for base in getattr(cls, "__mro__", ()):
-        if attribute in base.__dict__:
-            return [f"{base.__module__}.{base.__qualname__}.{attribute}"]
-    return []
+# All that have middleware, so that their modules can be imported.
+_APPS = ("auth", "contenttypes", "sessions", "messages", "sites", "flatpages", "redirects", "admindocs")
 
 
 def main(arguments: list[str]) -> int:
@@ -231,13 +168,14 @@ def main(arguments: list[str]) -> int:
     from django.conf import settings
 
     if not settings.configured:
-        settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"])
+        settings.configure(INSTALLED_APPS=[f"django.contrib.{name}" for name in _APPS])
         django.setup()
     from turnout.django.hooks import HOOKS
+    from turnout.django.reading import collect
 
     whole = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     before = whole.get(release(), {})
-    after = {hook: collect(hook) for hook in HOOKS}
+    after = {hook: collect(hook) for hook in HOOKS if find(hook) is not None}
     for hook, functions in after.items():
         for name in sorted(functions.keys() | before.get(hook, {}).keys()):
             old, new = before.get(hook, {}).get(name), functions.get(name)

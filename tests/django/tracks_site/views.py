@@ -277,3 +277,35 @@ async def echo(request):
             "meta": json.loads(json.dumps({k: v for k, v in request.META.items() if isinstance(v, str)})),
         }
     )
+
+
+async def answer(request):
+    """As the query says: `?status=404&size=20&streamed=1&Cache-Control=private`, a `cookie` if there is one to set."""
+    wanted = request.GET.dict()
+    status, size = int(wanted.pop("status", 200)), int(wanted.pop("size", 0))
+    cookie = wanted.pop("cookie", None)
+    if wanted.pop("streamed", None):
+
+        async def chunks():
+            yield b"x" * size
+
+        response = StreamingHttpResponse(chunks(), status=status)
+    else:
+        response = HttpResponse(b"x" * size, status=status)
+    for name, value in wanted.items():
+        response[name] = value
+    if cookie:
+        response.set_cookie("c", cookie)
+    return response
+
+
+async def touch(request):
+    request.session["n"] = 1
+    return HttpResponse("touched")
+
+
+async def open_to_all(request):
+    return HttpResponse("open")
+
+
+open_to_all.login_required = False

@@ -1,0 +1,114 @@
+"""The hooks of Django's middleware, and when each may run on the event loop.
+
+A hook is inline only while it is the function Django shipped (vetting.py) and its condition says that nothing it does
+for this request can block: no database, no cache, no file, no e-mail, no template. In doubt: the request's thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.middleware.locale import LocaleMiddleware
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.module_loading import import_string
+from django.utils.timezone import get_default_timezone
+
+from turnout.django import vetting
+from turnout.django.hooks.locale import load_languages
+from turnout.django.hooks.table import HOOKS, LIFECYCLE, RULES
+from turnout.django.hooks.verdicts import Rule, Vetted, VettedView
+
+__all__ = ["HOOKS", "LIFECYCLE", "seen_through", "vetted", "view_hook", "warm_up", "why_not_class"]
+
+_AROUND = ("process_request", "process_response")
+_NO_METHODS = frozenset(("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
+
+
+def vetted(middleware: Any) -> Vetted | None:
+    """The verdict about what one instance does around the view; None: both hooks go to the thread."""
+    home, rule = _rule_of(type(middleware))
+    if home is None or rule.around is None or _why_not(type(middleware), home, rule, _AROUND):
+        return None
+    return rule.around(middleware)
+
+
+def view_hook(method: Any) -> VettedView | None:
+    """The verdict about a process_view method (bound, or wrapped by Sentry)."""
+    bound = getattr(method, "__wrapped__", method)
+    middleware = getattr(bound, "__self__", None)
+    home, rule = _rule_of(type(middleware))
+    if home is None or rule.view is None or getattr(bound, "__name__", "") != "process_view":
+        return None
+    if method is not bound and not _is_sentrys(method):
+        return None
+    if _why_not(type(middleware), home, rule, ("process_view",)):
+        return None
+    return rule.view(middleware, method, method is not bound)
+
+
+def why_not_class(kind: type) -> str:
+    """Why hooks of a middleware class hop; empty when all of them are vetted."""
+    home, rule = _rule_of(kind)
+    if home is None:
+        return "not vetted"
+    return _why_not(kind, home, rule, rule.hooks) or (rule.why_not() if rule.why_not else "")
+
+
+def warm_up() -> None:
+    """At the start: what the hooks of this project would otherwise load in front of a first request."""
+    if any(_is_locale(path) for path in settings.MIDDLEWARE):
+        load_languages()
+    # Read from disk on first use: by cached pages, whose keys name the zone, and by dates anywhere.
+    get_default_timezone()
+
+
+def seen_through(middleware: Any) -> Any:
+    """The instance inside Sentry's wrapper, else the instance itself."""
+    inner = getattr(middleware, "_inner", None)
+    if inner is not None and any(cls.__qualname__.endswith("SentryASGIMixin") for cls in type(middleware).__mro__):
+        return inner
+    return middleware
+
+
+def _is_locale(path: str) -> bool:
+    kind = import_string(path)
+    return isinstance(kind, type) and issubclass(kind, LocaleMiddleware)
+
+
+def _is_sentrys(method: Any) -> bool:
+    return method.__code__.co_filename.replace("\\", "/").endswith("sentry_sdk/integrations/django/middleware.py")
+
+
+def _rule_of(kind: type) -> tuple[type | None, Rule]:
+    """The nearest built-in that a class is or comes from, and its rule."""
+    for cls in kind.__mro__:
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if name in RULES and vetting.find(name) is cls:
+            return cls, RULES[name]
+    return None, Rule(())
+
+
+def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
+    overridden = _overrides(kind, home)
+    if overridden:
+        return f"{kind.__qualname__} overrides {', '.join(overridden)}"
+    return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names if name in rule.hooks])
+
+
+def _overrides(kind: type, home: type) -> list[str]:
+    """What a subclass (up to the built-in) defines besides data; nothing for the built-in itself."""
+    found: list[str] = []
+    for cls in kind.__mro__:
+        if cls is home:
+            break
+        if cls in (MiddlewareMixin, object):
+            continue
+        found += [
+            name
+            for name, value in cls.__dict__.items()
+            if name not in _NO_METHODS
+            and not isinstance(value, type)
+            and (callable(value) or hasattr(value, "__get__"))
+        ]
+    return found
