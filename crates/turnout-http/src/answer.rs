@@ -13,7 +13,8 @@ use crate::outgoing::Content;
 #[derive(Default)]
 struct Found {
     promised: Option<u64>,
-    has_length: bool,
+    /// The promise is written otherwise than we would: twice, or with zeros before it.
+    odd_length: bool,
     has_hop_by_hop: bool,
     close: bool,
 }
@@ -34,25 +35,25 @@ pub(crate) fn check(response: Response, method: &Method) -> Result<Answer, Fault
     if status.is_informational() {
         return Err(Fault::Informational(status.as_u16()));
     }
-    let Found { promised, has_length, has_hop_by_hop, close } = look(&headers)?;
+    let Found { promised, odd_length, has_hop_by_hop, close } = look(&headers)?;
     if has_hop_by_hop {
-        let ours: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-        for name in ours {
-            headers.remove(name);
-        }
-    }
-    if has_length {
-        // Written again below, from what is true.
-        headers.remove(header::CONTENT_LENGTH);
+        // Only an answer in chunks can have trailers.
+        let keeps_trailer = matches!(body, Body::Stream(_)) && promised.is_none();
+        remove_hop_by_hop(&mut headers, keeps_trailer);
     }
     let content = if *method == Method::HEAD {
         head_only(promised, &body, &mut headers);
         Content::None
     } else if has_no_content(status) {
         // RFC 9110 section 8.6: no length in a 204; section 15.4.5: a 304 speaks of an answer that is not sent.
+        headers.remove(header::CONTENT_LENGTH);
         Content::None
     } else {
-        content(body, promised)?
+        let content = content(body, promised)?;
+        if let Some(promised) = promised.filter(|_| odd_length) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(promised));
+        }
+        content
     };
     Ok(Answer { status, headers, content, close })
 }
@@ -120,10 +121,11 @@ fn look(headers: &HeaderMap) -> Result<Found, Fault> {
         if *name == header::CONTENT_LENGTH {
             // One number, however often it is said.
             let length = number(value).ok_or(Fault::ContentLength)?;
-            if found.promised.replace(length).is_some_and(|before| before != length) {
-                return Err(Fault::ContentLength);
+            match found.promised.replace(length) {
+                Some(before) if before != length => return Err(Fault::ContentLength),
+                Some(_) => found.odd_length = true,
+                None => found.odd_length = !is_plain(value),
             }
-            found.has_length = true;
         } else if is_hop_by_hop(name) {
             found.has_hop_by_hop = true;
             found.close |= *name == header::CONNECTION && asks_to_close(value);
@@ -136,6 +138,25 @@ fn look(headers: &HeaderMap) -> Result<Found, Fault> {
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     [header::TRANSFER_ENCODING, header::CONNECTION, header::TRAILER, header::TE, header::UPGRADE].contains(name)
         || name == "keep-alive"
+}
+
+/// The app's fields stay in their order: `HeaderMap::remove` would put the last one where the removed one was.
+fn remove_hop_by_hop(headers: &mut HeaderMap, keeps_trailer: bool) {
+    let mut last = None;
+    for (name, value) in std::mem::take(headers) {
+        // A field's further values come without its name.
+        if name.is_some() {
+            last = name;
+        }
+        let Some(name) = &last else { continue };
+        if !is_hop_by_hop(name) || (keeps_trailer && *name == header::TRAILER) {
+            headers.append(name, value);
+        }
+    }
+}
+
+fn is_plain(length: &HeaderValue) -> bool {
+    matches!(length.as_bytes(), [b'0'] | [b'1'..=b'9', ..]) && length.as_bytes().last().is_some_and(u8::is_ascii_digit)
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {

@@ -101,7 +101,7 @@ impl http_body::Body for Outgoing {
             }
             Content::Stream { chunks, .. } => ready!(chunks.poll_next(cx)),
         };
-        let Content::Stream { left, .. } = &mut this.content else { return Poll::Ready(None) };
+        let Content::Stream { left, chunks } = &mut this.content else { return Poll::Ready(None) };
         match next {
             Some(Ok(chunk)) => {
                 let length = chunk.len() as u64;
@@ -125,7 +125,8 @@ impl http_body::Body for Outgoing {
                 Some(missing) if missing > 0 => this.break_off(Some(Fault::TooShort { missing })),
                 _ => {
                     this.record.end(Outcome::Complete);
-                    Poll::Ready(None)
+                    let trailers = chunks.take_trailers();
+                    Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
                 }
             },
         }

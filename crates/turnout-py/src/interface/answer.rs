@@ -140,6 +140,13 @@ impl Answer {
         })
     }
 
+    /// Fields to send after the last piece, to a client that takes them.
+    pub(crate) fn set_trailers(&self, trailers: HeaderMap) {
+        if let State::Streaming(sender) = &self.state {
+            sender.set_trailers(trailers);
+        }
+    }
+
     /// The last piece was written.
     pub(crate) fn end(&mut self) -> PyResult<()> {
         if !matches!(self.state, State::Streaming(_)) {

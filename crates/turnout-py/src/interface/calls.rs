@@ -31,6 +31,18 @@ pub(crate) struct Entry {
     pub(crate) task: Option<Py<PyAny>>,
     /// Its `receive` and `send`, for a plain ASGI app.
     pub(crate) cycle: Option<Py<Cycle>>,
+    /// What it waits for on the loop, for a Django request on a thread.
+    pub(crate) waits: Option<Py<PyAny>>,
+}
+
+impl Entry {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            task: self.task.as_ref().map(|task| task.clone_ref(py)),
+            cycle: self.cycle.as_ref().map(|cycle| cycle.clone_ref(py)),
+            waits: self.waits.as_ref().map(|waits| waits.clone_ref(py)),
+        }
+    }
 }
 
 /// One request from the runtime's side.
@@ -73,6 +85,10 @@ impl Loop {
         self.calls.lock().entry(call.number).or_default().cycle = Some(cycle);
     }
 
+    pub(crate) fn keep_waits(&self, call: &Call, waits: Py<PyAny>) {
+        self.calls.lock().entry(call.number).or_default().waits = Some(waits);
+    }
+
     pub(crate) fn cycle(&self, py: Python<'_>, number: u64) -> Option<Py<Cycle>> {
         self.calls.lock().get(&number).and_then(|entry| entry.cycle.as_ref().map(|cycle| cycle.clone_ref(py)))
     }
@@ -91,22 +107,23 @@ impl Loop {
         Ok((number, future))
     }
 
-    /// Tells the request that its client left: the task is cancelled, or `receive()` says so.
+    /// Tells the request that its client left: the task is cancelled, or what a thread waits for, or `receive()` says so.
     fn tell_gone(&self, py: Python<'_>, call: &Call) -> PyResult<()> {
         if call.done.load(SeqCst) {
             return Ok(());
         }
-        let (task, cycle) = match self.calls.lock().get(&call.number) {
-            Some(entry) => (
-                entry.task.as_ref().map(|task| task.clone_ref(py)),
-                entry.cycle.as_ref().map(|cycle| cycle.clone_ref(py)),
-            ),
+        let Entry { task, cycle, waits } = match self.calls.lock().get(&call.number) {
+            Some(entry) => entry.clone_ref(py),
             None => return Ok(()),
         };
-        match (cycle, task) {
-            (Some(cycle), _) => cycle.bind(py).borrow_mut().disconnect(py),
-            (None, Some(task)) => task.call_method0(py, intern!(py, "cancel")).map(drop),
-            (None, None) => Ok(()),
+        if let Some(cycle) = cycle {
+            cycle.bind(py).borrow_mut().disconnect(py)
+        } else if let Some(task) = task {
+            task.call_method0(py, intern!(py, "cancel")).map(drop)
+        } else if let Some(waits) = waits {
+            waits.call_method0(py, intern!(py, "leave")).map(drop)
+        } else {
+            Ok(())
         }
     }
 }

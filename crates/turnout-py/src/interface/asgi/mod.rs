@@ -2,6 +2,9 @@
 
 mod call;
 mod cycle;
+mod extensions;
+mod incoming;
+mod message;
 pub(super) mod scope;
 
 pub(crate) use call::AsgiApp;
