@@ -17,7 +17,7 @@ def server(request):
         yield server
 
 
-@pytest.mark.parametrize("name", ["async", "sync", "answering", "stream"])
+@pytest.mark.parametrize("name", ["async", "blocking", "answering", "stream"])
 def test_leaving_ends_what_the_view_waits_for(server, name):
     ended = server.log.count("finished")
     failed = server.log.count("Exception in the project")

@@ -36,9 +36,9 @@ async def an_async_view(request):
 
 def a_sync_view(request):
     try:
-        async_to_sync(forever)("sync")
+        async_to_sync(forever)("blocking")
     finally:
-        async_to_sync(clean_up)("sync")
+        async_to_sync(clean_up)("blocking")
 
 
 def a_view_that_answers(request):

@@ -56,7 +56,7 @@ urlpatterns = [
     path("sync/<path:rest>", lambda request, rest: compare(request)),
     path("async/<path:rest>", with_rest),
     path("leaving/async", leaving.an_async_view),
-    path("leaving/sync", leaving.a_sync_view),
+    path("leaving/blocking", leaving.a_sync_view),
     path("leaving/answering", leaving.a_view_that_answers),
     path("leaving/stream", leaving.a_stream),
 ]
