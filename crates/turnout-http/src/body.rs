@@ -11,6 +11,7 @@ use hyper::body::{Body as _, Incoming};
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
+use crate::file::FileRange;
 use crate::spool;
 use crate::wire::{Cause, Wire};
 
@@ -146,6 +147,8 @@ pub enum Body {
     Full(Bytes),
     /// Comes in pieces, see [`Body::channel`].
     Stream(Chunks),
+    /// Read while it is sent.
+    File(FileRange),
 }
 
 /// The reading end of a streamed answer.

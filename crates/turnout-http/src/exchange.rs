@@ -54,7 +54,7 @@ pub(crate) async fn exchange<A: App>(
             received,
         };
         match call(&*serving.app, request, &wire).await {
-            Called::Answered(response) => answer::check(response, &method).unwrap_or_else(|fault| {
+            Called::Answered(response) => answer::check(response, &method).await.unwrap_or_else(|fault| {
                 record.fault(fault);
                 answer::failed()
             }),

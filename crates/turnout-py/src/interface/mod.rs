@@ -9,6 +9,7 @@ mod awaitable;
 mod body;
 pub(crate) mod calls;
 pub(crate) mod django;
+mod file;
 mod head;
 mod headers;
 pub(crate) mod wsgi;
