@@ -62,7 +62,7 @@ def test_the_scope_is_as_specified(server):
         ],
         "server": ["127.0.0.1", port],
         "state": {"made": "at startup"},
-        "extensions": {"http.response.early_hint": {}},
+        "extensions": {"http.response.early_hint": {}, "http.response.pathsend": {}},
     }
 
 

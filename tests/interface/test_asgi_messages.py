@@ -86,6 +86,11 @@ SLIPS = {
     "body-none": 'TypeError: ASGI: "body" of "http.response.body" must be bytes, not NoneType',
     "trailers-unpromised": 'RuntimeError: ASGI: "http.response.trailers" was sent before the body had ended, '
     "or without 'trailers' in 'http.response.start'",
+    "path-first": "RuntimeError: ASGI: \"http.response.pathsend\" was sent before 'http.response.start'",
+    "path-bytes": 'TypeError: ASGI: "path" of "http.response.pathsend" must be a str, not bytes',
+    "path-relative": 'ValueError: ASGI: "path" of "http.response.pathsend" is not absolute: "x"',
+    "path-missing": "RuntimeError: ASGI: cannot send the file /not/there: No such file or directory (os error 2)",
+    "path-folder": "RuntimeError: ASGI: cannot send the file /: invalid input parameter",
     "hint-str": 'TypeError: ASGI: "links" of "http.response.early_hint" must be an iterable of bytes, not str',
     "hint-without-links": 'TypeError: ASGI: "http.response.early_hint" has no "links"',
 }
@@ -213,13 +218,32 @@ def test_hints_go_out_before_the_answer(right):
         assert wire.until(b"0\r\n\r\n") == b"1\r\nx\r\n1\r\nx\r\n0\r\n\r\n"
 
 
-def test_http_1_0_is_offered_no_extension(right):
+def test_http_1_0_is_offered_what_it_can_have(right):
     with Wire(right) as wire:
         wire.send(b"GET /hint HTTP/1.0\r\nTE: trailers\r\n\r\n")
         assert wire.rest().startswith(b"HTTP/1.0 200 OK\r\n")
     with Wire(right) as wire:
         wire.send(b"GET /debug HTTP/1.0\r\nTE: trailers\r\n\r\n")
-        assert wire.rest().endswith(b"\r\n\r\n[]")
+        assert wire.rest().endswith(b'\r\n\r\n["http.response.pathsend"]')
+
+
+def test_a_file_is_sent_by_its_path(right, tmp_path):
+    for size in (0, 10, 1_000_000):
+        path = tmp_path / str(size)
+        path.write_bytes(b"x" * size)
+        with closing(Client(right.url)) as client:
+            answer = client.call(f"/path{path}")
+            assert (answer.status, answer.body) == (200, b"x" * size)
+            assert answer.headers["content-length"] == str(size)
+            assert client.call(f"/path{path}", method="HEAD").headers["content-length"] == str(size)
+            assert client.call("/state").status == 200
+
+
+def test_a_file_of_another_length_than_promised_is_one_500(server, tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"xxx")
+    assert get(server.url, f"/path{path}?4").status == 500
+    assert get(server.url, f"/path{path}?3").body == b"xxx"
 
 
 def test_trailers_are_announced_to_who_takes_them_and_sent(right):
@@ -240,9 +264,13 @@ def test_trailers_that_nobody_takes_are_dropped(server):
 
 
 def test_debug_information_is_for_a_log_of_that_level(server, right):
-    assert json.loads(get(server.url, "/debug").body) == ["http.response.debug", "http.response.early_hint"]
+    assert json.loads(get(server.url, "/debug").body) == [
+        "http.response.debug",
+        "http.response.early_hint",
+        "http.response.pathsend",
+    ]
     assert "DEBUG: http.response.debug: {'template': 'page.html'}" in server.log
-    assert json.loads(get(right.url, "/debug").body) == ["http.response.early_hint"]
+    assert json.loads(get(right.url, "/debug").body) == ["http.response.early_hint", "http.response.pathsend"]
 
 
 def test_an_app_without_lifespan_has_a_state_of_its_own_in_each_request(right):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import serve
+from harness import serve, serve_validated
 from suites import asgi_compliance
 
 # The selection leaves out what needs TLS by name; these need it too, and are called otherwise.
@@ -22,8 +22,12 @@ SELECTED = 161
 
 
 @pytest.mark.timeout(300)  # the first to come installs what the suite imports
-def test_every_test_passes_but_those_that_are_listed(tmp_path: Path) -> None:
-    with serve(["apps.main_app:app"], cwd=asgi_compliance.folder(), env=asgi_compliance.environment()) as server:
+@pytest.mark.parametrize("validated", [False, True], ids=["plain", "validated"])
+def test_every_test_passes_but_those_that_are_listed(tmp_path: Path, validated: bool) -> None:
+    where = {"cwd": asgi_compliance.folder(), "env": asgi_compliance.environment()}
+    name = "apps.main_app:app"
+    serving = serve_validated(name, **where) if validated else serve([name], **where)
+    with serving as server:
         outcomes = asgi_compliance.run(server.url, tmp_path / "report.xml")
     bad = {name: outcome for name, outcome in outcomes.items() if outcome != "passed"}
     assert {name: outcome for name, outcome in bad.items() if name not in EXPECTED} == {}

@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use crate::app::Response;
 use crate::body::Body;
 use crate::config::Fault;
+use crate::file::{Opened, Pieces};
 use crate::framer::Refusal;
 use crate::outgoing::Content;
 
@@ -29,8 +30,8 @@ pub(crate) struct Answer {
     pub(crate) close: bool,
 }
 
-/// Judges what the app gave. An `Err` is answered with 500.
-pub(crate) fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
+/// Judges what the app gave, and reads the first piece of a file. An `Err` is answered with 500.
+pub(crate) async fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
     let Response { status, mut headers, body } = response;
     if status.is_informational() {
         return Err(Fault::Informational(status.as_u16()));
@@ -49,7 +50,7 @@ pub(crate) fn check(response: Response, method: &Method) -> Result<Answer, Fault
         headers.remove(header::CONTENT_LENGTH);
         Content::None
     } else {
-        let content = content(body, promised)?;
+        let content = content(body, promised).await?;
         if let Some(promised) = promised.filter(|_| odd_length) {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(promised));
         }
@@ -83,10 +84,11 @@ pub(crate) fn own(status: StatusCode, text: &'static str) -> Answer {
     Answer { status, headers, content: Content::Full(text.as_bytes().into()), close: false }
 }
 
-fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
+async fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
     let given = match &body {
         Body::Empty => 0,
         Body::Full(bytes) => bytes.len() as u64,
+        Body::File(range) => range.length(),
         Body::Stream(_) => promised.unwrap_or(0),
     };
     match promised {
@@ -95,6 +97,10 @@ fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
             Body::Empty => Content::None,
             Body::Full(bytes) => Content::Full(bytes),
             Body::Stream(chunks) => Content::Stream { chunks, left: promised },
+            Body::File(range) => match Pieces::open(range).await? {
+                Opened::Whole(bytes) => Content::Full(bytes),
+                Opened::Pieces(pieces) => Content::File(pieces),
+            },
         }),
     }
 }
@@ -103,6 +109,7 @@ fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
 fn head_only(promised: Option<u64>, body: &Body, headers: &mut HeaderMap) {
     let length = match body {
         Body::Full(bytes) if promised.is_none() && !bytes.is_empty() => Some(bytes.len() as u64),
+        Body::File(range) if promised.is_none() => Some(range.length()),
         _ => promised,
     };
     if let Some(length) = length {

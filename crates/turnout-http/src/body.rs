@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
+use crate::file::FileRange;
 use crate::spool;
 use crate::wire::{Cause, Wire};
 
@@ -148,6 +149,8 @@ pub enum Body {
     Full(Bytes),
     /// Comes in pieces, see [`Body::channel`].
     Stream(Chunks),
+    /// Read while it is sent.
+    File(FileRange),
 }
 
 /// The reading end of a streamed answer.

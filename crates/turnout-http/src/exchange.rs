@@ -63,7 +63,7 @@ pub(crate) async fn exchange<A: App>(
         let called = call(&*serving.app, request, &wire).await;
         wire.end_answer();
         match called {
-            Called::Answered(response) => answer::check(response, &method).unwrap_or_else(|fault| {
+            Called::Answered(response) => answer::check(response, &method).await.unwrap_or_else(|fault| {
                 record.fault(fault);
                 answer::failed()
             }),

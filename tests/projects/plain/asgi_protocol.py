@@ -28,6 +28,11 @@ WRONG = {
     "body-str": [START, {**BODY, "body": "x"}],
     "body-none": [START, {**BODY, "body": None}],
     "trailers-unpromised": [START, {"type": "http.response.trailers", "headers": []}],
+    "path-first": [{"type": "http.response.pathsend", "path": "/etc/hostname"}],
+    "path-bytes": [START, {"type": "http.response.pathsend", "path": b"/etc/hostname"}],
+    "path-relative": [START, {"type": "http.response.pathsend", "path": "x"}],
+    "path-missing": [START, {"type": "http.response.pathsend", "path": "/not/there"}],
+    "path-folder": [START, {"type": "http.response.pathsend", "path": "/"}],
     "hint-str": [START, {"type": "http.response.early_hint", "links": "</a>"}],
     "hint-without-links": [START, {"type": "http.response.early_hint"}],
 }
@@ -195,6 +200,12 @@ async def do_debug(scope, receive, send, rest):
     if "http.response.debug" in scope["extensions"]:
         await send({"type": "http.response.debug", "info": {"template": "page.html"}})
     await reply(send, sorted(scope["extensions"]))
+
+
+async def do_path(scope, receive, send, rest):
+    length = scope["query_string"]
+    await send({**START, "headers": [(b"content-length", length)] if length else []})
+    await send({"type": "http.response.pathsend", "path": "/" + rest})
 
 
 async def do_slow_reader(scope, receive, send, rest):

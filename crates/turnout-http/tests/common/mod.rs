@@ -247,6 +247,15 @@ impl Server {
 
     pub(crate) fn full(change: impl FnOnce(&mut Config), admission: Admission) -> Self {
         let notes = Arc::new(Notes::default());
+        Self::run(change, admission, Arc::clone(&notes), Arc::new(Obedient(notes)))
+    }
+
+    /// With an app of the test's own.
+    pub(crate) fn of(app: Arc<impl App>) -> Self {
+        Self::run(|_| {}, Admission::new(10_000, None), Arc::default(), app)
+    }
+
+    fn run(change: impl FnOnce(&mut Config), admission: Admission, notes: Arc<Notes>, app: Arc<impl App>) -> Self {
         let faults = Arc::clone(&notes);
         let mut config = Config {
             access_log: Some(Arc::new(Log(Arc::clone(&notes)))),
@@ -260,7 +269,6 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let drain = Drain::new();
         let admission = Arc::new(admission);
-        let app = Arc::new(Obedient(Arc::clone(&notes)));
         let (for_drain, for_admission) = (drain.clone(), Arc::clone(&admission));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

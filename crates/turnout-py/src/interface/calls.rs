@@ -107,6 +107,20 @@ impl Loop {
         Ok((number, future))
     }
 
+    /// A future made by [`Loop::new_future`] has its outcome: `None`, or an exception.
+    pub(crate) fn settle(&self, py: Python<'_>, number: u64, outcome: Result<(), Py<PyAny>>) -> PyResult<()> {
+        let Some(future) = self.pending.lock().remove(&number) else { return Ok(()) };
+        let future = future.bind(py);
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(()); // cancelled meanwhile
+        }
+        match outcome {
+            Ok(()) => future.call_method1(intern!(py, "set_result"), (py.None(),)),
+            Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+        }
+        .map(drop)
+    }
+
     /// Tells the request that its client left: the task is cancelled, or what a thread waits for, or `receive()` says so.
     fn tell_gone(&self, py: Python<'_>, call: &Call) -> PyResult<()> {
         if call.done.load(SeqCst) {
@@ -176,17 +190,8 @@ pub(crate) struct Settle {
 
 impl Deliver for Settle {
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
-        let Some(future) = self.event_loop.pending.lock().remove(&self.number) else { return Ok(()) };
-        let future = future.bind(py);
-        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-            return Ok(()); // cancelled meanwhile
-        }
-        if self.gone {
-            future.call_method1(intern!(py, "set_exception"), (gone(py),))?;
-        } else {
-            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-        }
-        Ok(())
+        let outcome = if self.gone { Err(gone(py)) } else { Ok(()) };
+        self.event_loop.settle(py, self.number, outcome)
     }
 }
 

@@ -9,14 +9,17 @@ use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use turnout_http::{EarlyHints, Response};
+use turnout_http::{EarlyHints, FileRange, Response};
 
 use super::extensions::Extensions;
 use super::incoming::{Inbox, Incoming, Receive};
 use super::message::{self, Message};
+use super::pathsend;
 use crate::interface::answer::Answer;
-use crate::interface::awaitable::Ready;
+use crate::interface::awaitable::{Pending, Ready};
 use crate::interface::calls::{Loop, gone};
+
+const PATHSEND: &str = "http.response.pathsend";
 
 /// `receive` and `send` of one request. On the loop thread only, as asyncio's own objects are.
 #[pyclass(module = "turnout._turnout")]
@@ -38,6 +41,8 @@ enum Stage {
     /// The head was given. It is sent with the first piece of the body: until then another answer is possible.
     Head(StatusCode, HeaderMap, Trailers),
     Body(Trailers),
+    /// A file is being opened; the head goes with it.
+    Path(StatusCode, HeaderMap),
     /// The body is whole; trailers are due.
     Trailers(Trailers, HeaderMap),
     Ended,
@@ -93,7 +98,7 @@ impl Cycle {
     }
 
     fn body<'py>(&mut self, py: Python<'py>, message: &Message<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Stage::Nothing | Stage::Trailers(..) = self.stage {
+        if let Stage::Nothing | Stage::Path(..) | Stage::Trailers(..) = self.stage {
             return Err(self.out_of_turn(message));
         }
         let (chunk, more) = (message.body()?, message.more_body()?);
@@ -108,8 +113,35 @@ impl Cycle {
                 self.piece(py, chunk, more, trailers)
             }
             Stage::Body(trailers) => self.piece(py, chunk, more, trailers),
-            Stage::Nothing | Stage::Trailers(..) | Stage::Ended => Ok(Ready::nothing(py)),
+            Stage::Nothing | Stage::Path(..) | Stage::Trailers(..) | Stage::Ended => Ok(Ready::nothing(py)),
         }
+    }
+
+    fn pathsend<'py>(&mut self, py: Python<'py>, message: &Message<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let path = message.path()?;
+        match std::mem::replace(&mut self.stage, Stage::Nothing) {
+            Stage::Head(status, headers, Trailers::None) => self.stage = Stage::Path(status, headers),
+            other => {
+                self.stage = other;
+                return Err(self.out_of_turn(message));
+            }
+        }
+        let (number, future) = self.event_loop().new_future(py)?;
+        pathsend::open(self.event_loop(), self.answer.call.clone(), path, number);
+        Ok(Bound::new(py, Pending::new(future.unbind()))?.into_any())
+    }
+
+    /// The file is open: it is the whole answer. `None`: it is not, and the app may still give another body.
+    pub(super) fn file_opened(&mut self, py: Python<'_>, file: Option<FileRange>) -> PyResult<()> {
+        match (std::mem::replace(&mut self.stage, Stage::Ended), file) {
+            (Stage::Path(status, headers), Some(file)) => {
+                self.answer.respond_file(status, headers, file)?;
+                self.after_end(py)?;
+            }
+            (Stage::Path(status, headers), None) => self.stage = Stage::Head(status, headers, Trailers::None),
+            (other, _) => self.stage = other,
+        }
+        Ok(())
     }
 
     fn piece<'py>(
@@ -166,6 +198,8 @@ impl Cycle {
     fn out_of_turn(&self, message: &Message<'_, '_>) -> PyErr {
         let when = match self.stage {
             Stage::Nothing => "before 'http.response.start'",
+            _ if message.kind == PATHSEND => "beside another body, or before trailers",
+            Stage::Path(..) => "beside 'http.response.pathsend', which is the whole body",
             Stage::Head(..) | Stage::Body(_) => {
                 "before the body had ended, or without 'trailers' in 'http.response.start'"
             }
@@ -205,6 +239,7 @@ impl Cycle {
         match message.kind {
             "http.response.start" => self.start(&message)?,
             "http.response.body" => return self.body(py, &message),
+            PATHSEND => return self.pathsend(py, &message),
             "http.response.trailers" => self.trailers(py, &message)?,
             "http.response.early_hint" => self.early_hint(&message)?,
             "http.response.debug" if self.extensions.debug => self.debug(py, &message)?,
@@ -224,7 +259,9 @@ impl Cycle {
             _ if self.answer.is_ended() || self.answer.is_disconnected() => None,
             Stage::Nothing => Some("the ASGI app returned without a response".into()),
             Stage::Trailers(..) => Some("the ASGI app returned before it had sent its trailers".into()),
-            Stage::Head(..) | Stage::Body(_) => Some("the ASGI app returned before its response was complete".into()),
+            Stage::Head(..) | Stage::Body(_) | Stage::Path(..) => {
+                Some("the ASGI app returned before its response was complete".into())
+            }
         };
         self.answer.abort();
         self.event_loop().forget(&self.answer.call);

@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::interface::head::Head;
 
-/// What the app may send besides head and body.
+/// What the app may send besides head and body, and besides `http.response.pathsend`, which always works.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extensions {
     /// `http.response.early_hint`: HTTP/1.0 knows no informational answers.
@@ -28,6 +28,7 @@ impl Extensions {
     /// `scope["extensions"]`.
     pub(super) fn announce<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let announced = PyDict::new(py);
+        announced.set_item(intern!(py, "http.response.pathsend"), PyDict::new(py))?;
         if self.early_hint {
             announced.set_item(intern!(py, "http.response.early_hint"), PyDict::new(py))?;
         }

@@ -2,6 +2,8 @@
 //!
 //! Whatever is wrong with a message is the app's error and names the field ("Error Handling" in the ASGI specification).
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
@@ -160,6 +162,19 @@ impl<'a, 'py> Message<'a, 'py> {
             values.push(self.header(&link?, "value", HeaderValue::from_bytes)?);
         }
         Ok(values)
+    }
+
+    /// The absolute path of `path`.
+    pub(super) fn path(&self) -> PyResult<PathBuf> {
+        let path = self.required(intern!(self.fields.py(), "path"))?;
+        if !path.is_instance_of::<PyString>() {
+            return Err(self.wrong_type("path", "a str", &path));
+        }
+        let path: PathBuf = path.extract()?;
+        if path.is_relative() {
+            return Err(PyValueError::new_err(format!("ASGI: \"path\" of {:?} is not absolute: {path:?}", self.kind)));
+        }
+        Ok(path)
     }
 
     /// The dict of `info`.

@@ -5,6 +5,7 @@ mod cycle;
 mod extensions;
 mod incoming;
 mod message;
+mod pathsend;
 pub(super) mod scope;
 
 pub(crate) use call::AsgiApp;
