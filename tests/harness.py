@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 #: Two cores may be busy with other tests: far more than a start takes.
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+VALIDATED = Path(__file__).resolve().parent / "projects" / "validated"
 
 
 @dataclass
@@ -110,6 +111,17 @@ def serve(
             finally:
                 _end_group(process)
                 serving._last_log = serving.log
+
+
+@contextmanager
+def serve_validated(
+    app: str, args: Sequence[str] = (), *, cwd: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Serving]:
+    """As `serve`, with `turnout.testing.asgi_validator` around the ASGI application; a violation fails the test."""
+    path = os.pathsep.join(filter(None, [str(VALIDATED), (env or {}).get("PYTHONPATH")]))
+    with serve(["validated:app", *args], cwd=cwd, env={**(env or {}), "VALIDATED": app, "PYTHONPATH": path}) as serving:
+        yield serving
+        assert "ASGIViolation" not in serving.log, serving.log
 
 
 def run(

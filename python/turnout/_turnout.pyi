@@ -14,10 +14,17 @@ class Cycle:
     """One request of an ASGI app, on the loop thread only (ASGI specification 2.5, "HTTP")."""
 
     def receive(self) -> Awaitable[dict[str, Any]]:
-        """The next event: ``http.request`` while there is body, ``http.disconnect`` once the client left or has all."""
+        """The next event: ``http.request`` while there is body, ``http.disconnect`` once the client left or has all.
+
+        Like a coroutine it does nothing before it is awaited; cancelled, it has taken nothing.
+        """
 
     def send(self, message: dict[str, Any], /) -> Awaitable[None]:
-        """Takes ``http.response.start`` and ``.body``. OSError once the client has left, RuntimeError out of order."""
+        """Takes the messages of an answer and of its extensions.
+
+        OSError once the client has left, RuntimeError out of order, TypeError and ValueError for a field. After the end
+        messages are ignored.
+        """
 
     def finish(self) -> str | None:
         """The app returned or raised: closes what it left open and says what was wrong with that, for the log."""

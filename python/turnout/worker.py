@@ -105,9 +105,11 @@ class Worker:
             self.link.ready(self.describe())
             await self.stopping.wait()
             await self._drain()
-        with suppress(asyncio.TimeoutError):
-            if self.lifespan is not None:
+        if self.lifespan is not None:
+            try:
                 await asyncio.wait_for(self.lifespan.shutdown(), END_SECONDS / 2)
+            except asyncio.TimeoutError:
+                logger.warning("the application's shutdown took longer than %g s and was cut off", END_SECONDS / 2)
 
     async def _started(self) -> bool:
         """Whether to serve: not if the end came while an ASGI application was still getting ready."""
@@ -122,7 +124,9 @@ class Worker:
             startup.result()
         except LifespanError as error:
             # A framework's message may be a whole traceback: its last line says what happened.
-            last = str(error).strip().rpartition("\n")[2]
+            before, _, last = str(error).strip().rpartition("\n")
+            if before:
+                print(before, file=sys.stderr, flush=True)
             raise ProjectError(f"{self.project.label} did not start: {last}") from None
         return not self.stopping.is_set()
 

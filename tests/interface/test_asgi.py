@@ -1,4 +1,4 @@
-"""The ASGI specification 2.5, "HTTP" and "Lifespan", over the wire."""
+"""The ASGI specification 2.5, "HTTP", over the wire, with and without our validator between."""
 
 import json
 import socket
@@ -6,16 +6,20 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import serve
+from harness import serve, serve_validated
 from wire import get
 
 PLAIN = Path(__file__).parents[1] / "projects" / "plain"
 
 
-@pytest.fixture(scope="module")
-def server():
-    with serve(["asgi_app:app"], cwd=PLAIN) as server:
-        yield server
+@pytest.fixture(scope="module", params=["plain", "validated"])
+def server(request):
+    if request.param == "plain":
+        with serve(["asgi_app:app"], cwd=PLAIN) as server:
+            yield server
+    else:
+        with serve_validated("asgi_app:app", cwd=PLAIN) as server:
+            yield server
 
 
 def call(server, method, path, **more):
@@ -58,6 +62,7 @@ def test_the_scope_is_as_specified(server):
         ],
         "server": ["127.0.0.1", port],
         "state": {"made": "at startup"},
+        "extensions": {"http.response.early_hint": {}, "http.response.pathsend": {}},
     }
 
 

@@ -37,21 +37,26 @@ class Case:
     with_host: bytes | None
 
 
-def corpus() -> list[Case]:
-    """All files, as `valid/001` and so on."""
+def archive() -> Path:
+    """gunicorn's source archive, downloaded once."""
     if not ARCHIVE.exists():
         CACHE.mkdir(exist_ok=True)
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         wanted = ["--no-deps", "--no-binary", ":all:", "--dest", str(CACHE), f"gunicorn=={VERSION}"]
         subprocess.run(download + wanted, check=True)
+    return ARCHIVE
+
+
+def corpus() -> list[Case]:
+    """All files, as `valid/001` and so on."""
     return sorted(_cases(), key=lambda case: case.name)
 
 
 def _cases() -> Iterator[Case]:
-    with tarfile.open(ARCHIVE) as archive:
-        for member in archive:
+    with tarfile.open(archive()) as packed:
+        for member in packed:
             found = re.fullmatch(r"[^/]+/tests/requests/((?:in)?valid/[^/]+)\.http", member.name)
-            file = archive.extractfile(member) if found else None
+            file = packed.extractfile(member) if found else None
             if found and file:
                 raw = decode(file.read())
                 yield Case(found[1], raw, add_host(raw))

@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use crate::app::Response;
 use crate::body::Body;
 use crate::config::Fault;
+use crate::file::{Opened, Pieces};
 use crate::framer::Refusal;
 use crate::outgoing::Content;
 
@@ -13,7 +14,8 @@ use crate::outgoing::Content;
 #[derive(Default)]
 struct Found {
     promised: Option<u64>,
-    has_length: bool,
+    /// The promise is written otherwise than we would: twice, or with zeros before it.
+    odd_length: bool,
     has_hop_by_hop: bool,
     close: bool,
 }
@@ -28,31 +30,31 @@ pub(crate) struct Answer {
     pub(crate) close: bool,
 }
 
-/// Judges what the app gave. An `Err` is answered with 500.
-pub(crate) fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
+/// Judges what the app gave, and reads the first piece of a file. An `Err` is answered with 500.
+pub(crate) async fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
     let Response { status, mut headers, body } = response;
     if status.is_informational() {
         return Err(Fault::Informational(status.as_u16()));
     }
-    let Found { promised, has_length, has_hop_by_hop, close } = look(&headers)?;
+    let Found { promised, odd_length, has_hop_by_hop, close } = look(&headers)?;
     if has_hop_by_hop {
-        let ours: Vec<_> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-        for name in ours {
-            headers.remove(name);
-        }
-    }
-    if has_length {
-        // Written again below, from what is true.
-        headers.remove(header::CONTENT_LENGTH);
+        // Only an answer in chunks can have trailers.
+        let keeps_trailer = matches!(body, Body::Stream(_)) && promised.is_none();
+        remove_hop_by_hop(&mut headers, keeps_trailer);
     }
     let content = if *method == Method::HEAD {
         head_only(promised, &body, &mut headers);
         Content::None
     } else if has_no_content(status) {
         // RFC 9110 section 8.6: no length in a 204; section 15.4.5: a 304 speaks of an answer that is not sent.
+        headers.remove(header::CONTENT_LENGTH);
         Content::None
     } else {
-        content(body, promised)?
+        let content = content(body, promised).await?;
+        if let Some(promised) = promised.filter(|_| odd_length) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(promised));
+        }
+        content
     };
     Ok(Answer { status, headers, content, close })
 }
@@ -82,10 +84,11 @@ pub(crate) fn own(status: StatusCode, text: &'static str) -> Answer {
     Answer { status, headers, content: Content::Full(text.as_bytes().into()), close: false }
 }
 
-fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
+async fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
     let given = match &body {
         Body::Empty => 0,
         Body::Full(bytes) => bytes.len() as u64,
+        Body::File(range) => range.length(),
         Body::Stream(_) => promised.unwrap_or(0),
     };
     match promised {
@@ -94,6 +97,10 @@ fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
             Body::Empty => Content::None,
             Body::Full(bytes) => Content::Full(bytes),
             Body::Stream(chunks) => Content::Stream { chunks, left: promised },
+            Body::File(range) => match Pieces::open(range).await? {
+                Opened::Whole(bytes) => Content::Full(bytes),
+                Opened::Pieces(pieces) => Content::File(pieces),
+            },
         }),
     }
 }
@@ -102,6 +109,7 @@ fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
 fn head_only(promised: Option<u64>, body: &Body, headers: &mut HeaderMap) {
     let length = match body {
         Body::Full(bytes) if promised.is_none() && !bytes.is_empty() => Some(bytes.len() as u64),
+        Body::File(range) if promised.is_none() => Some(range.length()),
         _ => promised,
     };
     if let Some(length) = length {
@@ -120,10 +128,11 @@ fn look(headers: &HeaderMap) -> Result<Found, Fault> {
         if *name == header::CONTENT_LENGTH {
             // One number, however often it is said.
             let length = number(value).ok_or(Fault::ContentLength)?;
-            if found.promised.replace(length).is_some_and(|before| before != length) {
-                return Err(Fault::ContentLength);
+            match found.promised.replace(length) {
+                Some(before) if before != length => return Err(Fault::ContentLength),
+                Some(_) => found.odd_length = true,
+                None => found.odd_length = !is_plain(value),
             }
-            found.has_length = true;
         } else if is_hop_by_hop(name) {
             found.has_hop_by_hop = true;
             found.close |= *name == header::CONNECTION && asks_to_close(value);
@@ -136,6 +145,25 @@ fn look(headers: &HeaderMap) -> Result<Found, Fault> {
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     [header::TRANSFER_ENCODING, header::CONNECTION, header::TRAILER, header::TE, header::UPGRADE].contains(name)
         || name == "keep-alive"
+}
+
+/// The app's fields stay in their order: `HeaderMap::remove` would put the last one where the removed one was.
+fn remove_hop_by_hop(headers: &mut HeaderMap, keeps_trailer: bool) {
+    let mut last = None;
+    for (name, value) in std::mem::take(headers) {
+        // A field's further values come without its name.
+        if name.is_some() {
+            last = name;
+        }
+        let Some(name) = &last else { continue };
+        if !is_hop_by_hop(name) || (keeps_trailer && *name == header::TRAILER) {
+            headers.append(name, value);
+        }
+    }
+}
+
+fn is_plain(length: &HeaderValue) -> bool {
+    matches!(length.as_bytes(), [b'0'] | [b'1'..=b'9', ..]) && length.as_bytes().last().is_some_and(u8::is_ascii_digit)
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use crate::{Body, RequestBody};
+use crate::{Body, EarlyHints, RequestBody};
 
 /// Whoever answers requests.
 ///
@@ -32,6 +32,8 @@ pub struct Request {
     pub body: RequestBody,
     /// The connection it came by.
     pub connection: Arc<Connection>,
+    /// What may be told to the peer ahead of the answer.
+    pub hints: EarlyHints,
     /// When its head was complete.
     pub received: Instant,
 }

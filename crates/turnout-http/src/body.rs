@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body as _, Incoming};
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
+use crate::file::FileRange;
 use crate::spool;
 use crate::wire::{Cause, Wire};
 
@@ -146,14 +149,23 @@ pub enum Body {
     Full(Bytes),
     /// Comes in pieces, see [`Body::channel`].
     Stream(Chunks),
+    /// Read while it is sent.
+    File(FileRange),
 }
 
 /// The reading end of a streamed answer.
 #[derive(Debug)]
 pub struct Chunks {
     incoming: mpsc::Receiver<Result<Bytes, Aborted>>,
-    aborted: Arc<AtomicBool>,
-    gone: Arc<Notify>,
+    shared: Arc<Shared>,
+}
+
+/// What both ends of a streamed answer see.
+#[derive(Debug, Default)]
+struct Shared {
+    aborted: AtomicBool,
+    gone: Notify,
+    trailers: Mutex<Option<Box<HeaderMap>>>,
 }
 
 /// The answer broke off: the connection is closed so that the peer can tell (RFC 9112 section 8).
@@ -176,18 +188,16 @@ pub enum SendError {
 #[derive(Debug, Clone)]
 pub struct BodySender {
     chunks: mpsc::Sender<Result<Bytes, Aborted>>,
-    aborted: Arc<AtomicBool>,
-    gone: Arc<Notify>,
+    shared: Arc<Shared>,
 }
 
 impl Body {
     /// A streamed body and its writing end.
     pub fn channel() -> (BodySender, Self) {
         let (sender, receiver) = mpsc::channel(STREAM_DEPTH);
-        let aborted = Arc::new(AtomicBool::new(false));
-        let gone = Arc::new(Notify::new());
-        let chunks = Chunks { incoming: receiver, aborted: Arc::clone(&aborted), gone: Arc::clone(&gone) };
-        (BodySender { chunks: sender, aborted, gone }, Self::Stream(chunks))
+        let shared = Arc::new(Shared::default());
+        let chunks = Chunks { incoming: receiver, shared: Arc::clone(&shared) };
+        (BodySender { chunks: sender, shared }, Self::Stream(chunks))
     }
 }
 
@@ -197,7 +207,7 @@ impl Chunks {
         loop {
             let next = ready!(self.incoming.poll_recv(cx));
             // What was sent before the abort is not worth sending: the peer throws the answer away.
-            if self.aborted.load(Ordering::Acquire) {
+            if self.shared.aborted.load(Ordering::Acquire) {
                 return Poll::Ready(Some(Err(Aborted)));
             }
             match next {
@@ -206,11 +216,16 @@ impl Chunks {
             }
         }
     }
+
+    /// What comes after the last chunk; once.
+    pub(crate) fn take_trailers(&self) -> Option<HeaderMap> {
+        self.shared.trailers.lock().take().map(|trailers| *trailers)
+    }
 }
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        self.gone.notify_one();
+        self.shared.gone.notify_one();
     }
 }
 
@@ -233,15 +248,21 @@ impl BodySender {
         self.chunks.blocking_send(Ok(chunk)).map_err(|_| SendError::Disconnected)
     }
 
+    /// Fields to send after the last chunk (RFC 9110 section 6.5). They are dropped where they cannot be sent: to a peer that did
+    /// not say `TE: trailers`, without chunks, and where `Trailer` does not name them.
+    pub fn set_trailers(&self, trailers: HeaderMap) {
+        *self.shared.trailers.lock() = Some(Box::new(trailers));
+    }
+
     /// Ready when nobody reads any more: the answer was sent whole, or the peer went away. For one waiter. Does not keep the answer open.
     pub fn reader_gone(&self) -> impl Future<Output = ()> + Send + 'static {
-        let gone = Arc::clone(&self.gone);
-        async move { gone.notified().await }
+        let shared = Arc::clone(&self.shared);
+        async move { shared.gone.notified().await }
     }
 
     /// Breaks the answer off: the peer sees a closed connection, never a short answer that looks whole.
     pub fn abort(self) {
-        self.aborted.store(true, Ordering::Release);
+        self.shared.aborted.store(true, Ordering::Release);
         // Only a wake-up: with a full channel the reader comes by anyway.
         let _ = self.chunks.try_send(Err(Aborted));
     }

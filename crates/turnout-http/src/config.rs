@@ -135,10 +135,18 @@ pub enum Fault {
         /// In its body.
         given: u64,
     },
-    /// A stream that ended early: the connection is closed.
-    #[error("the app's stream ended {missing} bytes before its Content-Length; connection closed")]
+    /// A stream or a file that ended early: what was begun is broken off, what was not is a 500.
+    #[error("the app's content ended {missing} bytes before its Content-Length; not sent as if it were whole")]
     TooShort {
         /// How many were promised and never came.
+        missing: u64,
+    },
+    /// A file that could not be read to its end: as above.
+    #[error("the app's file could not be read ({kind}), {missing} bytes are missing; not sent as if it were whole")]
+    Unreadable {
+        /// What the system said.
+        kind: std::io::ErrorKind,
+        /// How many bytes were still to come.
         missing: u64,
     },
     /// A stream that went on: the connection is closed, the surplus never sent.

@@ -17,6 +17,7 @@ use crate::body::RequestBody;
 use crate::config::{Config, Fault};
 use crate::drain::{Drain, Phase};
 use crate::framer::Refusal;
+use crate::hints::EarlyHints;
 use crate::outgoing::{Outgoing, Record};
 use crate::wire::{Facts, Wire};
 
@@ -44,7 +45,13 @@ pub(crate) async fn exchange<A: App>(
     let answer = if permit.is_none() {
         answer::overloaded()
     } else {
+        let number = wire.begin_answer();
+        let hints = match head.version {
+            http::Version::HTTP_10 => EarlyHints::default(),
+            _ => EarlyHints::new(&wire, number),
+        };
         let request = Request {
+            hints,
             method: head.method,
             target: head.uri,
             version: head.version,
@@ -53,8 +60,10 @@ pub(crate) async fn exchange<A: App>(
             connection,
             received,
         };
-        match call(&*serving.app, request, &wire).await {
-            Called::Answered(response) => answer::check(response, &method).unwrap_or_else(|fault| {
+        let called = call(&*serving.app, request, &wire).await;
+        wire.end_answer();
+        match called {
+            Called::Answered(response) => answer::check(response, &method).await.unwrap_or_else(|fault| {
                 record.fault(fault);
                 answer::failed()
             }),

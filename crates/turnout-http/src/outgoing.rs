@@ -13,12 +13,14 @@ use crate::admission::Permit;
 use crate::app::Connection;
 use crate::body::{Aborted, Chunks};
 use crate::config::{AccessEntry, Config, Fault, Outcome};
+use crate::file::Pieces;
 
 /// What follows the head.
 #[derive(Debug)]
 pub(crate) enum Content {
     None,
     Full(Bytes),
+    File(Pieces),
     Stream {
         chunks: Chunks,
         /// What is left of the promised length, if one was promised.
@@ -68,13 +70,31 @@ impl Outgoing {
         match &self.content {
             Content::None => true,
             Content::Full(bytes) => bytes.is_empty(),
-            Content::Stream { .. } => false,
+            Content::File(_) | Content::Stream { .. } => false,
         }
     }
 
     fn give(&mut self, chunk: Bytes) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         self.record.sent(chunk.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
+    }
+
+    /// A piece of a file.
+    fn piece(
+        &mut self,
+        next: Option<Result<Bytes, Fault>>,
+        is_last: bool,
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        match next {
+            Some(Ok(piece)) => {
+                if is_last {
+                    self.record.end(Outcome::Complete);
+                }
+                self.give(piece)
+            }
+            Some(Err(fault)) => self.break_off(Some(fault)),
+            None => Poll::Ready(None),
+        }
     }
 
     fn break_off(&mut self, fault: Option<Fault>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
@@ -99,9 +119,14 @@ impl http_body::Body for Outgoing {
                 this.record.end(Outcome::Complete);
                 return this.give(bytes);
             }
+            Content::File(pieces) => {
+                let next = ready!(pieces.poll_next(cx));
+                let is_last = pieces.left() == 0;
+                return this.piece(next, is_last);
+            }
             Content::Stream { chunks, .. } => ready!(chunks.poll_next(cx)),
         };
-        let Content::Stream { left, .. } = &mut this.content else { return Poll::Ready(None) };
+        let Content::Stream { left, chunks } = &mut this.content else { return Poll::Ready(None) };
         match next {
             Some(Ok(chunk)) => {
                 let length = chunk.len() as u64;
@@ -125,7 +150,8 @@ impl http_body::Body for Outgoing {
                 Some(missing) if missing > 0 => this.break_off(Some(Fault::TooShort { missing })),
                 _ => {
                     this.record.end(Outcome::Complete);
-                    Poll::Ready(None)
+                    let trailers = chunks.take_trailers();
+                    Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
                 }
             },
         }
@@ -139,6 +165,7 @@ impl http_body::Body for Outgoing {
         match &self.content {
             Content::None => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::File(pieces) => SizeHint::with_exact(pieces.left()),
             Content::Stream { left: Some(left), .. } => SizeHint::with_exact(*left),
             Content::Stream { left: None, .. } => SizeHint::default(),
         }

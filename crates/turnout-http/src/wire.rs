@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use crate::body::BodyError;
 use crate::clock::{Clock, Due};
 use crate::config::Config;
 use crate::framer::{Framer, Head, Refusal, Verdict, begun};
+use crate::hints::Hints;
 
 /// One read. Also what may be held of requests that the peer sent ahead of our answers.
 const READ_BYTES: usize = 64 * 1024;
@@ -40,6 +42,8 @@ thread_local! {
 pub(crate) struct Wire {
     state: Mutex<State>,
     half_close: bool,
+    /// Goes up when a request is handed to the app, and again when it has its answer.
+    answering: AtomicU64,
 }
 
 /// hyper's view of it.
@@ -48,6 +52,7 @@ pub(crate) struct HyperIo(pub(crate) Arc<Wire>);
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and most combinations occur")]
 pub(crate) struct State {
     pub(crate) stream: Stream,
+    pub(crate) hints: Hints,
     framer: Framer,
     clock: Clock,
     /// Read, and not handed to hyper.
@@ -106,6 +111,7 @@ impl Wire {
         let now = Instant::now();
         let state = State {
             stream,
+            hints: Hints::new(),
             framer: Framer::new(&config.limits),
             clock: Clock::new(&config.limits, now),
             held: BytesMut::new(),
@@ -120,7 +126,7 @@ impl Wire {
             reading: false,
             facts: Facts { has_underscores: false, received: now },
         };
-        Self { state: Mutex::new(state), half_close: config.half_close }
+        Self { state: Mutex::new(state), half_close: config.half_close, answering: AtomicU64::new(0) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,6 +136,21 @@ impl Wire {
     /// What is known of the request that hyper just handed to the service.
     pub(crate) fn facts(&self) -> Facts {
         self.lock().facts
+    }
+
+    /// A request goes to the app: its number on this connection, for [`Wire::is_answering`].
+    pub(crate) fn begin_answer(&self) -> u64 {
+        self.answering.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The request has its answer.
+    pub(crate) fn end_answer(&self) {
+        self.answering.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The request of that number has no answer yet.
+    pub(crate) fn is_answering(&self, request: u64) -> bool {
+        self.answering.load(Ordering::Relaxed) == request
     }
 
     /// Why the body of the current request cannot be read to its end.
@@ -250,6 +271,14 @@ impl State {
         } else {
             let _ = self.cause.0.set(refusal);
         }
+    }
+
+    fn before_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let drained = self.hints.before_write(&mut self.stream, cx);
+        if drained.is_pending() {
+            self.clock.wrote(false);
+        }
+        drained
     }
 
     fn read_into_held(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
@@ -375,6 +404,7 @@ impl hyper::rt::Read for HyperIo {
 impl hyper::rt::Write for HyperIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock();
+        ready!(state.before_write(cx))?;
         let written = Pin::new(&mut state.stream).poll_write(cx, from);
         state.clock.wrote(written.is_ready());
         written
@@ -386,6 +416,7 @@ impl hyper::rt::Write for HyperIo {
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock();
+        ready!(state.before_write(cx))?;
         let written = Pin::new(&mut state.stream).poll_write_vectored(cx, from);
         state.clock.wrote(written.is_ready());
         written
@@ -395,8 +426,11 @@ impl hyper::rt::Write for HyperIo {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(())) // sockets have nothing to flush
+    /// hyper has nothing left to write; the socket itself has nothing to flush.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.0.lock();
+        let State { hints, stream, .. } = &mut *state;
+        hints.after_flush(stream, cx)
     }
 
     /// Closing is the connection task's business: it may have to answer, or to linger.

@@ -88,6 +88,11 @@ impl Stream {
         }
     }
 
+    /// Writes what the socket takes at once. Whoever waits to write is not disturbed.
+    pub fn try_write(&self, from: &[u8]) -> io::Result<usize> {
+        on!(&self.0, stream => stream.try_write(from))
+    }
+
     /// A future that is ready when the connection breaks, also after the peer's FIN was read. It owns what it needs.
     pub fn breakage(&self) -> io::Result<impl Future<Output = ()> + Send + 'static> {
         // A descriptor of its own, so that it can be waited for whatever else waits for the connection.

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use turnout_config::Settings;
+use turnout_config::{LogLevel, Settings};
 use turnout_http::{Admission, Config, Drain, Fault, Limits, Neighbours};
 use turnout_net::{Bind, Listener};
 use turnout_supervisor::Slot;
@@ -68,8 +68,9 @@ impl Server {
         let threads = pool.get().pool.clone();
         let event_loop = Loop::new(reactor, event_loop.unbind());
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
+        let debug = settings.log_level == LogLevel::Debug;
         let app = match kind {
-            "asgi" => PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), application.unbind(), state)?),
+            "asgi" => PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), application.unbind(), state, debug)?),
             "django" => PyApp::Django(DjangoApp::new(&application, event_loop.clone(), threads, facts)?),
             "wsgi" => PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, application.unbind(), facts)),
             other => return Err(PyValueError::new_err(format!("no interface is called {other:?}"))),

@@ -18,6 +18,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// It was sent in chunks.
     pub chunked: bool,
+    /// The fields after the last chunk.
+    pub trailers: Vec<(String, String)>,
 }
 
 /// Why there is no response.
@@ -71,7 +73,14 @@ impl Reader<'_> {
             return Err(wrong());
         }
         let headers = self.fields()?;
-        let mut response = Response { version: version.to_owned(), status, headers, body: Vec::new(), chunked: false };
+        let mut response = Response {
+            version: version.to_owned(),
+            status,
+            headers,
+            body: Vec::new(),
+            chunked: false,
+            trailers: Vec::new(),
+        };
         if to_head || status < 200 || matches!(status, 204 | 304) {
             return Ok(response);
         }
@@ -82,7 +91,7 @@ impl Reader<'_> {
                 let length = length.parse().map_err(|_| wrong())?;
                 self.exactly(length)?
             }
-            None if response.chunked => self.chunks()?,
+            None if response.chunked => self.chunks(&mut response.trailers)?,
             None => self.until_closed()?,
         };
         Ok(response)
@@ -96,13 +105,13 @@ impl Reader<'_> {
         Ok(std::mem::replace(self.buffer, rest))
     }
 
-    fn chunks(&mut self) -> Result<Vec<u8>, ReadError> {
+    fn chunks(&mut self, trailers: &mut Vec<(String, String)>) -> Result<Vec<u8>, ReadError> {
         let mut body = Vec::new();
         loop {
             let line = self.line()?;
             let size = usize::from_str_radix(&line, 16).map_err(|_| ReadError::Malformed(line.into_bytes()))?;
             if size == 0 {
-                self.fields()?;
+                *trailers = self.fields()?;
                 return Ok(body);
             }
             body.extend(self.exactly(size)?);

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 from django.http.response import FileResponse, HttpResponse, HttpResponseBase, ResponseHeaders, StreamingHttpResponse
 
 log = logging.getLogger("turnout.django")
@@ -131,6 +131,10 @@ def chunks_in_thread(response: Any, run: Callable[..., Any]) -> Iterator[bytes]:
             if chunk:
                 yield chunk
     finally:
+        # Closing waits for the loop too, and nobody's leaving may cut that short.
+        settle = getattr(getattr(SyncToAsync.threadlocal, "task_context", None), "settle", None)
+        if settle is not None:
+            settle()
         run(close)
 
 

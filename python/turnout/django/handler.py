@@ -27,6 +27,7 @@ from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
 from turnout.django.hoppool import HopPool
+from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
 from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
@@ -87,11 +88,14 @@ class DjangoHandler:
 
     # --- the sync track ---
 
-    def serve_sync(self, source: dict[str, Any], body: BinaryIO) -> Any:
-        """A whole request on this sync-pool thread; then come `answer`, `chunks`, `finish_sync`, on the same thread."""
+    def serve_sync(self, source: dict[str, Any], body: BinaryIO, waits: Waits | None = None) -> Any:
+        """A whole request on this sync-pool thread; then come `answer`, `chunks`, `finish_sync`, on the same thread.
+
+        Whoever knows when the peer leaves gives `waits`, and calls its `leave` on the loop.
+        """
         context = self._thread_context().copy()
         serving = self._sync or self.sync_serving()
-        return context.run(serving.serve, source, body, context)
+        return context.run(serving.serve, source, body, context, waits if waits is not None else Waits())
 
     def finish_sync(self, response: Any) -> None:
         """After the last byte was handed over, on the thread that made the response."""

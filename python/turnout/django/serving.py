@@ -23,6 +23,7 @@ from django.utils.log import log_response
 from turnout.django import answers, hooks, lifecycle, remoteuser
 from turnout.django.asynctrack import SYNC_CONVERTER, is_async_view, sync_link
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
+from turnout.django.leaving import Waits
 from turnout.django.requests import RequestMaker
 
 log = logging.getLogger("turnout.django")
@@ -66,10 +67,9 @@ class SyncServing:
         self._chain = handler._middleware_chain
         self._sender = handler.turnout_sender
 
-    def serve(self, source: dict[str, Any], body: Any, context: contextvars.Context) -> Any:
+    def serve(self, source: dict[str, Any], body: Any, context: contextvars.Context, waits: Waits) -> Any:
         """From the parsed request to a response ready to be sent. Runs inside `context`."""
-        # A disconnect can cancel what the view awaits through async_to_sync.
-        SyncToAsync.threadlocal.task_context = []
+        SyncToAsync.threadlocal.task_context = waits
         _enter_prefix(source, self._asgi)
         if lifecycle.started.only_own() and lifecycle.knows_receivers():
             lifecycle.begin_on_thread()
@@ -79,14 +79,14 @@ class SyncServing:
             signals.request_started.send(sender=self._sender, environ=source)
         request, response = self._make(source, body)
         if request is not None:
-            response = self._respond(request)
+            response = self._respond(request, waits)
             response._handler_class = self._sender
             answers.widen_file_chunks(response)
         response.turnout_context = context
         response.turnout_body = body
         return response
 
-    def _respond(self, request: Any) -> Any:
+    def _respond(self, request: Any, waits: Waits) -> Any:
         """BaseHandler.get_response; the thread's base Context has the URLconf set already."""
         try:
             response = self._chain(request)
@@ -96,7 +96,11 @@ class SyncServing:
             return response
         except KeyboardInterrupt:
             raise
-        except BaseException:
+        except BaseException as error:
+            if waits.left and isinstance(error, asyncio.CancelledError):
+                response = answers.last_resort()
+                response._resource_closers.append(request.close)
+                return response
             # SystemExit and DEBUG_PROPAGATE_EXCEPTIONS: one 500 and a log line, as a server gives.
             log.exception("Exception in the project: %s %s", request.method, request.path)
             response = answers.last_resort(traceback.format_exc() if settings.DEBUG else "")
@@ -105,6 +109,7 @@ class SyncServing:
 
     def finish(self, response: Any) -> None:
         """Close the response: request_finished, files, the request's body. Inside its context, on its thread."""
+        SyncToAsync.threadlocal.task_context.settle()
         try:
             if lifecycle.can_finish_directly(response):
                 lifecycle.finish_directly(response)

@@ -147,6 +147,32 @@ impl Obedient {
                 let chunks = vec![chunk; argument(2).try_into().unwrap()];
                 return answer(StatusCode::OK, &[], self.stream(chunks, None));
             }
+            "ordered" => {
+                let fields = [("x-a", "1"), ("content-length", "2"), ("keep-alive", "5"), ("x-b", "3"), ("x-c", "4")];
+                return answer(StatusCode::OK, &fields, Body::Full("ab".into()));
+            }
+            "trailers" => {
+                let (sender, body) = Body::channel();
+                sender.set_trailers(answer(StatusCode::OK, &[("x-sum", "7"), ("x-unnamed", "8")], Body::Empty).headers);
+                // Into the channel's room: nobody has to wait.
+                sender.try_send("content".into()).unwrap();
+                return answer(StatusCode::OK, &[("trailer", "x-sum")], body);
+            }
+            "hint" => {
+                // /hint/HOW-MANY/BYTES
+                let padding = "x".repeat(argument(3).try_into().unwrap());
+                for number in 0..argument(2) {
+                    let links = [format!("</{number}.css>; rel=preload"), format!("</{padding}.js>; rel=preload")];
+                    request.hints.send(&links.map(|link| HeaderValue::from_str(&link).unwrap()));
+                }
+            }
+            "hint-late" => {
+                let hints = request.hints.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    hints.send(&[HeaderValue::from_static("</late.css>; rel=preload")]);
+                });
+            }
             "abort" => {
                 let chunks = vec![Bytes::from_static(b"begun"); 2];
                 return answer(StatusCode::OK, &[], self.stream(chunks, Some(())));
@@ -221,6 +247,15 @@ impl Server {
 
     pub(crate) fn full(change: impl FnOnce(&mut Config), admission: Admission) -> Self {
         let notes = Arc::new(Notes::default());
+        Self::run(change, admission, Arc::clone(&notes), Arc::new(Obedient(notes)))
+    }
+
+    /// With an app of the test's own.
+    pub(crate) fn of(app: Arc<impl App>) -> Self {
+        Self::run(|_| {}, Admission::new(10_000, None), Arc::default(), app)
+    }
+
+    fn run(change: impl FnOnce(&mut Config), admission: Admission, notes: Arc<Notes>, app: Arc<impl App>) -> Self {
         let faults = Arc::clone(&notes);
         let mut config = Config {
             access_log: Some(Arc::new(Log(Arc::clone(&notes)))),
@@ -234,7 +269,6 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let drain = Drain::new();
         let admission = Arc::new(admission);
-        let app = Arc::new(Obedient(Arc::clone(&notes)));
         let (for_drain, for_admission) = (drain.clone(), Arc::clone(&admission));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -248,6 +282,10 @@ impl Server {
 
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    pub(crate) fn client_with_small_window(&self) -> Client {
+        Client::connect_with_small_window(self.address)
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
-use turnout_http::{Body, BodySender, Response, SendError};
+use turnout_http::{Body, BodySender, FileRange, Response, SendError};
 
 use super::awaitable::{Pending, Ready};
 use crate::pool::Pool;
@@ -64,6 +64,13 @@ impl Answer {
     pub(crate) fn respond(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> PyResult<()> {
         let body = if body.is_empty() { Body::Empty } else { Body::Full(body) };
         self.send_head(Response { status, headers, body }, State::Ended)?;
+        self.call.done.store(true, SeqCst);
+        Ok(())
+    }
+
+    /// A whole answer whose content Rust reads from a file: nobody of Python's waits for it.
+    pub(crate) fn respond_file(&mut self, status: StatusCode, headers: HeaderMap, file: FileRange) -> PyResult<()> {
+        self.send_head(Response { status, headers, body: Body::File(file) }, State::Ended)?;
         self.call.done.store(true, SeqCst);
         Ok(())
     }
@@ -138,6 +145,13 @@ impl Answer {
             State::Unanswered(_) => "the response was not started",
             _ => "the response was already ended",
         })
+    }
+
+    /// Fields to send after the last piece, to a client that takes them.
+    pub(crate) fn set_trailers(&self, trailers: HeaderMap) {
+        if let State::Streaming(sender) = &self.state {
+            sender.set_trailers(trailers);
+        }
     }
 
     /// The last piece was written.

@@ -1,26 +1,20 @@
 //! What `receive()`, `send()` and `write()` return: awaitables that pass for coroutines (`asyncio.create_task` takes them).
 
-use pyo3::exceptions::PyStopIteration;
+use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
 
-/// Done before it is awaited: no future, no turn of the loop.
-#[pyclass(module = "turnout._turnout")]
-pub(crate) struct Ready {
-    value: Option<Py<PyAny>>,
-}
+/// Done before it is awaited, with the outcome `None`: no future, no turn of the loop.
+#[pyclass(frozen, module = "turnout._turnout")]
+pub(crate) struct Ready;
 
 impl Ready {
-    pub(crate) fn value<'py>(py: Python<'py>, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(Bound::new(py, Self { value: Some(value.unbind()) })?.into_any())
-    }
-
-    /// The outcome `None`; stateless, so one object serves all.
+    /// Stateless, so one object serves all.
     pub(crate) fn nothing(py: Python<'_>) -> Bound<'_, PyAny> {
         static NOTHING: PyOnceLock<Py<Ready>> = PyOnceLock::new();
-        let nothing = NOTHING.get_or_try_init(py, || Py::new(py, Self { value: None }));
-        match nothing {
+        match NOTHING.get_or_try_init(py, || Py::new(py, Self)) {
             Ok(nothing) => nothing.bind(py).clone().into_any(),
             Err(_) => py.None().into_bound(py), // out of memory
         }
@@ -28,6 +22,7 @@ impl Ready {
 }
 
 #[pymethods]
+#[expect(clippy::unused_self, reason = "methods in Python")]
 impl Ready {
     fn __await__(this: Py<Self>) -> Py<Self> {
         this
@@ -37,39 +32,33 @@ impl Ready {
         this
     }
 
-    fn __next__(&mut self) -> PyResult<Option<Py<PyAny>>> {
-        match self.value.take() {
-            Some(value) => Err(PyStopIteration::new_err((value,))),
-            None => Ok(None),
-        }
+    fn __next__(&self) -> Option<Py<PyAny>> {
+        None
     }
 
-    fn send(&mut self, _value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Err(PyStopIteration::new_err((self.value.take(),)))
+    fn send(&self, _value: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Err(PyStopIteration::new_err(()))
     }
 
-    #[pyo3(signature = (kind, value=None, traceback=None))]
-    #[expect(clippy::unused_self, reason = "a method in Python")]
-    fn throw(
-        &self,
-        kind: Bound<'_, PyAny>,
-        value: Option<Bound<'_, PyAny>>,
-        traceback: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let _ = traceback;
-        let raised = match value {
-            Some(value) if !value.is_none() => value,
-            _ if kind.hasattr(intern!(kind.py(), "__cause__"))? && !kind.is_instance_of::<pyo3::types::PyType>() => {
-                kind
-            }
-            _ => kind.call0()?,
-        };
-        Err(PyErr::from_value(raised))
+    #[pyo3(signature = (*args))]
+    fn throw(&self, args: Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+        Err(thrown(&args)?)
     }
 
-    fn close(&mut self) {
-        self.value = None;
-    }
+    fn close(&self) {}
+}
+
+/// What the arguments of `throw` raise: an exception, or a class and perhaps its value.
+pub(super) fn thrown(args: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
+    let kind = args.get_item(0)?;
+    let value = args.get_item(1).ok().filter(|value| !value.is_none());
+    let raised = match value {
+        Some(value) if value.is_instance_of::<PyBaseException>() => value,
+        Some(value) => kind.call1((value,))?,
+        None if kind.is_instance_of::<PyBaseException>() => kind,
+        None => kind.call0()?,
+    };
+    Ok(PyErr::from_value(raised))
 }
 
 /// Waits for a future of the loop.
@@ -106,7 +95,7 @@ impl Pending {
     }
 
     #[pyo3(signature = (*args))]
-    fn throw<'py>(this: &Bound<'py, Self>, args: Bound<'py, pyo3::types::PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn throw<'py>(this: &Bound<'py, Self>, args: Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let steps = this.borrow_mut().steps(this.py())?;
         steps.call_method1(intern!(this.py(), "throw"), args)
     }

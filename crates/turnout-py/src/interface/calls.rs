@@ -31,6 +31,18 @@ pub(crate) struct Entry {
     pub(crate) task: Option<Py<PyAny>>,
     /// Its `receive` and `send`, for a plain ASGI app.
     pub(crate) cycle: Option<Py<Cycle>>,
+    /// What it waits for on the loop, for a Django request on a thread.
+    pub(crate) waits: Option<Py<PyAny>>,
+}
+
+impl Entry {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            task: self.task.as_ref().map(|task| task.clone_ref(py)),
+            cycle: self.cycle.as_ref().map(|cycle| cycle.clone_ref(py)),
+            waits: self.waits.as_ref().map(|waits| waits.clone_ref(py)),
+        }
+    }
 }
 
 /// One request from the runtime's side.
@@ -73,6 +85,10 @@ impl Loop {
         self.calls.lock().entry(call.number).or_default().cycle = Some(cycle);
     }
 
+    pub(crate) fn keep_waits(&self, call: &Call, waits: Py<PyAny>) {
+        self.calls.lock().entry(call.number).or_default().waits = Some(waits);
+    }
+
     pub(crate) fn cycle(&self, py: Python<'_>, number: u64) -> Option<Py<Cycle>> {
         self.calls.lock().get(&number).and_then(|entry| entry.cycle.as_ref().map(|cycle| cycle.clone_ref(py)))
     }
@@ -91,22 +107,37 @@ impl Loop {
         Ok((number, future))
     }
 
-    /// Tells the request that its client left: the task is cancelled, or `receive()` says so.
+    /// A future made by [`Loop::new_future`] has its outcome: `None`, or an exception.
+    pub(crate) fn settle(&self, py: Python<'_>, number: u64, outcome: Result<(), Py<PyAny>>) -> PyResult<()> {
+        let Some(future) = self.pending.lock().remove(&number) else { return Ok(()) };
+        let future = future.bind(py);
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(()); // cancelled meanwhile
+        }
+        match outcome {
+            Ok(()) => future.call_method1(intern!(py, "set_result"), (py.None(),)),
+            Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+        }
+        .map(drop)
+    }
+
+    /// Tells the request that its client left: the task is cancelled, or what a thread waits for, or `receive()` says so.
     fn tell_gone(&self, py: Python<'_>, call: &Call) -> PyResult<()> {
         if call.done.load(SeqCst) {
             return Ok(());
         }
-        let (task, cycle) = match self.calls.lock().get(&call.number) {
-            Some(entry) => (
-                entry.task.as_ref().map(|task| task.clone_ref(py)),
-                entry.cycle.as_ref().map(|cycle| cycle.clone_ref(py)),
-            ),
+        let Entry { task, cycle, waits } = match self.calls.lock().get(&call.number) {
+            Some(entry) => entry.clone_ref(py),
             None => return Ok(()),
         };
-        match (cycle, task) {
-            (Some(cycle), _) => cycle.bind(py).borrow_mut().disconnect(py),
-            (None, Some(task)) => task.call_method0(py, intern!(py, "cancel")).map(drop),
-            (None, None) => Ok(()),
+        if let Some(cycle) = cycle {
+            cycle.bind(py).borrow_mut().disconnect(py)
+        } else if let Some(task) = task {
+            task.call_method0(py, intern!(py, "cancel")).map(drop)
+        } else if let Some(waits) = waits {
+            waits.call_method0(py, intern!(py, "leave")).map(drop)
+        } else {
+            Ok(())
         }
     }
 }
@@ -159,17 +190,8 @@ pub(crate) struct Settle {
 
 impl Deliver for Settle {
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
-        let Some(future) = self.event_loop.pending.lock().remove(&self.number) else { return Ok(()) };
-        let future = future.bind(py);
-        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-            return Ok(()); // cancelled meanwhile
-        }
-        if self.gone {
-            future.call_method1(intern!(py, "set_exception"), (gone(py),))?;
-        } else {
-            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-        }
-        Ok(())
+        let outcome = if self.gone { Err(gone(py)) } else { Ok(()) };
+        self.event_loop.settle(py, self.number, outcome)
     }
 }
 

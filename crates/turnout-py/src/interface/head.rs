@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri, Version};
 use percent_encoding::percent_decode_str;
-use turnout_http::{Connection, Request, RequestBody};
+use turnout_http::{Connection, EarlyHints, Request, RequestBody};
 
 /// What came before the body.
 #[derive(Debug)]
@@ -15,12 +15,13 @@ pub(crate) struct Head {
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) connection: Arc<Connection>,
+    pub(crate) hints: EarlyHints,
 }
 
 impl Head {
     pub(crate) fn split(request: Request) -> (Self, RequestBody) {
-        let Request { method, target, version, headers, body, connection, received: _ } = request;
-        (Self { method, target, version, headers, connection }, body)
+        let Request { method, target, version, headers, body, connection, hints, received: _ } = request;
+        (Self { method, target, version, headers, connection, hints }, body)
     }
 
     /// "1.0" or "1.1".

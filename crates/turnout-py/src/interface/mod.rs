@@ -3,12 +3,14 @@
 //! [`PyApp`] is what `turnout-http` calls. Requests come in on the runtime without the GIL; each interface hands them to the loop thread
 //! ([`crate::reactor::Handle::deliver`]) or to the sync pool, and answers through [`answer::Answer`].
 
+mod addresses;
 mod answer;
 pub(crate) mod asgi;
 mod awaitable;
 mod body;
 pub(crate) mod calls;
 pub(crate) mod django;
+mod file;
 mod head;
 mod headers;
 pub(crate) mod wsgi;

@@ -17,11 +17,16 @@ pub(crate) fn with_borrowed<T>(
         return Err(Errno::BADF);
     }
     // SAFETY: the number is not -1, the one value `BorrowedFd` may not hold. The borrow ends with this call, and the
-    // callers hand it to `epoll_ctl` alone, which reads a number: were Python to close it meanwhile on another thread,
-    // the call would fail or register what took the number's place, exactly as `select.epoll` does; no memory of ours
-    // depends on it being open.
+    // callers hand it to `epoll_ctl` and `fcntl(F_DUPFD_CLOEXEC)` alone, which read a number: were Python to close it
+    // meanwhile on another thread, the call would fail or use what took the number's place, exactly as `select.epoll` and
+    // `os.dup` do; no memory of ours depends on it being open.
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
     call(descriptor)
+}
+
+/// Another descriptor of what `number` names, closed on exec: ours, whatever becomes of Python's.
+pub(crate) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    Ok(with_borrowed(number, |descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, 0))?)
 }
 
 /// Watches an epoll set of ours for becoming readable. Inside a runtime's context.

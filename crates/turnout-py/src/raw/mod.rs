@@ -8,6 +8,6 @@ mod fork;
 pub(crate) mod inherited;
 mod interpreter;
 
-pub(crate) use descriptors::{watch_readable, with_borrowed};
+pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use interpreter::py_runtime_range;

@@ -7,6 +7,8 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import JsonResponse
 from django.urls import path
 
+from shown import leaving
+
 
 def compare(request):
     if type(request) is WSGIRequest:
@@ -53,4 +55,8 @@ async def with_rest(request, rest):
 urlpatterns = [
     path("sync/<path:rest>", lambda request, rest: compare(request)),
     path("async/<path:rest>", with_rest),
+    path("leaving/async", leaving.an_async_view),
+    path("leaving/blocking", leaving.a_sync_view),
+    path("leaving/answering", leaving.a_view_that_answers),
+    path("leaving/stream", leaving.a_stream),
 ]

@@ -11,7 +11,9 @@ use pyo3::types::PyDict;
 use tokio::sync::{mpsc, oneshot};
 use turnout_http::{BodyError, Collected, Request, RequestBody, Response};
 
-use super::cycle::{Cycle, Incoming};
+use super::cycle::Cycle;
+use super::extensions::Extensions;
+use super::incoming::Incoming;
 use super::scope;
 use crate::interface::answer::Answer;
 use crate::interface::body;
@@ -30,6 +32,8 @@ pub(crate) struct AsgiApp {
     app: Py<PyAny>,
     /// The lifespan state, copied into each scope; `None` when the app has no lifespan.
     state: Option<Py<PyDict>>,
+    /// Somebody reads what `http.response.debug` says.
+    debug: bool,
 }
 
 impl AsgiApp {
@@ -38,9 +42,10 @@ impl AsgiApp {
         event_loop: Arc<Loop>,
         app: Py<PyAny>,
         state: Option<Py<PyDict>>,
+        debug: bool,
     ) -> PyResult<Arc<Self>> {
         let run = py.import(intern!(py, "turnout.asgi"))?.getattr(intern!(py, "run"))?.unbind();
-        Ok(Arc::new(Self { event_loop, run, app, state }))
+        Ok(Arc::new(Self { event_loop, run, app, state, debug }))
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
@@ -99,14 +104,14 @@ impl Preloaded {
 /// Reads a piece of the body whenever the app asks; ends with the body, or when the app has let go of its `receive`.
 async fn pump(event_loop: Arc<Loop>, call: Arc<Call>, mut body: RequestBody, mut asked: mpsc::UnboundedReceiver<()>) {
     while asked.recv().await.is_some() {
-        let piece = body.next().await;
-        let last = !matches!(piece, Some(Ok(_)));
+        let outcome = body.next().await.unwrap_or(Ok(Bytes::new()));
+        let last = outcome.is_err() || body.is_end();
         if call.done.load(SeqCst) {
             return;
         }
         let number = call.number;
         let reactor = event_loop.reactor.clone();
-        reactor.deliver(Box::new(Piece { event_loop: event_loop.clone(), number, outcome: piece }));
+        reactor.deliver(Box::new(Piece { event_loop: event_loop.clone(), number, outcome, last }));
         if last {
             return;
         }
@@ -129,7 +134,9 @@ impl Deliver for Start {
         if let Some(state) = &app.state {
             scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
         }
-        let cycle = Bound::new(py, Cycle::new(answer, incoming))?;
+        let extensions = Extensions::of(&head, app.debug);
+        scope.set_item(intern!(py, "extensions"), extensions.announce(py)?)?;
+        let cycle = Bound::new(py, Cycle::new(answer, incoming, extensions, head.hints))?;
         let coroutine = app.run.bind(py).call1((&app.app, scope, &cycle))?;
         app.event_loop.keep_cycle(&call, cycle.unbind());
         app.event_loop.start(py, &call, &coroutine)
@@ -139,7 +146,8 @@ impl Deliver for Start {
 struct Piece {
     event_loop: Arc<Loop>,
     number: u64,
-    outcome: Option<Result<Bytes, BodyError>>,
+    outcome: Result<Bytes, BodyError>,
+    last: bool,
 }
 
 impl Deliver for Piece {
@@ -147,10 +155,9 @@ impl Deliver for Piece {
         let Some(cycle) = self.event_loop.cycle(py, self.number) else { return Ok(()) };
         let mut cycle = cycle.bind(py).borrow_mut();
         match self.outcome {
-            Some(Ok(piece)) => cycle.piece(py, Some(piece)),
-            None => cycle.piece(py, None),
-            Some(Err(BodyError::Disconnected)) => cycle.disconnect(py),
-            Some(Err(error)) => cycle.refuse(py, body::refusal(&error)),
+            Ok(piece) => cycle.inbox.piece(py, piece, !self.last),
+            Err(BodyError::Disconnected) => cycle.disconnect(py),
+            Err(error) => cycle.refuse(py, body::refusal(&error)),
         }
     }
 }

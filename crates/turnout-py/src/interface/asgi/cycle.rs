@@ -1,57 +1,70 @@
-//! One request of an ASGI app: its `receive` and `send` (specification 2.5, "HTTP").
+//! One request of an ASGI app: its `receive` and `send` (specification 2.5, "HTTP", and its extensions).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use http::header::TRAILER;
+use http::{HeaderMap, StatusCode};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
-use tokio::sync::mpsc;
-use turnout_http::Response;
+use turnout_http::{EarlyHints, FileRange, Response};
 
+use super::extensions::Extensions;
+use super::incoming::{Inbox, Incoming, Receive};
+use super::message::{self, Message};
+use super::pathsend;
 use crate::interface::answer::Answer;
 use crate::interface::awaitable::{Pending, Ready};
-use crate::interface::calls::gone;
-use crate::interface::headers;
+use crate::interface::calls::{Loop, gone};
 
-/// What is left of the request body.
-pub(super) enum Incoming {
-    /// All of it is here.
-    Whole(Bytes),
-    /// It comes in pieces; a word on the channel asks for the next one.
-    Pieces(mpsc::UnboundedSender<()>),
-    /// All of it was handed over.
-    Ended,
-}
+const PATHSEND: &str = "http.response.pathsend";
 
 /// `receive` and `send` of one request. On the loop thread only, as asyncio's own objects are.
 #[pyclass(module = "turnout._turnout")]
 pub(crate) struct Cycle {
     answer: Answer,
-    incoming: Incoming,
-    /// The head given by `http.response.start`, sent with the first piece of the body.
-    head: Option<(http::StatusCode, HeaderMap)>,
-    started: bool,
+    pub(super) inbox: Inbox,
+    stage: Stage,
+    extensions: Extensions,
+    hints: EarlyHints,
+    /// The client left, or turnout answered in the app's place.
     disconnected: bool,
-    /// Futures of `receive()` calls that wait.
-    waiting: Vec<Py<PyAny>>,
+    /// The kind of a message that came after the end.
+    late: Option<String>,
+}
+
+/// How far the app's answer is.
+enum Stage {
+    Nothing,
+    /// The head was given. It is sent with the first piece of the body: until then another answer is possible.
+    Head(StatusCode, HeaderMap, Trailers),
+    Body(Trailers),
+    /// A file is being opened; the head goes with it.
+    Path(StatusCode, HeaderMap),
+    /// The body is whole; trailers are due.
+    Trailers(Trailers, HeaderMap),
+    Ended,
+}
+
+/// What `http.response.start` said of trailers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trailers {
+    None,
+    /// They will come, and the client takes none.
+    Dropped,
+    Sent,
 }
 
 impl Cycle {
-    pub(super) fn new(answer: Answer, incoming: Incoming) -> Self {
-        Self { answer, incoming, head: None, started: false, disconnected: false, waiting: Vec::new() }
+    pub(super) fn new(answer: Answer, incoming: Incoming, extensions: Extensions, hints: EarlyHints) -> Self {
+        let inbox = Inbox::new(incoming);
+        Self { answer, inbox, stage: Stage::Nothing, extensions, hints, disconnected: false, late: None }
     }
 
-    /// The next piece of the body came: `None` at its end.
-    pub(super) fn piece(&mut self, py: Python<'_>, piece: Option<Bytes>) -> PyResult<()> {
-        let more = piece.is_some();
-        if !more {
-            self.incoming = Incoming::Ended;
-        }
-        let message = request_message(py, piece.as_deref().unwrap_or_default(), more)?;
-        self.settle(py, &message.into_any(), 1)
+    pub(super) fn event_loop(&self) -> &Arc<Loop> {
+        self.answer.event_loop()
     }
 
     /// The body cannot be read: turnout answers, if the app has not, and the app sees the client leave.
@@ -63,129 +76,197 @@ impl Cycle {
     /// The client left.
     pub(crate) fn disconnect(&mut self, py: Python<'_>) -> PyResult<()> {
         self.disconnected = true;
-        let message = disconnect_message(py)?;
-        self.settle(py, &message.into_any(), usize::MAX)
+        self.inbox.close(py)
     }
 
-    fn settle(&mut self, py: Python<'_>, message: &Bound<'_, PyAny>, most: usize) -> PyResult<()> {
-        let count = most.min(self.waiting.len());
-        for future in self.waiting.drain(..count) {
-            let future = future.bind(py);
-            if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-                future.call_method1(intern!(py, "set_result"), (message,))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn start(&mut self, py: Python<'_>, message: &Bound<'_, PyDict>) -> PyResult<()> {
-        if self.started {
+    fn start(&mut self, message: &Message<'_, '_>) -> PyResult<()> {
+        if !matches!(self.stage, Stage::Nothing) {
             return Err(PyRuntimeError::new_err("ASGI: 'http.response.start' was sent twice"));
         }
-        let status = field(message, intern!(py, "status"))?;
-        let status = headers::status(&status)?;
-        let headers = match message.get_item(intern!(py, "headers"))? {
-            Some(pairs) => headers::from_pairs(&pairs)?,
-            None => HeaderMap::new(),
+        let status = message.status()?;
+        let mut headers = message.headers()?;
+        let trailers = match message.trailers()? {
+            false => Trailers::None,
+            true if self.extensions.trailers => Trailers::Sent,
+            true => Trailers::Dropped,
         };
-        self.head = Some((status, headers));
-        self.started = true;
+        if trailers != Trailers::Sent {
+            headers.remove(TRAILER);
+        }
+        self.stage = Stage::Head(status, headers, trailers);
         Ok(())
     }
 
-    fn body<'py>(&mut self, py: Python<'py>, message: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
-        if !self.started {
-            return Err(PyRuntimeError::new_err("ASGI: 'http.response.body' was sent before 'http.response.start'"));
+    fn body<'py>(&mut self, py: Python<'py>, message: &Message<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Stage::Nothing | Stage::Path(..) | Stage::Trailers(..) = self.stage {
+            return Err(self.out_of_turn(message));
         }
-        let chunk = match message.get_item(intern!(py, "body"))? {
-            None => Bytes::new(),
-            Some(body) => copy(&body)?,
-        };
-        let more = match message.get_item(intern!(py, "more_body"))? {
-            Some(more) => more.is_truthy()?,
-            None => false,
-        };
-        let Some((status, headers)) = self.head.take() else { return self.next_piece(py, chunk, more) };
-        if more {
-            self.answer.start(status, headers)?;
-            return self.next_piece(py, chunk, more);
+        let (chunk, more) = (message.body()?, message.more_body()?);
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Head(status, headers, Trailers::None) if !more => {
+                self.answer.respond(status, headers, chunk)?;
+                self.after_end(py)?;
+                Ok(Ready::nothing(py))
+            }
+            Stage::Head(status, headers, trailers) => {
+                self.answer.start(status, headers)?;
+                self.piece(py, chunk, more, trailers)
+            }
+            Stage::Body(trailers) => self.piece(py, chunk, more, trailers),
+            Stage::Nothing | Stage::Path(..) | Stage::Trailers(..) | Stage::Ended => Ok(Ready::nothing(py)),
         }
-        self.answer.respond(status, headers, chunk)?;
-        self.after_end(py)?;
-        Ok(Ready::nothing(py))
     }
 
-    fn next_piece<'py>(&mut self, py: Python<'py>, chunk: Bytes, more: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn pathsend<'py>(&mut self, py: Python<'py>, message: &Message<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let path = message.path()?;
+        match std::mem::replace(&mut self.stage, Stage::Nothing) {
+            Stage::Head(status, headers, Trailers::None) => self.stage = Stage::Path(status, headers),
+            other => {
+                self.stage = other;
+                return Err(self.out_of_turn(message));
+            }
+        }
+        let (number, future) = self.event_loop().new_future(py)?;
+        pathsend::open(self.event_loop(), self.answer.call.clone(), path, number);
+        Ok(Bound::new(py, Pending::new(future.unbind()))?.into_any())
+    }
+
+    /// The file is open: it is the whole answer. `None`: it is not, and the app may still give another body.
+    pub(super) fn file_opened(&mut self, py: Python<'_>, file: Option<FileRange>) -> PyResult<()> {
+        match (std::mem::replace(&mut self.stage, Stage::Ended), file) {
+            (Stage::Path(status, headers), Some(file)) => {
+                self.answer.respond_file(status, headers, file)?;
+                self.after_end(py)?;
+            }
+            (Stage::Path(status, headers), None) => self.stage = Stage::Head(status, headers, Trailers::None),
+            (other, _) => self.stage = other,
+        }
+        Ok(())
+    }
+
+    fn piece<'py>(
+        &mut self,
+        py: Python<'py>,
+        chunk: Bytes,
+        more: bool,
+        trailers: Trailers,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if more {
+            self.stage = Stage::Body(trailers);
+        } else if trailers != Trailers::None {
+            self.stage = Stage::Trailers(trailers, HeaderMap::new());
+        }
         let written = if chunk.is_empty() { Ready::nothing(py) } else { self.answer.write(py, chunk)? };
-        if !more {
+        if matches!(self.stage, Stage::Ended) {
             self.answer.end()?;
             self.after_end(py)?;
         }
         Ok(written)
     }
 
+    fn trailers(&mut self, py: Python<'_>, message: &Message<'_, '_>) -> PyResult<()> {
+        let Stage::Trailers(trailers, so_far) = &mut self.stage else { return Err(self.out_of_turn(message)) };
+        for (name, value) in &message.headers()? {
+            so_far.append(name, value.clone());
+        }
+        if message.more_trailers()? {
+            return Ok(());
+        }
+        if *trailers == Trailers::Sent {
+            self.answer.set_trailers(std::mem::take(so_far));
+        }
+        self.stage = Stage::Ended;
+        self.answer.end()?;
+        self.after_end(py)
+    }
+
+    /// A 103 while nothing of the answer was sent. Later it is dropped, as the specification lets us.
+    fn early_hint(&self, message: &Message<'_, '_>) -> PyResult<()> {
+        let links = message.links()?;
+        if self.answer.is_unanswered() {
+            let hints = self.hints.clone();
+            self.event_loop().reactor.complete(Box::new(move || hints.send(&links)));
+        }
+        Ok(())
+    }
+
+    fn debug(&self, py: Python<'_>, message: &Message<'_, '_>) -> PyResult<()> {
+        let log = py.import(intern!(py, "turnout.asgi"))?.getattr(intern!(py, "log_debug"))?;
+        log.call1((message.info()?,)).map(drop)
+    }
+
+    fn out_of_turn(&self, message: &Message<'_, '_>) -> PyErr {
+        let when = match self.stage {
+            Stage::Nothing => "before 'http.response.start'",
+            _ if message.kind == PATHSEND => "beside another body, or before trailers",
+            Stage::Path(..) => "beside 'http.response.pathsend', which is the whole body",
+            Stage::Head(..) | Stage::Body(_) => {
+                "before the body had ended, or without 'trailers' in 'http.response.start'"
+            }
+            Stage::Trailers(..) | Stage::Ended => "after the body had ended",
+        };
+        PyRuntimeError::new_err(format!("ASGI: {:?} was sent {when}", message.kind))
+    }
+
     /// After the answer `receive()` says that the exchange is over.
     fn after_end(&mut self, py: Python<'_>) -> PyResult<()> {
-        if self.waiting.is_empty() { Ok(()) } else { self.disconnect(py) }
+        self.inbox.close(py)
     }
 }
 
 #[pymethods]
 impl Cycle {
     /// The next event: `http.request` while there is body, then `http.disconnect` once the client left or was answered.
-    fn receive<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if self.disconnected || self.answer.is_ended() {
-            return Ready::value(py, disconnect_message(py)?.into_any());
-        }
-        match std::mem::replace(&mut self.incoming, Incoming::Ended) {
-            Incoming::Whole(bytes) => return Ready::value(py, request_message(py, &bytes, false)?.into_any()),
-            Incoming::Pieces(ask) => {
-                // Fails only when the body was cut off, and then a disconnect is on its way.
-                let _ = ask.send(());
-                self.incoming = Incoming::Pieces(ask);
-            }
-            Incoming::Ended => {}
-        }
-        let event_loop = self.answer.event_loop().asyncio.bind(py);
-        let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        self.waiting.push(future.clone().unbind());
-        Ok(Bound::new(py, Pending::new(future.unbind()))?.into_any())
+    fn receive(this: Py<Self>) -> Receive {
+        Receive::new(this)
     }
 
-    /// Takes `http.response.start` and `http.response.body`. Raises OSError once the client has left.
-    fn send<'py>(&mut self, py: Python<'py>, message: Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
-        let kind = field(&message, intern!(py, "type"))?;
-        let kind = kind.cast::<PyString>().map_err(|_| PyTypeError::new_err("ASGI: a message's type is a str"))?;
-        let kind = kind.to_str()?;
-        if self.answer.is_disconnected() && !self.answer.is_ended() {
+    /// Takes the messages of an answer. Raises OSError once the client has left.
+    fn send<'py>(&mut self, py: Python<'py>, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let fields = message::fields(message)?;
+        let kind = message::kind(fields)?;
+        let message = Message::new(kind.to_str()?, fields);
+        if matches!(self.stage, Stage::Ended) {
+            // "Any further messages on the channel will be ignored"; the log says that there were some.
+            if !self.disconnected {
+                self.late.get_or_insert_with(|| message.kind.to_owned());
+            }
+            return Ok(Ready::nothing(py));
+        }
+        if self.answer.is_disconnected() || self.answer.is_ended() {
             return Err(PyErr::from_value(gone(py).into_bound(py)));
         }
-        match kind {
-            "http.response.start" => {
-                self.start(py, &message)?;
-                Ok(Ready::nothing(py))
+        match message.kind {
+            "http.response.start" => self.start(&message)?,
+            "http.response.body" => return self.body(py, &message),
+            PATHSEND => return self.pathsend(py, &message),
+            "http.response.trailers" => self.trailers(py, &message)?,
+            "http.response.early_hint" => self.early_hint(&message)?,
+            "http.response.debug" if self.extensions.debug => self.debug(py, &message)?,
+            other => {
+                return Err(PyRuntimeError::new_err(format!("ASGI: unexpected message {other:?} on an HTTP request")));
             }
-            "http.response.body" if self.answer.is_ended() => {
-                Err(PyRuntimeError::new_err("ASGI: 'http.response.body' was sent after the response had ended"))
-            }
-            "http.response.body" => self.body(py, &message),
-            other => Err(PyRuntimeError::new_err(format!("ASGI: unexpected message {other:?} on an HTTP request"))),
         }
+        Ok(Ready::nothing(py))
     }
 
     /// The app returned or raised: what it left open is closed. Returns what was wrong, for the log.
-    fn finish(&mut self) -> Option<&'static str> {
-        let complaint = if self.answer.is_ended() || self.answer.is_disconnected() {
-            None
-        } else if self.head.is_none() && !self.started {
-            Some("the ASGI app returned without a response")
-        } else {
-            Some("the ASGI app returned before its response was complete")
+    fn finish(&mut self, py: Python<'_>) -> PyResult<Option<String>> {
+        let complaint = match &self.stage {
+            Stage::Ended => {
+                self.late.take().map(|kind| format!("the ASGI app sent {kind:?} after its response had ended: ignored"))
+            }
+            _ if self.answer.is_ended() || self.answer.is_disconnected() => None,
+            Stage::Nothing => Some("the ASGI app returned without a response".into()),
+            Stage::Trailers(..) => Some("the ASGI app returned before it had sent its trailers".into()),
+            Stage::Head(..) | Stage::Body(_) | Stage::Path(..) => {
+                Some("the ASGI app returned before its response was complete".into())
+            }
         };
         self.answer.abort();
-        self.answer.event_loop().clone().forget(&self.answer.call);
-        self.disconnected = true;
-        complaint
+        self.event_loop().forget(&self.answer.call);
+        self.disconnect(py)?;
+        Ok(complaint)
     }
 
     /// True when the client left before the answer was whole.
@@ -195,38 +276,10 @@ impl Cycle {
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
-        self.waiting.iter().try_for_each(|future| visit.call(future))
+        self.inbox.traverse(&visit)
     }
 
     fn __clear__(&mut self) {
-        self.waiting.clear();
+        self.inbox.clear();
     }
-}
-
-/// Bytes of a piece of body: bytes, bytearray or memoryview.
-fn copy(body: &Bound<'_, PyAny>) -> PyResult<Bytes> {
-    if let Ok(bytes) = body.cast::<PyBytes>() {
-        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
-    }
-    let buffer = pyo3::buffer::PyBuffer::<u8>::get(body)
-        .map_err(|_| PyTypeError::new_err("ASGI: the body of 'http.response.body' must be bytes"))?;
-    Ok(buffer.to_vec(body.py())?.into())
-}
-
-fn field<'py>(message: &Bound<'py, PyDict>, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-    message.get_item(key)?.ok_or_else(|| PyTypeError::new_err(format!("ASGI: a message without {key:?}")))
-}
-
-fn request_message<'py>(py: Python<'py>, body: &[u8], more: bool) -> PyResult<Bound<'py, PyDict>> {
-    let message = PyDict::new(py);
-    message.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
-    message.set_item(intern!(py, "body"), PyBytes::new(py, body))?;
-    message.set_item(intern!(py, "more_body"), more)?;
-    Ok(message)
-}
-
-fn disconnect_message(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let message = PyDict::new(py);
-    message.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?;
-    Ok(message)
 }

@@ -2,6 +2,10 @@
 
 mod call;
 mod cycle;
+mod extensions;
+mod incoming;
+mod message;
+mod pathsend;
 pub(super) mod scope;
 
 pub(crate) use call::AsgiApp;

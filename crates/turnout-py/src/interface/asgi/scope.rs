@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
+use crate::interface::addresses;
 use crate::interface::head::Head;
 use crate::interface::headers;
 
@@ -14,37 +15,60 @@ const SPEC_VERSION: &str = "2.5";
 
 /// Builds the scope. `length` is that of a body already complete: a chunked one gets the Content-Length that Django needs to see it.
 pub(crate) fn build<'py>(py: Python<'py>, head: &Head, length: Option<u64>) -> PyResult<Bound<'py, PyDict>> {
-    let scope = PyDict::new(py);
+    let scope = template(py)?.copy()?;
     macro_rules! set {
         ($key:literal, $value:expr) => {
             scope.set_item(intern!(py, $key), $value)?
         };
     }
-    set!("type", intern!(py, "http"));
     set!("asgi", versions(py)?.copy()?);
-    set!("http_version", if head.http_version() == "1.1" { intern!(py, "1.1") } else { intern!(py, "1.0") });
+    if head.http_version() != "1.1" {
+        set!("http_version", intern!(py, "1.0"));
+    }
     set!("method", method(py, head));
-    set!("scheme", if head.connection.scheme == "https" { intern!(py, "https") } else { intern!(py, "http") });
+    if head.connection.scheme == "https" {
+        set!("scheme", intern!(py, "https"));
+    }
     set!("path", PyString::new(py, &String::from_utf8_lossy(&head.path())));
     set!("raw_path", PyBytes::new(py, head.target.path().as_bytes()));
     set!("query_string", PyBytes::new(py, head.query().as_bytes()));
-    set!("root_path", intern!(py, ""));
     let list = headers::to_list(py, &head.headers)?;
     if let Some(length) = length.filter(|_| is_chunked(head)) {
         let value = HeaderValue::from(length);
         list.append((PyBytes::new(py, CONTENT_LENGTH.as_str().as_bytes()), PyBytes::new(py, value.as_bytes())))?;
     }
     set!("headers", list);
-    match head.connection.peer {
-        Some(peer) => set!("client", (peer.ip().to_string(), peer.port())),
-        None => set!("client", py.None()),
+    if let Some(peer) = head.connection.peer {
+        set!("client", (addresses::host(py, peer.ip()), peer.port()));
     }
     match (head.connection.local, &head.connection.unix_path) {
-        (Some(local), _) => set!("server", (local.ip().to_string(), local.port())),
+        (Some(local), _) => set!("server", (addresses::host(py, local.ip()), local.port())),
         (None, Some(path)) => set!("server", (&**path, py.None())),
-        (None, None) => set!("server", py.None()),
+        (None, None) => {}
     }
     Ok(scope)
+}
+
+/// What most scopes share, with every key in its place: a copy is made in one go, a dict that grows is not.
+fn template(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
+    static TEMPLATE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let template = TEMPLATE.get_or_try_init(py, || {
+        let scope = PyDict::new(py);
+        scope.set_item("type", intern!(py, "http"))?;
+        scope.set_item("asgi", py.None())?;
+        scope.set_item("http_version", intern!(py, "1.1"))?;
+        scope.set_item("method", intern!(py, "GET"))?;
+        scope.set_item("scheme", intern!(py, "http"))?;
+        scope.set_item("path", intern!(py, ""))?;
+        scope.set_item("raw_path", py.None())?;
+        scope.set_item("query_string", py.None())?;
+        scope.set_item("root_path", intern!(py, ""))?;
+        scope.set_item("headers", py.None())?;
+        scope.set_item("client", py.None())?;
+        scope.set_item("server", py.None())?;
+        PyResult::Ok(scope.unbind())
+    })?;
+    Ok(template.bind(py))
 }
 
 /// True when the body came in chunks: its length was not announced.

@@ -39,6 +39,8 @@ pub(crate) struct DjangoApp {
 pub(super) struct Methods {
     pub(super) serve_sync: Py<PyAny>,
     pub(super) finish_sync: Py<PyAny>,
+    /// `turnout.django.leaving.Waits`.
+    pub(super) waits: Py<PyAny>,
     serve_async: Py<PyAny>,
     pub(super) chunks: Py<PyAny>,
     decide: Py<PyAny>,
@@ -70,6 +72,7 @@ impl DjangoApp {
         let methods = Methods {
             serve_sync: method("serve_sync")?,
             finish_sync: method("finish_sync")?,
+            waits: handler.py().import("turnout.django.leaving")?.getattr("Waits")?.unbind(),
             serve_async: method("serve_async")?,
             chunks: method("chunks")?,
             decide: method("decide")?,

@@ -7,8 +7,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, TRANSFER_EN
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
+use crate::interface::addresses;
 use crate::interface::asgi::scope::method;
 use crate::interface::head::Head;
 use crate::interface::headers::latin1;
@@ -56,14 +57,14 @@ pub(super) fn build<'py>(
     set!("wsgi.multithread", true);
     set!("wsgi.multiprocess", true);
     if let Some(peer) = head.connection.peer {
-        let address = PyString::new(py, &peer.ip().to_string());
+        let address = addresses::host(py, peer.ip());
         set!("REMOTE_ADDR", &address);
         set!("REMOTE_HOST", address);
         set!("REMOTE_PORT", peer.port());
     }
     match (head.connection.local, &head.connection.unix_path) {
         (Some(local), _) => {
-            set!("SERVER_NAME", local.ip().to_string());
+            set!("SERVER_NAME", addresses::host(py, local.ip()));
             set!("SERVER_PORT", local.port().to_string());
         }
         (None, Some(path)) => {

@@ -21,10 +21,30 @@ pub(super) struct SyncJob {
 
 impl Job for SyncJob {
     fn run(self: Box<Self>, py: Python<'_>) {
+        let (event_loop, call) = (self.app.event_loop.clone(), self.request.call.clone());
+        self.serve(py);
+        event_loop.forget(&call);
+    }
+
+    fn expire(self: Box<Self>) {
+        let _ = self.request.sender.send(busy());
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.request.call.is_abandoned(&self.request.head.method)
+    }
+}
+
+impl SyncJob {
+    fn serve(self: Box<Self>, py: Python<'_>) {
         let Self { app, request: Prepared { head, body, sender, call } } = *self;
-        let mut answer = Answer::new(app.event_loop.clone(), call, sender).of_pool(&app.pool);
-        let outcome =
-            app.arguments(py, &head, body).and_then(|arguments| app.methods.serve_sync.bind(py).call1(arguments));
+        let mut answer = Answer::new(app.event_loop.clone(), call.clone(), sender).of_pool(&app.pool);
+        let waits = app.methods.waits.bind(py).call0();
+        let outcome = waits.and_then(|waits| {
+            app.event_loop.keep_waits(&call, waits.clone().unbind());
+            let (dict, file) = app.arguments(py, &head, body)?;
+            app.methods.serve_sync.bind(py).call1((dict, file, waits))
+        });
         let failed = |error: &PyErr| {
             log_failure(py, error, "Exception while serving", &head.method, head.target.path());
         };
@@ -42,14 +62,6 @@ impl Job for SyncJob {
         if let Err(error) = app.methods.finish_sync.bind(py).call1((response,)) {
             failed(&error);
         }
-    }
-
-    fn expire(self: Box<Self>) {
-        let _ = self.request.sender.send(busy());
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.request.call.is_abandoned(&self.request.head.method)
     }
 }
 

@@ -12,6 +12,7 @@ use turnout_http::{Collected, Request, Response};
 
 use super::environ::{self, Facts};
 use super::start::StartResponse;
+use super::wrapper::FileWrapper;
 use crate::interface::answer::Answer;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
@@ -100,6 +101,17 @@ fn serve(py: Python<'_>, app: &WsgiApp, head: &Head, body: Collected, answer: An
 /// Sends what the app returned: a list of one piece whole, anything else piece by piece.
 fn send(start: &Bound<'_, StartResponse>, result: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = start.py();
+    if let Ok(wrapper) = result.cast::<FileWrapper>() {
+        let mut start = start.borrow_mut();
+        if start.answer.is_unanswered()
+            && let Some((status, headers)) = start.head.take()
+        {
+            if let Some(file) = wrapper.get().range(py, &headers)? {
+                return start.answer.respond_file(status, headers, file);
+            }
+            start.head = Some((status, headers));
+        }
+    }
     let mut last: Option<Bytes> = None;
     for piece in result.try_iter()? {
         let piece = piece?;

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
+use super::wrapper::FileWrapper;
 use crate::interface::asgi::scope::method;
 use crate::interface::head::Head;
 use crate::interface::headers::{Names, latin1};
@@ -63,6 +64,7 @@ pub(crate) fn build<'py>(
     set!("wsgi.input", input);
     set!("wsgi.input_terminated", true);
     set!("wsgi.errors", errors(py)?);
+    set!("wsgi.file_wrapper", py.get_type::<FileWrapper>());
     set!("wsgi.multithread", facts.multithread);
     set!("wsgi.multiprocess", facts.multiprocess);
     set!("wsgi.run_once", false);

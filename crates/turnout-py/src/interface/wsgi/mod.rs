@@ -3,6 +3,7 @@
 mod call;
 pub(super) mod environ;
 mod start;
+mod wrapper;
 
 pub(crate) use call::WsgiApp;
 pub(crate) use environ::Facts;

@@ -1,0 +1,56 @@
+"""The client leaves while its request is on a thread of the sync pool.
+
+A view that blocks cannot be interrupted. One that waits for the loop through `async_to_sync` can: what it waits for is
+cancelled, as asgiref does for a view that it put on a thread itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class Waits(list[Any]):
+    """asgiref's "task context" of one request on a thread: the tasks that it waits for now, outermost first.
+
+    As with a task that is cancelled, there is one CancelledError, now or where the request waits next. Cleaning up,
+    after `settle`, is not disturbed.
+    """
+
+    __slots__ = ("_owed", "_settled", "left")
+
+    def __init__(self) -> None:
+        #: The client has left.
+        self.left = False
+        self._owed = False
+        self._settled = False
+
+    def leave(self) -> None:
+        """The client left; called on the loop."""
+        self.left = True
+        if self._settled:
+            return
+        if self:
+            _cancel(self[0])
+        else:
+            self._owed = True
+
+    def append(self, task: asyncio.Task[Any]) -> None:
+        """`async_to_sync` begins to wait; called on the loop where it waits."""
+        super().append(task)
+        if self._owed and not self._settled:
+            self._owed = False
+            _cancel(task)
+
+    def settle(self) -> None:
+        """What the request waits for from now on is its own cleaning up; called on its thread."""
+        self._settled = True
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    # It may wait on a loop of its own (`force_new_loop=True`), which only that one's thread may touch.
+    loop = task.get_loop()
+    if loop is asyncio.get_running_loop():
+        task.cancel()
+    else:
+        loop.call_soon_threadsafe(task.cancel)
