@@ -63,15 +63,22 @@ class Result(unittest.TextTestResult):
     """Counts the tests that called `select` of a reactor."""
 
     reactors: ClassVar[list[Any]] = []
+    ran: ClassVar[set[str]] = set()
     drove = 0
 
     def startTest(self, test: unittest.TestCase) -> None:
         self.reactors.clear()
+        self.ran.add(name_of(test))
         super().startTest(test)
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
         type(self).drove += any(reactor.stats().get("selects", 1) for reactor in self.reactors)
+
+
+def name_of(test: unittest.TestCase) -> str:
+    """`module.Class.test`, wherever the suite lies."""
+    return str(test.id()).split("test_asyncio.")[-1]
 
 
 def run(name: str, tests: list[str], verbose: io.TextIOBase) -> dict[str, object]:
@@ -84,7 +91,8 @@ def run(name: str, tests: list[str], verbose: io.TextIOBase) -> dict[str, object
         "run": result.testsRun,
         "skipped": len(result.skipped),
         "drove": Result.drove,
-        "failed": sorted({str(test.id()).split("test_asyncio.")[-1] for test, _ in result.failures + result.errors}),
+        "failed": sorted({name_of(test) for test, _ in result.failures + result.errors}),
+        "ran": sorted(Result.ran),
     }
 
 
