@@ -67,13 +67,14 @@ class Result(unittest.TextTestResult):
     drove = 0
 
     def startTest(self, test: unittest.TestCase) -> None:
-        self.reactors.clear()
         self.ran.add(name_of(test))
         super().startTest(test)
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
         type(self).drove += any(reactor.stats().get("selects", 1) for reactor in self.reactors)
+        # Here and not at the next start: before 3.11 a test's loop is made before it is announced.
+        self.reactors.clear()
 
 
 def name_of(test: unittest.TestCase) -> str:
@@ -83,7 +84,7 @@ def name_of(test: unittest.TestCase) -> str:
 
 def run(name: str, tests: list[str], verbose: io.TextIOBase) -> dict[str, object]:
     """Run a module and tell what came of it."""
-    module = importlib.import_module(f"test.test_asyncio.{name}")
+    module = importlib.import_module(name if "." in name else f"test.test_asyncio.{name}")
     loader = unittest.defaultTestLoader
     suite = loader.loadTestsFromNames(tests, module) if tests else loader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(stream=verbose, resultclass=Result, verbosity=2).run(suite)

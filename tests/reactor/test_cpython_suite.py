@@ -45,6 +45,11 @@ MODULES = (
     "test_transports",
     "test_unix_events",
     "test_waitfor",
+    # Not of asyncio, but run on it.
+    "test.test_asyncgen",
+    "test.test_contextlib_async",
+    "test.test_unittest.test_async_case" if sys.version_info >= (3, 12) else "unittest.test.test_async_case",
+    "test.test_unittest.testmock.testasync" if sys.version_info >= (3, 12) else "unittest.test.testmock.testasync",
 )
 WITHOUT_A_RUNTIME = (
     "test_events",
@@ -68,9 +73,11 @@ pytestmark = pytest.mark.timeout(500)
 
 
 def here(module: str) -> bool:
-    spec = importlib.util.find_spec("test.test_asyncio") if importlib.util.find_spec("test") else None
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    return any((Path(folder) / f"{module}.py").exists() for folder in folders)
+    """Whether this Python comes with it: not every distribution has the tests."""
+    try:
+        return importlib.util.find_spec(module if "." in module else f"test.test_asyncio.{module}") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def run(module: str, *options: str) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def suite(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str], Futu
 
 def check(suite: dict[tuple[str, str], Future[dict[str, Any]]], module: str, option: str) -> None:
     if (module, option) not in suite:
-        pytest.skip(f"this Python comes without its test.test_asyncio.{module}")
+        pytest.skip(f"this Python comes without {module}")
     found = suite[module, option].result()
     assert found.get("ended", True), found["said"]
     assert found["run"] > 0
