@@ -1,4 +1,4 @@
-"""The event loop: the stdlib's selector loop on turnout's reactor.
+"""The event loop: the stdlib's selector loop, its turns in Rust, on turnout's reactor.
 
 No event-loop policy is set: ``asyncio.run`` in another thread gets a stdlib loop.
 """
@@ -12,10 +12,11 @@ import selectors
 import signal
 import threading
 import weakref
+from asyncio import base_events
 from collections.abc import Callable
 from typing import Any
 
-from turnout._turnout import Reactor
+from turnout._turnout import EventLoop, Handle, Reactor
 
 __all__ = ["ReactorSelector", "TurnoutLoop", "new_event_loop"]
 
@@ -33,6 +34,10 @@ class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined
     def fileno(self) -> int:
         """Return the descriptor of the epoll set."""
         return self.reactor.fileno()
+
+    def find(self, fileobj: Any) -> selectors.SelectorKey | None:
+        """Return the key of a file object, if it is watched."""
+        return self._fd_to_key.get(self._fileobj_lookup(fileobj))
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file object; an error of the kernel leaves no trace."""
@@ -84,16 +89,65 @@ class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined
                 self.reactor.add(key.fd, key.events)
 
 
-class TurnoutLoop(asyncio.SelectorEventLoop):
-    """The stdlib's selector loop, so that everything written for it works unchanged."""
+class TurnoutLoop(EventLoop, asyncio.SelectorEventLoop):
+    """The stdlib's selector loop, so that everything written for it works unchanged.
+
+    `EventLoop` has the queues, what puts into them and what works them off; the stdlib's own `_ready` and `_scheduled`
+    stay empty.
+    """
 
     def __init__(self, selector: ReactorSelector | None = None) -> None:
         selector = selector or ReactorSelector()
         self.reactor = selector.reactor
-        # call_soon_threadsafe: no byte through a socket pair, no Python frame, no system call unless the loop sleeps.
+        self._bind(selector.reactor)
+        # For signal handlers: no byte through a socket pair, no Python frame, no system call unless the loop sleeps.
         self._write_to_self = self.reactor.poke
         super().__init__(selector)
         self.reactor.attach(self)
+
+    def close(self) -> None:
+        """As in the stdlib."""
+        super().close()
+        self._forget_all()
+
+    def _add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> Handle:
+        self._check_closed()
+        handle = self._new_handle(callback, *args)
+        key = self._selector.find(fd)
+        if key is None:
+            self._selector.register(fd, selectors.EVENT_READ, (handle, None))
+        else:
+            before, writer = key.data
+            self._selector.modify(fd, key.events | selectors.EVENT_READ, (handle, writer))
+            if before is not None:
+                before.cancel()
+        return handle
+
+    def _add_writer(self, fd: Any, callback: Callable[..., object], *args: Any) -> Handle:
+        self._check_closed()
+        handle = self._new_handle(callback, *args)
+        key = self._selector.find(fd)
+        if key is None:
+            self._selector.register(fd, selectors.EVENT_WRITE, (None, handle))
+        else:
+            reader, before = key.data
+            self._selector.modify(fd, key.events | selectors.EVENT_WRITE, (reader, handle))
+            if before is not None:
+                before.cancel()
+        return handle
+
+    def _run_in_debug_mode(self, handle: asyncio.Handle) -> None:
+        # What the stdlib does around each step in debug mode; the native turn calls it.
+        self._current_handle = handle
+        try:
+            start = self.time()
+            handle._run()
+            took = self.time() - start
+            if took >= self.slow_callback_duration:
+                base_events.logger.warning("Executing %s took %.3f seconds", base_events._format_handle(handle), took)
+        finally:
+            self._current_handle = None
+            del handle  # an exception that the step's task keeps would keep this frame, and this frame the task
 
     def run_forever(self) -> None:
         """Run until `stop`; in the main thread every signal reaches the reactor while it does."""

@@ -63,20 +63,28 @@ class Result(unittest.TextTestResult):
     """Counts the tests that called `select` of a reactor."""
 
     reactors: ClassVar[list[Any]] = []
+    ran: ClassVar[set[str]] = set()
     drove = 0
 
     def startTest(self, test: unittest.TestCase) -> None:
-        self.reactors.clear()
+        self.ran.add(name_of(test))
         super().startTest(test)
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
         type(self).drove += any(reactor.stats().get("selects", 1) for reactor in self.reactors)
+        # Here and not at the next start: before 3.11 a test's loop is made before it is announced.
+        self.reactors.clear()
+
+
+def name_of(test: unittest.TestCase) -> str:
+    """`module.Class.test`, wherever the suite lies."""
+    return str(test.id()).split("test_asyncio.")[-1]
 
 
 def run(name: str, tests: list[str], verbose: io.TextIOBase) -> dict[str, object]:
     """Run a module and tell what came of it."""
-    module = importlib.import_module(f"test.test_asyncio.{name}")
+    module = importlib.import_module(name if "." in name else f"test.test_asyncio.{name}")
     loader = unittest.defaultTestLoader
     suite = loader.loadTestsFromNames(tests, module) if tests else loader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(stream=verbose, resultclass=Result, verbosity=2).run(suite)
@@ -84,7 +92,8 @@ def run(name: str, tests: list[str], verbose: io.TextIOBase) -> dict[str, object
         "run": result.testsRun,
         "skipped": len(result.skipped),
         "drove": Result.drove,
-        "failed": sorted({str(test.id()).split("test_asyncio.")[-1] for test, _ in result.failures + result.errors}),
+        "failed": sorted({name_of(test) for test, _ in result.failures + result.errors}),
+        "ran": sorted(Result.ran),
     }
 
 

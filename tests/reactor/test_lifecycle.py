@@ -185,6 +185,9 @@ def test_a_loop_dropped_without_close_is_collected() -> None:
     loop = new_event_loop()
     server = testing.EchoServer(loop.reactor)
     loop.run_until_complete(asyncio.sleep(0))
+    # Calls that wait in it and hold it.
+    loop.call_soon(print, loop)
+    loop.call_later(1000, print, loop)
     gone = weakref.ref(loop)
     port = server.port
     # asyncio's own sockets would warn as well; they are not what this is about.

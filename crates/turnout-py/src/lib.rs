@@ -32,9 +32,9 @@ mod _turnout {
     #[pymodule_export]
     use crate::pool::SyncPool;
     #[pymodule_export]
-    use crate::reactor::Reactor;
-    #[pymodule_export]
     use crate::reactor::testing::_testing;
+    #[pymodule_export]
+    use crate::reactor::{CallHandle, EventLoop, Reactor, TimerHandle};
     #[pymodule_export]
     use crate::server::Server;
 }

@@ -3,11 +3,15 @@
 //! Everything exported here is safe to call. What each block relies on is gathered in `SAFETY.md`.
 #![expect(unsafe_code, reason = "this is where it lives; every block says why it is sound")]
 
+mod context;
 mod descriptors;
 mod fork;
 pub(crate) mod inherited;
 mod interpreter;
+mod ticks;
 
+pub(crate) use context::{copy_context, run_in_context};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use interpreter::py_runtime_range;
+pub(crate) use ticks::ticks;

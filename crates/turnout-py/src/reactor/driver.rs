@@ -34,6 +34,14 @@ pub(super) struct Counts {
     pub(super) reclaims: u64,
 }
 
+/// What one `select` found.
+pub(super) struct Found {
+    /// Python's ready descriptors.
+    pub(super) ready: Vec<Ready>,
+    /// It let go of the GIL to wait for them.
+    pub(super) waited: bool,
+}
+
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, descriptors: Descriptors) -> Self {
         Self {
@@ -66,9 +74,10 @@ impl Driver {
         self.engine = None;
     }
 
-    /// What `select` is there for, up to the point where Python code runs: Python's ready descriptors.
-    pub(super) fn select(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<Vec<Ready>> {
+    /// What `select` is there for, up to the point where Python code runs.
+    pub(super) fn select(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<Found> {
         self.counts.selects += 1;
+        let waits = self.counts.waits;
         if self.shared.turn.enter() {
             self.counts.reclaims += 1;
             reclaim(py, &self.shared);
@@ -77,7 +86,7 @@ impl Driver {
         self.shared.clear_poke();
         self.shared.turn.leave();
         outcome?;
-        Ok(self.events.take_ready())
+        Ok(Found { ready: self.events.take_ready(), waited: self.counts.waits != waits })
     }
 
     fn look(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<()> {

@@ -37,13 +37,19 @@
 mod descriptors;
 mod driver;
 mod engine;
+mod event_loop;
+mod handles;
 mod pace;
 mod selector;
 mod shared;
 mod standby;
+mod steps;
 pub(crate) mod testing;
+mod timers;
 mod turn;
 pub(crate) mod watchdog;
 
+pub(crate) use event_loop::EventLoop;
+pub(crate) use handles::{Handle as CallHandle, TimerHandle};
 pub(crate) use selector::Reactor;
 pub(crate) use shared::{Deliver, Handle};

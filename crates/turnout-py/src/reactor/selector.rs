@@ -16,9 +16,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyWeakrefReference};
 
 use crate::reactor::descriptors::{Descriptors, Ready};
-use crate::reactor::driver::Driver;
+use crate::reactor::driver::{Driver, Found};
 use crate::reactor::pace::Pace;
 use crate::reactor::shared::{Deliver, Handle, Shared};
+use crate::reactor::steps::Steps;
 
 /// asyncio's selector; see `python/turnout/loop.py`.
 ///
@@ -33,6 +34,8 @@ pub(crate) struct Reactor {
     owner: Mutex<Option<Py<PyWeakrefReference>>>,
     crossings: AtomicU64,
     pace: Mutex<Pace>,
+    /// Written by the loop, here so that Rust can read them.
+    steps: Arc<Steps>,
 }
 
 /// What one process has of the reactor. No lock guards it as a whole: a fork could find such a lock held by a thread that the
@@ -125,12 +128,34 @@ impl Reactor {
         }
     }
 
+    /// `select` without the Python of its answer.
+    pub(super) fn look(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Found> {
+        let state = self.usable()?;
+        self.pace.lock().back();
+        let found = {
+            let Some(mut driver) = state.driver.try_lock() else {
+                return Err(PyRuntimeError::new_err("select() of this reactor is already running"));
+            };
+            driver.select(py, timeout).map_err(os_error)?
+        };
+        py.check_signals()?;
+        self.dispatch(py, &state.shared)?;
+        Ok(found)
+    }
+
+    /// The selector key of a descriptor, unless it was unregistered since it became ready (or never by us).
+    pub(super) fn key<'py>(&self, py: Python<'py>, fd: RawFd) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.keys.bind(py).get_item(fd)
+    }
+
+    pub(super) fn steps(&self) -> Arc<Steps> {
+        Arc::clone(&self.steps)
+    }
+
     fn ready_keys<'py>(&self, py: Python<'py>, ready: Vec<Ready>) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
-        let keys = self.keys.bind(py);
         for (fd, mask) in ready {
-            // Unregistered by a callback since it became ready, or never by us: not the loop's business any more.
-            let Some(key) = keys.get_item(fd)? else { continue };
+            let Some(key) = self.key(py, fd)? else { continue };
             let wanted: u32 = key.getattr(intern!(py, "events"))?.extract()?;
             if mask & wanted != 0 {
                 list.append((key, mask & wanted))?;
@@ -150,24 +175,16 @@ impl Reactor {
             owner: Mutex::new(None),
             crossings: AtomicU64::new(0),
             pace: Mutex::new(Pace::new()),
+            steps: Arc::new(Steps::new()),
         })
     }
 
     /// Drives Rust and waits for Python: at most `timeout` seconds, for ever if `None`, not at all if not positive.
     #[pyo3(signature = (timeout=None))]
     fn select<'py>(&self, py: Python<'py>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
-        let state = self.usable()?;
         let timeout = timeout.map(duration).transpose()?;
-        self.pace.lock().back();
-        let ready = {
-            let Some(mut driver) = state.driver.try_lock() else {
-                return Err(PyRuntimeError::new_err("select() of this reactor is already running"));
-            };
-            driver.select(py, timeout).map_err(os_error)?
-        };
-        py.check_signals()?;
-        self.dispatch(py, &state.shared)?;
-        self.ready_keys(py, ready)
+        let found = self.look(py, timeout)?;
+        self.ready_keys(py, found.ready)
     }
 
     /// Watches `fd` for `events` (selectors.EVENT_READ, EVENT_WRITE or both).
@@ -192,7 +209,7 @@ impl Reactor {
     }
 
     /// Makes `select` return: Python's own queue has something. From any thread, and from signal handlers.
-    fn poke(&self) {
+    pub(super) fn poke(&self) {
         let state = self.state();
         if !state.shared.is_foreign() {
             state.shared.poke();
@@ -263,6 +280,11 @@ impl Reactor {
         }
         stats.set_item("crossings", self.crossings.load(Ordering::Relaxed))?;
         stats.set_item("wakes", state.shared.wakes.load(Ordering::Relaxed))?;
+        let sums = self.steps.sums();
+        stats.set_item("steps", sums.count)?;
+        stats.set_item("steps_queued_ns", sums.queued)?;
+        stats.set_item("steps_ran_ns", sums.ran)?;
+        stats.set_item("longest_step_ns", sums.longest)?;
         Ok(stats)
     }
 
@@ -293,9 +315,13 @@ fn close(shared: &Shared, driver: &mut Driver) {
     shared.discard();
 }
 
-/// A panic in turnout's own code becomes one more exception: the loop goes on.
 fn deliver(py: Python<'_>, item: Box<dyn Deliver>) -> PyResult<()> {
-    catch_unwind(AssertUnwindSafe(|| item.deliver(py))).unwrap_or_else(|panic| {
+    guarded(|| item.deliver(py))
+}
+
+/// A panic in turnout's own code becomes one more exception: the loop goes on.
+pub(super) fn guarded<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
         Err(PyRuntimeError::new_err(format!("turnout: a panic in Rust: {text}")))

@@ -25,7 +25,7 @@ use crate::reactor::watchdog;
 #[pymodule(submodule)]
 pub(crate) mod _testing {
     #[pymodule_export]
-    use super::{EchoServer, Heartbeat, Probe, Reply, py_runtime_range};
+    use super::{EchoServer, Heartbeat, Probe, Reply, panic, py_runtime_range};
 }
 
 /// Python callables by number: tasks and `Deliver`s may hold no `Py<T>`.
@@ -350,4 +350,10 @@ impl Heartbeat {
 #[pyfunction]
 fn py_runtime_range() -> Option<(usize, usize)> {
     raw::py_runtime_range().map(|range| (range.start, range.end))
+}
+
+/// A callback that panics.
+#[pyfunction]
+fn panic() {
+    panic!("in a callback")
 }

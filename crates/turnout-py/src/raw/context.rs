@@ -1,0 +1,44 @@
+//! Python's contexts: PyO3 has the type, but neither the copy nor the way in.
+
+use std::mem;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyContext;
+
+/// `contextvars.copy_context()`.
+pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyContext>> {
+    // SAFETY: `py` proves that this thread holds the GIL. The call gives a new reference or null with an exception set, which
+    // is what `from_owned_ptr_or_err` takes.
+    let context = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_CopyCurrent()) }?;
+    // SAFETY: the documented answer is a `contextvars.Context`, a type that cannot be subclassed.
+    Ok(unsafe { context.cast_into_unchecked() })
+}
+
+/// `context.run(call)`. `RuntimeError` if the context is entered already, or if `call` did not leave what it entered.
+pub(crate) fn run_in_context<T>(context: &Bound<'_, PyContext>, call: impl FnOnce() -> T) -> PyResult<T> {
+    // SAFETY: a live context, and the GIL, by its `Bound`.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(context.py()));
+    }
+    let entered = Entered(context);
+    let outcome = call();
+    mem::forget(entered);
+    // SAFETY: as above; it was entered, and that it is still the innermost one is checked by the call itself.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(context.py()));
+    }
+    Ok(outcome)
+}
+
+/// Leaves the context when a panic unwinds through it.
+struct Entered<'a, 'py>(&'a Bound<'py, PyContext>);
+
+impl Drop for Entered<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: as in `run_in_context`. An exception set by a refusal is taken away: the panic says more.
+        if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
+            drop(PyErr::take(self.0.py()));
+        }
+    }
+}

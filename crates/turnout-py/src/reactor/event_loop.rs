@@ -1,0 +1,480 @@
+//! The native half of `turnout.loop.TurnoutLoop`: its ready queue, its timers, and the turn that works them off.
+//!
+//! The other half is the stdlib's selector loop, which keeps all that is not in the way of every step: transports, executors,
+//! signals, subprocesses. In debug mode the same queues are worked off with a Python method around each step.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyContext, PyDict, PyTuple};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::raw::ticks;
+use crate::reactor::handles::{Handle, TimerHandle};
+use crate::reactor::selector::Reactor;
+use crate::reactor::steps::Steps;
+use crate::reactor::timers::Timers;
+
+/// What is due within one tick of the clock is due now, as in the stdlib.
+const RESOLUTION: f64 = 1e-9;
+
+/// asyncio's `EVENT_READ` and `EVENT_WRITE`, with the place of their handle in a selector key's data.
+const EVENTS: [(u32, usize); 2] = [(1, 0), (2, 1)];
+
+/// Where the stdlib keeps these in a `selectors.SelectorKey`.
+const KEY_FILE: usize = 0;
+const KEY_EVENTS: usize = 2;
+const KEY_DATA: usize = 3;
+
+/// Base class of `turnout.loop.TurnoutLoop`, before the stdlib's loop in the order of resolution.
+///
+/// No lock is held across a call into Python, so all of them are free whenever somebody asks.
+#[pyclass(frozen, subclass, module = "turnout._turnout")]
+pub(crate) struct EventLoop {
+    reactor: OnceLock<(Py<Reactor>, Arc<Steps>)>,
+    ready: Mutex<VecDeque<Ready>>,
+    timers: Mutex<Timers>,
+    stopping: AtomicBool,
+    debug: AtomicBool,
+    closed: AtomicBool,
+    /// Somebody put another clock in the place of `time`.
+    foreign_clock: AtomicBool,
+}
+
+/// One step to be taken.
+struct Ready {
+    step: Step,
+    /// Since when.
+    since: u64,
+}
+
+enum Step {
+    Native(Py<Handle>),
+    /// One of the stdlib's own handles (signals), or of somebody who makes them himself.
+    Foreign(Py<PyAny>),
+}
+
+/// When this turn looked for events, and what it learned about their time.
+struct Look {
+    returned: u64,
+    /// The loop's seconds when it began to wait; None if it did not wait.
+    waited_from: Option<f64>,
+}
+
+impl EventLoop {
+    pub(super) fn is_debug(&self) -> bool {
+        self.debug.load(Relaxed)
+    }
+
+    /// A handle that is among the timers was cancelled.
+    pub(super) fn note_cancelled_timer(&self) {
+        self.timers.lock().note_cancelled();
+    }
+
+    fn push(&self, step: Step) {
+        let since = ticks();
+        self.ready.lock().push_back(Ready { step, since });
+    }
+
+    /// Seconds of the loop's clock.
+    fn now(slf: &Bound<'_, Self>) -> PyResult<f64> {
+        if slf.get().foreign_clock.load(Relaxed) {
+            return slf.call_method0(intern!(slf.py(), "time"))?.extract();
+        }
+        Ok(monotonic())
+    }
+
+    fn check(slf: &Bound<'_, Self>, callback: &Bound<'_, PyAny>, method: &str, same_thread: bool) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.closed.load(Relaxed) {
+            return Err(PyRuntimeError::new_err("Event loop is closed"));
+        }
+        if this.is_debug() {
+            if same_thread {
+                slf.call_method0(intern!(py, "_check_thread"))?;
+            }
+            slf.call_method1(intern!(py, "_check_callback"), (callback, method))?;
+        }
+        Ok(())
+    }
+
+    /// `call_soon`, without the checks.
+    fn soon<'py>(
+        slf: &Bound<'py, Self>,
+        callback: Bound<'py, PyAny>,
+        arguments: Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        let handle = Bound::new(slf.py(), Handle::new(slf, callback, arguments, context)?)?;
+        slf.get().push(Step::Native(handle.clone().unbind()));
+        Ok(handle)
+    }
+
+    fn at<'py>(
+        slf: &Bound<'py, Self>,
+        when: f64,
+        callback: Bound<'py, PyAny>,
+        arguments: Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Bound<'py, TimerHandle>> {
+        Self::check(slf, &callback, "call_at", true)?;
+        let timer = Handle::new(slf, callback, arguments, context)?.into_timer(slf.py(), when)?;
+        let handle = timer.as_super().clone().unbind();
+        slf.get().timers.lock().push(when, handle);
+        Ok(timer)
+    }
+
+    /// One turn: look for events, then run what was ready when that was done. `last` is when the one before ended.
+    fn turn(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, last: u64) -> PyResult<u64> {
+        let look = Self::look(slf, reactor, last)?;
+        Self::take_due(slf, steps, &look)?;
+        Self::run_ready(slf, steps, look.returned)
+    }
+
+    fn look(slf: &Bound<'_, Self>, reactor: &Reactor, last: u64) -> PyResult<Look> {
+        let (py, this) = (slf.py(), slf.get());
+        let (swept, due) = {
+            let mut timers = this.timers.lock();
+            (timers.sweep(), timers.next())
+        };
+        drop(swept);
+        let busy = this.stopping.load(Relaxed) || !this.ready.lock().is_empty();
+        let (timeout, began) = match due {
+            _ if busy => (Some(Duration::ZERO), None),
+            None => (None, Some(0.0)),
+            Some(due) => {
+                let now = Self::now(slf)?;
+                let seconds = due - now;
+                let positive = seconds > 0.0;
+                let wait = if positive {
+                    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+                } else {
+                    Duration::ZERO
+                };
+                (Some(wait), Some(now))
+            }
+        };
+        let found = reactor.look(py, timeout)?;
+        let returned = ticks();
+        // If it had to wait, they are ready since now; if not, they became ready somewhere since the last look.
+        let since = if found.waited { returned } else { last.midpoint(returned) };
+        for (fd, mask) in found.ready {
+            if let Some(key) = reactor.key(py, fd)? {
+                Self::wake(slf, &key, mask, since)?;
+            }
+        }
+        Ok(Look { returned, waited_from: began.filter(|_| found.waited) })
+    }
+
+    /// A descriptor is ready: its reader and its writer are, too.
+    fn wake(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, mask: u32, since: u64) -> PyResult<()> {
+        let key = key.cast::<PyTuple>()?;
+        let mask = mask & key.get_item(KEY_EVENTS)?.extract::<u32>()?;
+        if mask == 0 {
+            return Ok(());
+        }
+        let data = key.get_item(KEY_DATA)?;
+        let data = data.cast::<PyTuple>()?;
+        for (event, place) in EVENTS {
+            let handle = data.get_item(place)?;
+            if mask & event == 0 || handle.is_none() {
+                continue;
+            }
+            let step = Step::of(handle);
+            if step.is_cancelled(slf.py())? {
+                let name = if place == 0 { "_remove_reader" } else { "_remove_writer" };
+                slf.call_method1(name, (key.get_item(KEY_FILE)?,))?;
+            } else {
+                slf.get().ready.lock().push_back(Ready { step, since });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is due becomes ready.
+    fn take_due(slf: &Bound<'_, Self>, steps: &Steps, look: &Look) -> PyResult<()> {
+        let this = slf.get();
+        if this.timers.lock().next().is_none() {
+            return Ok(());
+        }
+        let now = Self::now(slf)?;
+        loop {
+            let Some((when, handle)) = this.timers.lock().pop_due(now + RESOLUTION) else { return Ok(()) };
+            // A loop that slept until then was woken as early as could be; a busy one kept it waiting.
+            let slept = look.waited_from.is_some_and(|from| from <= when);
+            let since = if slept { look.returned } else { steps.before(look.returned, now - when) };
+            this.ready.lock().push_back(Ready { step: Step::Native(handle), since });
+        }
+    }
+
+    /// Runs as many steps as are ready now; what they make ready has its turn after the next look. Answers when it was done.
+    fn run_ready(slf: &Bound<'_, Self>, steps: &Steps, mut begun: u64) -> PyResult<u64> {
+        let this = slf.get();
+        let count = this.ready.lock().len();
+        for _ in 0..count {
+            let Some(next) = this.ready.lock().pop_front() else { break };
+            let ran = next.step.run(slf);
+            // With the dropping of what the step held.
+            let ended = ticks();
+            if ran.as_ref().is_ok_and(|ran| *ran) {
+                steps.add(next.since, begun, ended);
+            }
+            begun = ended;
+            ran?;
+        }
+        Ok(begun)
+    }
+}
+
+impl Step {
+    fn of(handle: Bound<'_, PyAny>) -> Self {
+        match handle.cast_into::<Handle>() {
+            Ok(handle) => Self::Native(handle.unbind()),
+            Err(other) => Self::Foreign(other.into_inner().unbind()),
+        }
+    }
+
+    fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        match self {
+            Self::Native(handle) => Ok(handle.get().is_cancelled()),
+            Self::Foreign(handle) => handle.bind(py).getattr(intern!(py, "_cancelled"))?.is_truthy(),
+        }
+    }
+
+    /// False if there was nothing to run.
+    fn run(self, event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
+        let py = event_loop.py();
+        if self.is_cancelled(py)? {
+            return Ok(false);
+        }
+        if event_loop.get().is_debug() {
+            let handle = match self {
+                Self::Native(handle) => handle.into_any(),
+                Self::Foreign(handle) => handle,
+            };
+            event_loop.call_method1(intern!(py, "_run_in_debug_mode"), (handle,))?;
+            return Ok(true);
+        }
+        match self {
+            Self::Native(handle) => Handle::run(&handle.into_bound(py))?,
+            Self::Foreign(handle) => drop(handle.bind(py).call_method0(intern!(py, "_run"))?),
+        }
+        Ok(true)
+    }
+}
+
+#[pymethods]
+impl EventLoop {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_options))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            reactor: OnceLock::new(),
+            ready: Mutex::default(),
+            timers: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            debug: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            foreign_clock: AtomicBool::new(false),
+        }
+    }
+
+    /// Its reactor, before anything else is asked of it.
+    fn _bind(&self, reactor: Py<Reactor>) -> PyResult<()> {
+        let steps = reactor.get().steps();
+        self.reactor.set((reactor, steps)).map_err(|_| PyRuntimeError::new_err("the loop has its reactor already"))
+    }
+
+    /// Queues `callback(*args)` for the next turn.
+    #[pyo3(signature = (callback, *args, context=None))]
+    fn call_soon<'py>(
+        slf: &Bound<'py, Self>,
+        callback: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Self::check(slf, &callback, "call_soon", true)?;
+        Self::soon(slf, callback, args, context)
+    }
+
+    /// `call_soon` for other threads and for signal handlers.
+    #[pyo3(signature = (callback, *args, context=None))]
+    fn call_soon_threadsafe<'py>(
+        slf: &Bound<'py, Self>,
+        callback: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Self::check(slf, &callback, "call_soon_threadsafe", false)?;
+        let handle = Self::soon(slf, callback, args, context)?;
+        if let Some((reactor, _)) = slf.get().reactor.get() {
+            reactor.get().poke();
+        }
+        Ok(handle)
+    }
+
+    /// Runs `callback(*args)` `delay` seconds from now.
+    #[pyo3(signature = (delay, callback, *args, context=None))]
+    fn call_later<'py>(
+        slf: &Bound<'py, Self>,
+        delay: &Bound<'py, PyAny>,
+        callback: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Bound<'py, TimerHandle>> {
+        if delay.is_none() {
+            return Err(PyTypeError::new_err("delay must not be None"));
+        }
+        let when = Self::now(slf)? + delay.extract::<f64>()?;
+        Self::at(slf, when, callback, args, context)
+    }
+
+    /// Runs `callback(*args)` when `time()` is `when`.
+    #[pyo3(signature = (when, callback, *args, context=None))]
+    fn call_at<'py>(
+        slf: &Bound<'py, Self>,
+        when: &Bound<'py, PyAny>,
+        callback: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Bound<'py, TimerHandle>> {
+        if when.is_none() {
+            return Err(PyTypeError::new_err("when cannot be None"));
+        }
+        Self::at(slf, when.extract()?, callback, args, context)
+    }
+
+    /// The loop's clock: that of `time.monotonic`.
+    #[expect(clippy::unused_self, reason = "a method of the loop, for Python")]
+    fn time(&self) -> f64 {
+        monotonic()
+    }
+
+    /// Ends `run_forever` after this turn.
+    fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+
+    /// Whether `close` was called.
+    fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    /// Whether the loop is in debug mode.
+    fn get_debug(&self) -> bool {
+        self.is_debug()
+    }
+
+    // What the stdlib's half keeps in attributes and calls by these names.
+
+    /// Inside `run_forever`: turns until `stop`. Else: one turn.
+    fn _run_once(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some((reactor, steps)) = this.reactor.get() else {
+            return Err(PyRuntimeError::new_err("the loop has no reactor yet"));
+        };
+        let time = slf.getattr(intern!(py, "time"))?;
+        let native = time.is_instance_of::<PyCFunction>() && time.getattr(intern!(py, "__self__"))?.is(slf);
+        this.foreign_clock.store(!native, Relaxed);
+        let running = !slf.getattr(intern!(py, "_thread_id"))?.is_none();
+        let mut last = ticks();
+        loop {
+            last = Self::turn(slf, reactor.get(), steps, last)?;
+            if !running || this.stopping.load(Relaxed) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes a handle ready that exists already.
+    fn _add_callback(&self, handle: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = handle.py();
+        let step = Step::of(handle);
+        if !step.is_cancelled(py)? {
+            self.push(step);
+        }
+        Ok(())
+    }
+
+    /// A handle that is not queued: of a reader or a writer.
+    #[pyo3(signature = (callback, *args))]
+    fn _new_handle<'py>(
+        slf: &Bound<'py, Self>,
+        callback: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Bound::new(slf.py(), Handle::new(slf, callback, args, None)?)
+    }
+
+    /// Drops everything that is ready or will be.
+    #[pyo3(name = "_forget_all")]
+    fn forget_all(&self) {
+        let ready = std::mem::take(&mut *self.ready.lock());
+        let timers = std::mem::take(&mut *self.timers.lock());
+        drop((ready, timers));
+    }
+
+    #[getter(_stopping)]
+    fn get_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    #[setter(_stopping)]
+    fn set_stopping(&self, yes: bool) {
+        self.stopping.store(yes, Relaxed);
+    }
+
+    #[getter(_closed)]
+    fn get_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    #[setter(_closed)]
+    fn set_closed(&self, yes: bool) {
+        self.closed.store(yes, Relaxed);
+    }
+
+    #[getter(_debug)]
+    fn get_debug_flag(&self) -> bool {
+        self.is_debug()
+    }
+
+    #[setter(_debug)]
+    fn set_debug_flag(&self, yes: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.debug.store(yes.is_truthy()?, Relaxed);
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some((reactor, _)) = self.reactor.get() {
+            visit.call(reactor)?;
+        }
+        // A lock that is held now means that this loop is alive: then nothing of it is to be collected.
+        if let Some(ready) = self.ready.try_lock() {
+            for next in ready.iter() {
+                match &next.step {
+                    Step::Native(handle) => visit.call(handle)?,
+                    Step::Foreign(handle) => visit.call(handle)?,
+                }
+            }
+        }
+        self.timers.try_lock().map_or(Ok(()), |timers| timers.visit(visit))
+    }
+
+    fn __clear__(&self) {
+        self.forget_all();
+    }
+}
+
+fn monotonic() -> f64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    // Rounded as `time.monotonic` rounds, so that the two can be compared.
+    (now.tv_sec * 1_000_000_000 + now.tv_nsec) as f64 / 1e9
+}
