@@ -26,6 +26,7 @@ from django.utils.log import log_response, request_logger
 from turnout.django import hooks, remoteuser
 from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer, sync_run_of
 from turnout.django.logs import would_log
+from turnout.django.shortcuts import RememberedMatches
 
 # Responses of exactly these types are never rendered late, so nobody has to ask.
 _PLAIN = frozenset((HttpResponse, JsonResponse))
@@ -46,7 +47,7 @@ _MIXIN_CALL = MiddlewareMixin.__call__
 _MIXIN_ACALL = MiddlewareMixin.__acall__
 
 
-class AsyncTrack:
+class AsyncTrack(RememberedMatches):
     """Mixed into the project's handler class; `load_middleware(is_async=True)` builds the chain."""
 
     _middleware_chain: Any
@@ -93,7 +94,7 @@ class AsyncTrack:
     async def _get_response_async(self, request: Any) -> Any:
         """Django's innermost step: resolve, view hooks, view, render."""
         response = None
-        callback, args, kwargs = self.resolve_request(request)  # type: ignore[attr-defined]
+        callback, args, kwargs = self.resolve_request(request)
         hooks, position = self._view_middleware, 0
         while not response and position < len(hooks):
             hook = hooks[position]

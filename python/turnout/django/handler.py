@@ -22,7 +22,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, hooks, shipped
+from turnout.django import answers, hooks, shipped, shortcuts
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
@@ -79,6 +79,8 @@ class DjangoHandler:
         self._async: AsyncServing | None = None
         self.decisions = Decisions(self)
         self.step_aside = StepAside(self)
+        if self.native:
+            shortcuts.install()
         if self.known:
             self._warm_up()
         # How Rust joins Cookie fields in the META it builds; None: Django builds META.

@@ -79,6 +79,7 @@ _AUTH = "django.contrib.auth.middleware."
 _MIDDLEWARE = "django.middleware."
 # What the hooks reach through objects that the reading below cannot follow.
 _ALSO: dict[str, tuple[str, ...]] = {
+    "django.core.handlers.base.BaseHandler.resolve_request": (*_TRYING_A_PATH, f"{_RESOLVERS}ResolverMatch.__init__"),
     "django.contrib.sessions.middleware.SessionMiddleware.process_request": (
         f"{_STORES}base.SessionBase.__init__",
         *(f"{_STORES}{name}.SessionStore.__init__" for name in ("db", "cache", "cached_db", "file")),

@@ -44,6 +44,22 @@ def needs_language(resolver: URLResolver) -> bool:
     return False
 
 
+def depends_on_path_alone(resolver: URLResolver) -> bool:
+    """Whether resolving has no other input than the path: nothing of the project's own takes part in it."""
+    try:
+        _check(resolver.pattern)
+        for entry in resolver.url_patterns:
+            if isinstance(entry, URLResolver):
+                if type(entry).resolve is not URLResolver.resolve or not depends_on_path_alone(entry):
+                    return False
+            elif type(entry).resolve is not URLPattern.resolve:
+                return False
+            _check(entry.pattern)
+    except Untranslatable:
+        return False
+    return True
+
+
 def _below(resolver: URLResolver, before: str, is_async: Callable[[Any], bool]) -> Iterator[Route]:
     for entry in resolver.url_patterns:
         try:

@@ -25,6 +25,7 @@ from turnout.django.asynctrack import SYNC_CONVERTER, is_async_view, sync_link
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.leaving import Waits
 from turnout.django.requests import RequestMaker
+from turnout.django.shortcuts import RememberedMatches
 
 log = logging.getLogger("turnout.django")
 
@@ -35,7 +36,7 @@ _executors = SyncToAsync.context_to_thread_executor
 _thread_context = SyncToAsync.thread_sensitive_context
 
 
-class SyncTrack:
+class SyncTrack(RememberedMatches):
     """Mixed into the project's handler class for the sync chain, which is Django's own."""
 
     turnout_kind = "wsgi"
@@ -50,7 +51,7 @@ class SyncTrack:
 
     def resolve_request(self, request: Any) -> Any:
         """Django's, and the learning of tracks hears what kind of view it was."""
-        match = super().resolve_request(request)  # type: ignore[misc]
+        match = super().resolve_request(request)
         verify = getattr(self, "turnout_verify", None)
         if verify is not None and is_async_view(match.func):
             verify(request, True)

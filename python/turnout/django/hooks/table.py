@@ -6,6 +6,7 @@ do.
 
 from __future__ import annotations
 
+from turnout.django import shortcuts
 from turnout.django.hooks.bodies import conditional_get, gzip
 from turnout.django.hooks.caches import cache_elsewhere, cached_pages
 from turnout.django.hooks.common import always, broken_links, common, not_found
@@ -61,6 +62,7 @@ LIFECYCLE = (
 HOOKS = (
     *(f"{home}.{hook}" for home, rule in RULES.items() for hook in rule.hooks),
     *LIFECYCLE,
+    *shortcuts.FUNCTIONS,
     FROM_TABLE,
     "django.core.handlers.asgi.ASGIRequest.__init__",
     "django.core.handlers.base.BaseHandler.get_response",
