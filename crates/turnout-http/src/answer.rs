@@ -2,6 +2,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use crate::app::Response;
 use crate::body::Body;
@@ -24,6 +25,7 @@ struct Found {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) reason: Option<ReasonPhrase>,
     pub(crate) headers: HeaderMap,
     pub(crate) content: Content,
     /// The app asked for the connection to be closed.
@@ -32,7 +34,7 @@ pub(crate) struct Answer {
 
 /// Judges what the app gave, and reads the first piece of a file. An `Err` is answered with 500.
 pub(crate) async fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
-    let Response { status, mut headers, body } = response;
+    let Response { status, reason, mut headers, body } = response;
     if status.is_informational() {
         return Err(Fault::Informational(status.as_u16()));
     }
@@ -56,7 +58,7 @@ pub(crate) async fn check(response: Response, method: &Method) -> Result<Answer,
         }
         content
     };
-    Ok(Answer { status, headers, content, close })
+    Ok(Answer { status, reason, headers, content, close })
 }
 
 /// 500 without a word about why: that is the operator's business.
@@ -81,7 +83,7 @@ pub(crate) fn refused(refusal: Refusal) -> Answer {
 /// A short answer of turnout's own.
 pub(crate) fn own(status: StatusCode, text: &'static str) -> Answer {
     let Response { status, headers, .. } = Response::plain(status, "");
-    Answer { status, headers, content: Content::Full(text.as_bytes().into()), close: false }
+    Answer { status, reason: None, headers, content: Content::Full(text.as_bytes().into()), close: false }
 }
 
 async fn content(body: Body, promised: Option<u64>) -> Result<Content, Fault> {
@@ -117,8 +119,8 @@ fn head_only(promised: Option<u64>, body: &Body, headers: &mut HeaderMap) {
     }
 }
 
-/// RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5.
-fn has_no_content(status: StatusCode) -> bool {
+/// Statuses whose answers end with their head (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
+pub fn has_no_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 

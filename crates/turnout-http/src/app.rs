@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use crate::{Body, EarlyHints, RequestBody};
+use crate::{Body, EarlyHints, ReasonPhrase, RequestBody};
 
 /// Whoever answers requests.
 ///
@@ -56,6 +56,8 @@ pub struct Connection {
 pub struct Response {
     /// 200 to 999; informational ones are not final answers.
     pub status: StatusCode,
+    /// Other words for the status line than the usual ones.
+    pub reason: Option<ReasonPhrase>,
     /// As the app gave them.
     pub headers: HeaderMap,
     /// What follows the head.
@@ -67,6 +69,6 @@ impl Response {
     pub fn plain(status: StatusCode, text: &'static str) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
-        Self { status, headers, body: Body::Full(text.as_bytes().into()) }
+        Self { status, reason: None, headers, body: Body::Full(text.as_bytes().into()) }
     }
 }

@@ -77,13 +77,16 @@ pub(crate) async fn exchange<A: App>(
             }
         }
     };
-    let Answer { status, mut headers, content, close } = answer;
+    let Answer { status, reason, mut headers, content, close } = answer;
     record.status(status);
     if close || serving.drain.phase() != Phase::Serving {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let mut answer = http::Response::new(Outgoing::new(content, record, permit));
     *answer.status_mut() = status;
+    if let Some(reason) = reason {
+        answer.extensions_mut().insert(reason);
+    }
     *answer.headers_mut() = headers;
     Ok(answer)
 }

@@ -23,10 +23,12 @@ mod timer;
 mod wire;
 
 pub use admission::{Admission, Neighbours};
+pub use answer::has_no_content;
 pub use app::{App, Connection, Request, Response};
 pub use body::{Aborted, Body, BodyError, BodySender, Chunks, Collected, RequestBody, SendError};
 pub use config::{AccessEntry, AccessLog, Config, Fault, Limits, Outcome};
 pub use drain::Drain;
 pub use file::FileRange;
 pub use hints::EarlyHints;
+pub use hyper::ext::ReasonPhrase;
 pub use serve::serve;

@@ -62,6 +62,15 @@ fn statuses_without_content_have_none() {
 }
 
 #[test]
+fn the_app_may_have_its_own_words_for_a_status() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.send("GET /teapot HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let line = b"HTTP/1.1 418 Short \xf9 And Stout\r\n";
+    assert_eq!(client.bytes(line.len()).unwrap(), line);
+}
+
+#[test]
 fn an_informational_status_is_no_answer() {
     let server = Server::start();
     let mut client = server.client();

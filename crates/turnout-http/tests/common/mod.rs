@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use turnout_http::{
-    AccessEntry, AccessLog, Admission, App, Body, BodyError, Config, Drain, Fault, Limits, Outcome, Request, Response,
-    serve,
+    AccessEntry, AccessLog, Admission, App, Body, BodyError, Config, Drain, Fault, Limits, Outcome, ReasonPhrase,
+    Request, Response, serve,
 };
 use turnout_net::Bind;
 use turnout_testkit::Client;
@@ -123,6 +123,10 @@ impl Obedient {
                 let status = StatusCode::from_u16(argument(2).try_into().unwrap()).unwrap();
                 return answer(status, &[], Body::Full("content".into()));
             }
+            "teapot" => {
+                let reason = Some(ReasonPhrase::from_static(b"Short \xf9 And Stout"));
+                return Response { reason, ..answer(StatusCode::IM_A_TEAPOT, &[], Body::Empty) };
+            }
             "large" => {
                 return answer(StatusCode::OK, &[], Body::Full(vec![b'x'; argument(2).try_into().unwrap()].into()));
             }
@@ -220,7 +224,7 @@ fn answer(status: StatusCode, headers: &[(&'static str, &str)], body: Body) -> R
     for (name, value) in headers {
         map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     }
-    Response { status, headers: map, body }
+    Response { status, reason: None, headers: map, body }
 }
 
 struct Log(Arc<Notes>);

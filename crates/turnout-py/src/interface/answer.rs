@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
-use turnout_http::{Body, BodySender, FileRange, Response, SendError};
+use turnout_http::{Body, BodySender, FileRange, ReasonPhrase, Response, SendError};
 
 use super::awaitable::{Pending, Ready};
 use crate::pool::Pool;
@@ -22,6 +22,24 @@ pub(crate) struct Answer {
     state: State,
     /// Written on a thread of this pool.
     pool: Option<Arc<Pool>>,
+}
+
+/// A status, and the app's own words for it.
+pub(crate) struct StatusLine {
+    pub(crate) code: StatusCode,
+    pub(crate) reason: Option<ReasonPhrase>,
+}
+
+impl From<StatusCode> for StatusLine {
+    fn from(code: StatusCode) -> Self {
+        Self { code, reason: None }
+    }
+}
+
+impl StatusLine {
+    fn response(self, headers: HeaderMap, body: Body) -> Response {
+        Response { status: self.code, reason: self.reason, headers, body }
+    }
 }
 
 enum State {
@@ -61,25 +79,30 @@ impl Answer {
     }
 
     /// The whole answer at once.
-    pub(crate) fn respond(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> PyResult<()> {
+    pub(crate) fn respond(&mut self, status: impl Into<StatusLine>, headers: HeaderMap, body: Bytes) -> PyResult<()> {
         let body = if body.is_empty() { Body::Empty } else { Body::Full(body) };
-        self.send_head(Response { status, headers, body }, State::Ended)?;
+        self.send_head(status.into().response(headers, body), State::Ended)?;
         self.call.done.store(true, SeqCst);
         Ok(())
     }
 
     /// A whole answer whose content Rust reads from a file: nobody of Python's waits for it.
-    pub(crate) fn respond_file(&mut self, status: StatusCode, headers: HeaderMap, file: FileRange) -> PyResult<()> {
-        self.send_head(Response { status, headers, body: Body::File(file) }, State::Ended)?;
+    pub(crate) fn respond_file(
+        &mut self,
+        status: impl Into<StatusLine>,
+        headers: HeaderMap,
+        file: FileRange,
+    ) -> PyResult<()> {
+        self.send_head(status.into().response(headers, Body::File(file)), State::Ended)?;
         self.call.done.store(true, SeqCst);
         Ok(())
     }
 
     /// The head of an answer whose body follows in pieces.
-    pub(crate) fn start(&mut self, status: StatusCode, headers: HeaderMap) -> PyResult<()> {
+    pub(crate) fn start(&mut self, status: impl Into<StatusLine>, headers: HeaderMap) -> PyResult<()> {
         let (sender, body) = Body::channel();
         let gone = sender.reader_gone();
-        self.send_head(Response { status, headers, body }, State::Streaming(sender))?;
+        self.send_head(status.into().response(headers, body), State::Streaming(sender))?;
         self.watch(gone);
         Ok(())
     }
@@ -137,7 +160,11 @@ impl Answer {
     /// One piece, from a thread that may wait; the GIL is released meanwhile.
     pub(crate) fn write_blocking(&mut self, py: Python<'_>, chunk: Bytes) -> PyResult<()> {
         let State::Streaming(sender) = &self.state else { return Err(self.not_streaming()) };
-        py.detach(|| sender.blocking_send(chunk)).map_err(|_| PyErr::from_value(gone(py).into_bound(py)))
+        let sent = match sender.try_send(chunk) {
+            Err(SendError::Full(chunk)) => py.detach(|| sender.blocking_send(chunk)),
+            other => other,
+        };
+        sent.map_err(|_| PyErr::from_value(gone(py).into_bound(py)))
     }
 
     fn not_streaming(&self) -> PyErr {

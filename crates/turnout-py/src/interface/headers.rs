@@ -85,12 +85,12 @@ pub(super) fn append(headers: &mut HeaderMap, name: &Bound<'_, PyAny>, value: &B
     Ok(())
 }
 
-fn repr(object: &Bound<'_, PyAny>) -> String {
+pub(super) fn repr(object: &Bound<'_, PyAny>) -> String {
     object.repr().map_or_else(|_| "(unprintable)".into(), |text| text.to_string())
 }
 
 /// The bytes of bytes, bytearray or latin-1 text.
-fn with_bytes<R>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+pub(super) fn with_bytes<R>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(read(bytes.as_bytes()));
     }

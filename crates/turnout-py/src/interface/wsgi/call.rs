@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use tokio::sync::oneshot;
-use turnout_http::{Collected, Request, Response};
+use turnout_http::{Request, RequestBody, Response};
 
+use super::ahead;
 use super::environ::{self, Facts};
+use super::input::Input;
+use super::send::send;
 use super::start::StartResponse;
-use super::wrapper::FileWrapper;
 use crate::interface::answer::Answer;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
-use crate::interface::{IN_MEMORY, body, busy, internal_error, log_failure};
+use crate::interface::{body, busy, internal_error, log_failure};
 use crate::pool::{Job, Pool};
 
 /// A plain WSGI app.
@@ -33,16 +34,15 @@ impl WsgiApp {
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let (head, body) = Head::split(request);
-        let body = if body.is_end() { Ok(body::empty()) } else { body.collect(IN_MEMORY).await };
-        let body = match body {
-            Ok(body) => body,
+        let (head, mut body) = Head::split(request);
+        let ahead = match ahead::read(&head, &mut body).await {
+            Ok(ahead) => ahead,
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
         let call = self.event_loop.new_call();
         let guard = Guard::new(self.event_loop.clone(), call.clone());
-        self.pool.push(Box::new(WsgiJob { app: self.clone(), head, body, sender, call }));
+        self.pool.push(Box::new(WsgiJob { app: self.clone(), head, ahead, body, sender, call }));
         let response = receiver.await;
         guard.disarm();
         response.unwrap_or_else(|_| internal_error())
@@ -52,18 +52,40 @@ impl WsgiApp {
 struct WsgiJob {
     app: Arc<WsgiApp>,
     head: Head,
-    body: Collected,
+    /// The beginning of the body.
+    ahead: Bytes,
+    /// What is still to come of it.
+    body: RequestBody,
     sender: oneshot::Sender<Response>,
     call: Arc<Call>,
 }
 
 impl Job for WsgiJob {
     fn run(self: Box<Self>, py: Python<'_>) {
-        let Self { app, head, body, sender, call } = *self;
-        let (method, path) = (head.method.clone(), head.target.path().to_owned());
+        let Self { app, head, ahead, body, sender, call } = *self;
         let answer = Answer::new(app.event_loop.clone(), call, sender).of_pool(&app.pool);
-        if let Err(error) = serve(py, &app, &head, body, answer) {
-            log_failure(py, &error, "Exception in the WSGI application", &method, &path);
+        let failed = |error: &PyErr| {
+            log_failure(py, error, "Exception in the WSGI application", &head.method, head.target.path());
+        };
+        let prepared = Bound::new(py, Input::new(ahead, body))
+            .and_then(|input| Ok((input, Bound::new(py, StartResponse::new(answer, &head.method))?)));
+        let (input, start) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return failed(&error),
+        };
+        let outcome = serve(py, &app, &head, &input, &start, failed);
+        input.borrow_mut().close();
+        let mut start = start.borrow_mut();
+        if let Err(error) = outcome {
+            start.abort();
+            // Who has left cannot be served; that is nobody's fault.
+            if !start.client_left() {
+                failed(&error);
+            }
+        }
+        if start.surplus() > 0 {
+            let why = format!("its body went {} bytes past its Content-Length; they were not sent", start.surplus());
+            failed(&PyRuntimeError::new_err(why));
         }
     }
 
@@ -76,67 +98,32 @@ impl Job for WsgiJob {
     }
 }
 
-fn serve(py: Python<'_>, app: &WsgiApp, head: &Head, body: Collected, answer: Answer) -> PyResult<()> {
-    let length = body::length(&body);
-    let input = body::to_file(py, body)?;
-    let environ = environ::build(py, head, input, length, app.facts)?;
-    let start = Bound::new(py, StartResponse::new(answer))?;
-    let result = app.app.bind(py).call1((environ, &start))?;
-    let sent = send(&start, &result);
-    // PEP 3333: close() is called whatever happened, once.
-    let closed = match result.getattr_opt(intern!(py, "close"))? {
-        Some(close) => close.call0().map(drop),
-        None => Ok(()),
-    };
-    if sent.is_err() {
-        start.borrow_mut().answer.abort();
+fn serve(
+    py: Python<'_>,
+    app: &WsgiApp,
+    head: &Head,
+    input: &Bound<'_, Input>,
+    start: &Bound<'_, StartResponse>,
+    failed: impl Fn(&PyErr),
+) -> PyResult<()> {
+    let length = ahead::announced(head).unwrap_or_default();
+    let environ = environ::build(py, head, input.clone().into_any(), length, app.facts)?;
+    if head.target.path() == "*" {
+        // A request to the server, not to a path (RFC 9112 section 3.2.4); PEP 3333 wants paths to begin with a slash.
+        environ.set_item(intern!(py, "PATH_INFO"), intern!(py, ""))?;
     }
-    match sent {
-        Err(_) if start.borrow().answer.is_disconnected() => closed,
+    let result = app.app.bind(py).call1((environ, start))?;
+    let sent = send(start, &result);
+    // PEP 3333: close() is called whatever happened, once, and after it nothing of the answer is the app's.
+    let closed = match result.getattr_opt(intern!(py, "close")) {
+        Ok(Some(close)) => close.call0().map(drop),
+        Ok(None) => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => closed,
+    };
+    if let Err(error) = &closed
+        && sent.is_err()
+    {
+        failed(error);
     }
-}
-
-/// Sends what the app returned: a list of one piece whole, anything else piece by piece.
-fn send(start: &Bound<'_, StartResponse>, result: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = start.py();
-    if let Ok(wrapper) = result.cast::<FileWrapper>() {
-        let mut start = start.borrow_mut();
-        if start.answer.is_unanswered()
-            && let Some((status, headers)) = start.head.take()
-        {
-            if let Some(file) = wrapper.get().range(py, &headers)? {
-                return start.answer.respond_file(status, headers, file);
-            }
-            start.head = Some((status, headers));
-        }
-    }
-    let mut last: Option<Bytes> = None;
-    for piece in result.try_iter()? {
-        let piece = piece?;
-        let piece = piece
-            .cast::<PyBytes>()
-            .map_err(|_| PyTypeError::new_err("a WSGI app must return an iterable of bytes"))?
-            .as_bytes();
-        if piece.is_empty() {
-            continue;
-        }
-        if result.len().is_ok_and(|length| length == 1) && start.borrow().answer.is_unanswered() {
-            last = Some(Bytes::copy_from_slice(piece));
-            continue;
-        }
-        let mut start = start.borrow_mut();
-        start.flush_head()?;
-        start.answer.write_blocking(py, Bytes::copy_from_slice(piece))?;
-    }
-    let mut start = start.borrow_mut();
-    if start.answer.is_unanswered() {
-        let Some((status, headers)) = start.head.take() else {
-            return Err(pyo3::exceptions::PyRuntimeError::new_err("the WSGI app did not call start_response"));
-        };
-        start.answer.respond(status, headers, last.unwrap_or_default())
-    } else {
-        start.answer.end()
-    }
+    sent.and(closed)
 }

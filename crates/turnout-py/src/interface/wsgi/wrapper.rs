@@ -1,6 +1,5 @@
 //! `wsgi.file_wrapper` (PEP 3333, "Optional Platform-Specific File Handling").
 
-use http::HeaderMap;
 use pyo3::intern;
 use pyo3::prelude::*;
 use turnout_http::FileRange;
@@ -18,9 +17,8 @@ pub(crate) struct FileWrapper {
 
 impl FileWrapper {
     /// What Rust may send, from where the file stands. An app that promises a part sends a part.
-    pub(super) fn range(&self, py: Python<'_>, headers: &HeaderMap) -> PyResult<Option<FileRange>> {
+    pub(super) fn range(&self, py: Python<'_>, promised: Option<u64>) -> PyResult<Option<FileRange>> {
         let range = file::range(self.filelike.bind(py))?;
-        let promised = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Ok(range.map(|range| match promised {
             Some(promised) => range.with_length(promised),
             None => range,
