@@ -117,6 +117,8 @@ def chunks_in_thread(response: Any, run: Callable[..., Any]) -> Iterator[bytes]:
     An async iterator is driven on the loop while the thread waits.
     """
     if _is_async(response):
+        # A `sync_to_async` inside what the view awaited has put a list of its own in its place.
+        SyncToAsync.threadlocal.task_context = response.turnout_waits
         source = _content(response)
         pull = async_to_sync(_anext)
         closing = async_to_sync(_aclose)
@@ -132,9 +134,7 @@ def chunks_in_thread(response: Any, run: Callable[..., Any]) -> Iterator[bytes]:
                 yield chunk
     finally:
         # Closing waits for the loop too, and nobody's leaving may cut that short.
-        settle = getattr(getattr(SyncToAsync.threadlocal, "task_context", None), "settle", None)
-        if settle is not None:
-            settle()
+        response.turnout_waits.settle()
         run(close)
 
 

@@ -84,6 +84,7 @@ class SyncServing:
             response._handler_class = self._sender
             answers.widen_file_chunks(response)
         response.turnout_context = context
+        response.turnout_waits = waits
         response.turnout_body = body
         return response
 
@@ -110,7 +111,7 @@ class SyncServing:
 
     def finish(self, response: Any) -> None:
         """Close the response: request_finished, files, the request's body. Inside its context, on its thread."""
-        SyncToAsync.threadlocal.task_context.settle()
+        response.turnout_waits.settle()
         try:
             if lifecycle.can_finish_directly(response):
                 lifecycle.finish_directly(response)
