@@ -122,7 +122,7 @@ def test_an_input_kept_beyond_its_request_holds_nothing(server):
     with wire(server.url) as connection:
         connection.send(b"POST /keep HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         assert connection.reply().body == b"kept"
-        # The rest may come or not: nothing after it could be trusted, so the connection ends, whoever still holds the input.
+        # The rest may come or not: nothing after it could be trusted, and the connection ends, input held or not.
         assert connection.rest()[0] == b""
     assert get(server.url, "/look").body == b"ValueError"
 
