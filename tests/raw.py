@@ -35,8 +35,13 @@ class Wire:
     """One connection, byte for byte."""
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=SECONDS)
+        if address.startswith("unix:"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(SECONDS)
+            self.socket.connect(address.removeprefix("unix:"))
+        else:
+            parts = urlsplit(address)
+            self.socket = socket.create_connection((parts.hostname, parts.port), timeout=SECONDS)
         self._held = b""
 
     def send(self, data: bytes) -> None:
