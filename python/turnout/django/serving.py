@@ -196,11 +196,10 @@ class AsyncServing:
 
     async def _finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
         """request_finished, once, whichever way the request went; then the thread is free."""
-        settled = False
         try:
             if response is not None:
+                thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
                 await sync_to_async(_close_and_settle)(response)
-                settled = True
             elif thread.used or not lifecycle.finished.only_own():
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
@@ -211,7 +210,7 @@ class AsyncServing:
             if response is None and request is not None:
                 request.close()
             body.close()
-            thread.release(settled=settled)
+            thread.release()
 
     def _fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
         """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
