@@ -7,7 +7,9 @@ mod descriptors;
 mod fork;
 pub(crate) mod inherited;
 mod interpreter;
+mod text;
 
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use interpreter::py_runtime_range;
+pub(crate) use text::latin1;
