@@ -63,3 +63,12 @@ def test_a_chunked_form_is_read(server, track):
     answer = json.loads(connection.getresponse().read())
     connection.close()
     assert answer["post"] == {"name": "Marta"}
+
+
+def test_the_words_of_a_status_are_the_projects(server):
+    server, _ = server
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection.request("GET", "/worded/")
+    response = connection.getresponse()
+    assert (response.status, response.reason, response.read()) == (418, "Short and stout", b"words")
+    connection.close()

@@ -37,6 +37,14 @@ impl From<StatusCode> for StatusLine {
 }
 
 impl StatusLine {
+    /// With the app's words, which are not kept if they are the usual ones. `None`: they would break the message.
+    pub(crate) fn new(code: StatusCode, words: &[u8]) -> Option<Self> {
+        if words.is_empty() || code.canonical_reason().is_some_and(|usual| usual.as_bytes() == words) {
+            return Some(code.into());
+        }
+        Some(Self { code, reason: Some(ReasonPhrase::try_from(words).ok()?) })
+    }
+
     fn response(self, headers: HeaderMap, body: Body) -> Response {
         Response { status: self.code, reason: self.reason, headers, body }
     }

@@ -52,10 +52,7 @@ pub(super) fn to_list<'py>(py: Python<'py>, headers: &HeaderMap) -> PyResult<Bou
 
 /// Text from bytes as Python's latin-1 has it: each byte is the character of that number.
 pub(super) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.is_ascii() => PyString::new(py, text),
-        _ => PyString::new(py, &bytes.iter().copied().map(char::from).collect::<String>()),
-    }
+    crate::raw::latin1(py, bytes)
 }
 
 /// Reads an iterable of pairs of bytes or text.

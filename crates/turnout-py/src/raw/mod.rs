@@ -9,9 +9,11 @@ mod fork;
 pub(crate) mod inherited;
 mod interpreter;
 mod ticks;
+mod text;
 
 pub(crate) use context::{copy_context, run_in_context};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use interpreter::py_runtime_range;
 pub(crate) use ticks::ticks;
+pub(crate) use text::latin1;

@@ -4,7 +4,7 @@ import io
 
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
 from shown import leaving
@@ -52,7 +52,12 @@ async def with_rest(request, rest):
     return compare(request)
 
 
+def worded(request):
+    return HttpResponse("words", status=418, reason="Short and stout")
+
+
 urlpatterns = [
+    path("worded/", worded),
     path("sync/<path:rest>", lambda request, rest: compare(request)),
     path("async/<path:rest>", with_rest),
     path("leaving/async", leaving.an_async_view),

@@ -1,19 +1,20 @@
 //! Django's HttpResponse read from Rust: status, headers, cookies, content.
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use pyo3::exceptions::PyTypeError;
+use http::HeaderMap;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
+use crate::interface::answer::StatusLine;
 use crate::interface::headers;
 
 /// Status and headers, cookies among them.
-pub(super) fn head(response: &Bound<'_, PyAny>) -> PyResult<(StatusCode, HeaderMap)> {
+pub(super) fn head(response: &Bound<'_, PyAny>) -> PyResult<(StatusLine, HeaderMap)> {
     let py = response.py();
-    let status = headers::status(&response.getattr(intern!(py, "status_code"))?)?;
+    let status = status_line(response)?;
     let mut fields = HeaderMap::new();
     if let Some(store) = store(response)? {
         for (_, pair) in store.iter() {
@@ -35,6 +36,16 @@ pub(super) fn head(response: &Bound<'_, PyAny>) -> PyResult<(StatusCode, HeaderM
         }
     }
     Ok((status, fields))
+}
+
+/// With the project's own words if it gave some: Django keeps None where it did not.
+fn status_line(response: &Bound<'_, PyAny>) -> PyResult<StatusLine> {
+    let py = response.py();
+    let code = headers::status(&response.getattr(intern!(py, "status_code"))?)?;
+    let words = response.getattr_opt(intern!(py, "_reason_phrase"))?.filter(|words| !words.is_none());
+    let Some(words) = words else { return Ok(code.into()) };
+    headers::with_bytes(&words, |words| StatusLine::new(code, words))?
+        .ok_or_else(|| PyValueError::new_err(format!("illegal reason phrase {}", headers::repr(&words))))
 }
 
 /// The dict behind Django's own ResponseHeaders: lower-case name to (name, value). Anything else is asked for its items.

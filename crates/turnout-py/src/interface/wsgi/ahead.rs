@@ -42,6 +42,6 @@ pub(super) async fn read(head: &Head, body: &mut RequestBody) -> Result<Bytes, B
 }
 
 /// What the client said that it sends.
-pub(super) fn announced(head: &Head) -> Option<u64> {
+fn announced(head: &Head) -> Option<u64> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }

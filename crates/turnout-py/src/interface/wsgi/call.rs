@@ -6,6 +6,7 @@ use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use tokio::sync::oneshot;
 use turnout_http::{Request, RequestBody, Response};
 
@@ -106,14 +107,17 @@ fn serve(
     start: &Bound<'_, StartResponse>,
     failed: impl Fn(&PyErr),
 ) -> PyResult<()> {
-    let length = ahead::announced(head).unwrap_or_default();
-    let environ = environ::build(py, head, input.clone().into_any(), length, app.facts)?;
+    let environ = environ::build(py, head, input.clone().into_any(), None, app.facts)?;
     if head.target.path() == "*" {
         // A request to the server, not to a path (RFC 9112 section 3.2.4); PEP 3333 wants paths to begin with a slash.
         environ.set_item(intern!(py, "PATH_INFO"), intern!(py, ""))?;
     }
     let result = app.app.bind(py).call1((environ, start))?;
     let sent = send(start, &result);
+    if result.is_exact_instance_of::<PyList>() {
+        // The usual case, and one that has nothing to close.
+        return sent;
+    }
     // PEP 3333: close() is called whatever happened, once, and after it nothing of the answer is the app's.
     let closed = match result.getattr_opt(intern!(py, "close")) {
         Ok(Some(close)) => close.call0().map(drop),

@@ -26,8 +26,8 @@ fn send_whole(start: &Bound<'_, StartResponse>, result: &Bound<'_, PyAny>) -> Py
         return Ok(false);
     }
     let list = if let Ok(list) = result.cast_exact::<PyList>() {
-        if let [piece] = list.iter().collect::<Vec<_>>().as_slice() {
-            start.borrow_mut().finish(bytes(piece)?.as_bytes())?;
+        if list.len() == 1 {
+            start.borrow_mut().finish(bytes(&list.get_item(0)?)?.as_bytes())?;
             return Ok(true);
         }
         list.to_tuple()

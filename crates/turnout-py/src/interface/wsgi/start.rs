@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use turnout_http::{FileRange, ReasonPhrase, has_no_content};
+use turnout_http::{FileRange, has_no_content};
 
 use crate::interface::answer::{Answer, StatusLine};
 use crate::interface::headers;
@@ -221,11 +221,7 @@ fn parse_status(status: &Bound<'_, PyString>) -> PyResult<StatusLine> {
             [b' ', words @ ..] => words,
             _ => return None,
         };
-        if words.is_empty() || code.canonical_reason().is_some_and(|usual| usual.as_bytes() == words) {
-            return Some(StatusLine { code, reason: None });
-        }
-        let reason = Some(ReasonPhrase::try_from(words).ok()?);
-        Some(StatusLine { code, reason })
+        StatusLine::new(code, words)
     })?
     .ok_or_else(illegal)
 }

@@ -1,0 +1,17 @@
+//! Text from bytes, one character a byte, without looking at them first.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+/// As `bytes.decode("latin-1")`. Panics when there is no memory, as every other making of a string does.
+pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+    // SAFETY: the GIL is held (`py`). Pointer and length are those of a slice that lives through the call, which reads so many
+    // bytes and keeps none; a slice is never longer than `isize::MAX`. No error handler is named, and none is needed: every byte
+    // is a character. The result is a new reference to a `str`, or null with an exception set, at which `from_owned_ptr` panics.
+    unsafe {
+        let length = bytes.len().cast_signed();
+        let text = ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), length, std::ptr::null());
+        Bound::from_owned_ptr(py, text).cast_into_unchecked()
+    }
+}
