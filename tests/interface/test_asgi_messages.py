@@ -88,7 +88,7 @@ SLIPS = {
     "or without 'trailers' in 'http.response.start'",
     "path-first": "RuntimeError: ASGI: \"http.response.pathsend\" was sent before 'http.response.start'",
     "path-bytes": 'TypeError: ASGI: "path" of "http.response.pathsend" must be a str, not bytes',
-    "path-relative": 'ValueError: ASGI: "path" of "http.response.pathsend" is not absolute: "x"',
+    "path-relative": 'ValueError: ASGI: "path" of "http.response.pathsend" is not absolute: x',
     "path-missing": "RuntimeError: ASGI: cannot send the file /not/there: No such file or directory (os error 2)",
     "path-folder": "RuntimeError: ASGI: cannot send the file /: invalid input parameter",
     "hint-str": 'TypeError: ASGI: "links" of "http.response.early_hint" must be an iterable of bytes, not str',

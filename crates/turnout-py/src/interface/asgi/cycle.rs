@@ -190,11 +190,6 @@ impl Cycle {
         Ok(())
     }
 
-    fn debug(&self, py: Python<'_>, message: &Message<'_, '_>) -> PyResult<()> {
-        let log = py.import(intern!(py, "turnout.asgi"))?.getattr(intern!(py, "log_debug"))?;
-        log.call1((message.info()?,)).map(drop)
-    }
-
     fn out_of_turn(&self, message: &Message<'_, '_>) -> PyErr {
         let when = match self.stage {
             Stage::Nothing => "before 'http.response.start'",
@@ -242,7 +237,7 @@ impl Cycle {
             PATHSEND => return self.pathsend(py, &message),
             "http.response.trailers" => self.trailers(py, &message)?,
             "http.response.early_hint" => self.early_hint(&message)?,
-            "http.response.debug" if self.extensions.debug => self.debug(py, &message)?,
+            "http.response.debug" if self.extensions.debug => log_debug(py, &message)?,
             other => {
                 return Err(PyRuntimeError::new_err(format!("ASGI: unexpected message {other:?} on an HTTP request")));
             }
@@ -282,4 +277,10 @@ impl Cycle {
     fn __clear__(&mut self) {
         self.inbox.clear();
     }
+}
+
+/// What an app says of itself, to the log.
+fn log_debug(py: Python<'_>, message: &Message<'_, '_>) -> PyResult<()> {
+    let log = py.import(intern!(py, "turnout.asgi"))?.getattr(intern!(py, "log_debug"))?;
+    log.call1((message.info()?,)).map(drop)
 }

@@ -26,7 +26,7 @@ impl Extensions {
     }
 
     /// `scope["extensions"]`.
-    pub(super) fn announce<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    pub(super) fn announce(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         let announced = PyDict::new(py);
         announced.set_item(intern!(py, "http.response.pathsend"), PyDict::new(py))?;
         if self.early_hint {

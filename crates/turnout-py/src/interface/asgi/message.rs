@@ -172,7 +172,8 @@ impl<'a, 'py> Message<'a, 'py> {
         }
         let path: PathBuf = path.extract()?;
         if path.is_relative() {
-            return Err(PyValueError::new_err(format!("ASGI: \"path\" of {:?} is not absolute: {path:?}", self.kind)));
+            let (kind, path) = (self.kind, path.display());
+            return Err(PyValueError::new_err(format!("ASGI: \"path\" of {kind:?} is not absolute: {path}")));
         }
         Ok(path)
     }
