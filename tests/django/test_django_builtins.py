@@ -22,7 +22,7 @@ from django.middleware import common
 from django.urls import converters, path
 from django.utils.translation import trans_real
 from loop_guard import guarded
-from tracks_site import urls, views
+from tracks_site import engine, urls, views
 
 from turnout.django import hooks, lifecycle, vetting
 
@@ -314,6 +314,18 @@ def test_own_path_converters_take_404s_to_the_thread(make, monkeypatch):
         urls.urlpatterns.pop()
         monkeypatch.undo()
         converters.get_converters.cache_clear()
+
+
+def test_a_cache_with_a_connection_is_closed_on_the_thread_by_requests_that_used_it(make):
+    engine.closed_by.clear()
+
+    async def check(driver):
+        await driver.run_async(path="/answer/")
+        assert (driver.handler.hops.threads, engine.closed_by) == (0, [])
+        await driver.run_async(path="/peek/")
+        assert engine.closed_by == ["turnout-hop-1"]
+
+    make(check, settings={"MIDDLEWARE": [], "CACHES": {"default": {"BACKEND": "tracks_site.engine.Connected"}}})
 
 
 @pytest.mark.parametrize("name", ["RemoteUserMiddleware", "PersistentRemoteUserMiddleware"])

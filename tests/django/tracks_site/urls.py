@@ -51,6 +51,7 @@ urlpatterns = [
     path("async-meta/<int:n>/", views.async_meta),
     path("answer/", views.answer),
     path("touch/", views.touch),
+    path("peek/", views.peek),
     path("open/", views.open_to_all),
     path("shop/<str:city>/", include(inner)),
     re_path(r"^old/(?P<year>[0-9]{4})/$", views.sync_json),
