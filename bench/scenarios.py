@@ -174,6 +174,16 @@ BARE = Scenario(
     project="bare",
 )
 
+BARE_WSGI = Scenario(
+    name="bare-wsgi",
+    title="A bare WSGI application, 32 connections",
+    says="No framework: what is left is the server. bjoern and fastpysgi call the application on their only thread.",
+    entries=_entries("turnout", "granian-wsgi", "gunicorn", "fastpysgi", "bjoern"),
+    cases=(Case("bare", "hello", Load("/", 32)),),
+    bars=(at_least("over granian's WSGI", "rps", "bare", ("granian-wsgi",), 1.0),),
+    project="bare-wsgi",
+)
+
 
 def _question(calls: int, connections: int) -> Scenario:
     wish = f"?n={calls}&ms=50"
@@ -206,6 +216,7 @@ SCENARIOS = {
         NEIGHBOURS,
         DRF_JSON,
         BARE,
+        BARE_WSGI,
         *(_question(calls, connections) for calls in (1, 10) for connections in (1, 50, 500)),
     )
 }

@@ -40,8 +40,9 @@ ASGI_RIVALS = ("granian-asgi", "uvicorn")
 
 
 def variants(family: str, project: str, threads: int | None = None) -> list[Server]:
-    """The ways to start `family` for a project (django or bare), with so many threads for blocking code."""
-    interface: Interface = "asgi" if family in ("turnout", *ASGI_RIVALS) else "wsgi"
+    """The ways to start `family` for a project (django, bare or bare-wsgi), with so many threads for blocking code."""
+    takes_both = family == "turnout" and project != "bare-wsgi"
+    interface: Interface = "asgi" if takes_both or family in ASGI_RIVALS else "wsgi"
     application = f"mysite.{interface}:application" if project == "django" else f"bare:{interface}"
 
     def server(variant: str, *argv: str) -> Server:
@@ -50,7 +51,7 @@ def variants(family: str, project: str, threads: int | None = None) -> list[Serv
     many = ("--threads", str(threads)) if threads else ()
     match family:
         case "turnout":
-            plain = ("--interface", "asgi") if project == "bare" else ()
+            plain = () if project == "django" else ("--interface", interface)
             return [server(" ".join(many), "turnout", "serve", "{app}", "--bind", "127.0.0.1:{port}", *plain, *many)]
         case "granian-asgi":
             common = ("granian", "{app}", "--interface", "asgi", *_granian(), "--blocking-threads", "1")

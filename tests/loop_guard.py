@@ -64,11 +64,10 @@ class _Guard:
             self.refuse(f"{event} {arguments[:1]}")
 
     def _watch_caches_and_mail(self) -> None:
-        from django.core.mail import EmailMessage
         from django.utils.module_loading import import_string
 
         def before(cls: type, name: str) -> None:
-            original = cls.__dict__[name]
+            original = getattr(cls, name)
 
             def watched(*args, **kwargs):
                 if self.watching and asyncio._get_running_loop() is not None:
@@ -77,7 +76,8 @@ class _Guard:
 
             setattr(cls, name, watched)
 
-        before(EmailMessage, "send")
+        for backend in ("smtp", "locmem", "console", "filebased"):
+            before(import_string(f"django.core.mail.backends.{backend}.EmailBackend"), "send_messages")
         for backend in _ELSEWHERE:
             cls = import_string(f"django.core.cache.backends.{backend}")
             for name in _ASKED:

@@ -21,6 +21,11 @@ from turnout._turnout import EventLoop, Handle, Reactor
 __all__ = ["ReactorSelector", "TurnoutLoop", "new_event_loop"]
 
 
+# What a transport asks of one `recv`. The stdlib's 256 KiB are above malloc's threshold for memory of its own: three
+# system calls and fresh pages for each read, however short.
+_READ_SIZE = 64 * 1024
+
+
 class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined,misc]
     """`selectors.EpollSelector` in behaviour; behind it runs everything of turnout that is not Python."""
 
@@ -135,6 +140,11 @@ class TurnoutLoop(EventLoop, asyncio.SelectorEventLoop):
             if before is not None:
                 before.cancel()
         return handle
+
+    def _make_socket_transport(self, *args: Any, **options: Any) -> asyncio.Transport:
+        transport = super()._make_socket_transport(*args, **options)
+        transport.max_size = _READ_SIZE
+        return transport
 
     def _run_in_debug_mode(self, handle: asyncio.Handle) -> None:
         # What the stdlib does around each step in debug mode; the native turn calls it.

@@ -28,6 +28,9 @@ MISDEEDS = {
 }
 DEATHS = ["os-exit", "sigsegv", "sigkill"]
 
+# Where an interface has a rule of its own. PEP 3333: no more bytes are sent than Content-Length allows.
+EXCEPTIONS = {("wsgi", "length/short"): {200}}
+
 APPS = {
     "asgi": (["asgi_app:app"], PROJECTS, ""),
     "wsgi": (["wsgi_app:app"], PROJECTS, ""),
@@ -59,15 +62,16 @@ def get(server, path, timeout=20):
 
 
 @pytest.mark.parametrize("misdeed", MISDEEDS)
-def test_a_misdeed_costs_one_request_and_leaves_a_log_line(app, misdeed):
+def test_a_misdeed_costs_one_request_and_leaves_a_log_line(app, misdeed, request):
     server, prefix = app
+    expected = EXCEPTIONS.get((request.node.callspec.params["app"], misdeed), MISDEEDS[misdeed])
     before = len(server.log)
     neighbour = {}
     thread = threading.Thread(target=lambda: neighbour.update(answer=get(server, prefix + "slow")))
     thread.start()
     outcome, body = get(server, prefix + misdeed)
     thread.join()
-    assert outcome in MISDEEDS[misdeed], body
+    assert outcome in expected, body
     assert b"told to" not in body, "a traceback is not for clients"
     assert neighbour["answer"] == (200, b"fine")
     assert get(server, prefix + "fine") == (200, b"fine")

@@ -71,7 +71,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("project", ["django", "bare"])
+@pytest.mark.parametrize("project", ["django", "bare", "bare-wsgi"])
 def test_every_family_can_be_started(family: str, project: str) -> None:
     for server in variants(family, project, threads=None):
         assert any("8123" in part for part in server.command(8123))

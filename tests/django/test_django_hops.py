@@ -184,16 +184,83 @@ def test_idle_threads_end_and_tidy_up():
     run(check())
 
 
-def test_a_settled_thread_is_handed_on_at_once():
+def ending(thread, work=lambda: None):
+    """The last call of a request, brief, as serving.py makes it; not awaited."""
+    thread.end_with_next_call(brief=True)
+    return asyncio.wrap_future(thread.submit(work))
+
+
+def test_one_thread_serves_requests_that_follow_each_other_before_the_loop_has_heard_of_the_end():
     async def check():
         pool, _ = pool_of()
-        names = []
-        for _ in range(20):
+        names, ends = [], []
+        for _ in range(50):
             thread = RequestThread(pool)
             names.append(await call(thread, name))
-            thread.release(settled=True)
+            ends.append(ending(thread))
+        await asyncio.gather(*ends)
         assert set(names) == {"turnout-hop-1"}
-        assert pool.busy == 0
+        await until(lambda: pool.busy == 0)
+        assert pool.threads == 1
+
+    run(check())
+
+
+def test_requests_at_once_use_no_more_threads_than_there_are_of_them():
+    async def check():
+        pool, _ = pool_of()
+
+        async def client():
+            for _ in range(50):
+                thread = RequestThread(pool)
+                await call(thread, name)
+                ends.append(ending(thread))
+
+        ends: list = []
+        await asyncio.gather(*(client() for _ in range(8)))
+        await asyncio.gather(*ends)
+        assert pool.threads <= 8
+        await until(lambda: pool.busy == 0)
+
+    run(check())
+
+
+def test_no_request_queues_behind_an_end_that_must_wait():
+    """Nor behind the abandoned call of a request whose client left."""
+
+    async def check():
+        pool, _ = pool_of()
+        held = threading.Event()
+        slow, abandoned = RequestThread(pool), RequestThread(pool)
+        slow.end_with_next_call(brief=False)
+        slow.submit(held.wait)
+        abandoned.submit(held.wait)
+        last = ending(abandoned)
+        third = RequestThread(pool)
+        assert await call(third, name) == "turnout-hop-3"
+        assert not last.done()
+        held.set()
+        await last
+        third.release()
+        await until(lambda: pool.busy == 0)
+
+    run(check())
+
+
+def test_a_request_at_the_cap_queues_behind_a_brief_end():
+    async def check():
+        pool, _ = pool_of(cap=1)
+        first, second = RequestThread(pool), RequestThread(pool)
+        await call(first, name)
+        waiting = asyncio.ensure_future(call(second, name))
+        await until(lambda: pool.waiting == 1)
+        order: list[str] = []
+        ended = ending(first, lambda: order.append("first ended"))
+        assert await waiting == "turnout-hop-1"
+        await ended
+        assert order == ["first ended"]
+        second.release()
+        await until(lambda: pool.busy == 0)
 
     run(check())
 

@@ -8,12 +8,13 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 from harness import Serving, serve
-from wire import get
+from wire import Client, get
 
 SITE = Path(__file__).parent
 ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")])}
@@ -50,6 +51,27 @@ def test_each_view_runs_on_its_track(native):
     hops = reply(native, "/hop/")
     assert hops["first"] == hops["second"]
     assert hops["first"].startswith("turnout-hop-")
+
+
+@pytest.fixture
+def untouched() -> Iterator[Serving]:
+    yield from served("tracks_site.asgi:application")
+
+
+def test_hopping_requests_take_as_many_threads_as_there_are_connections(untouched):
+    """Each connection's next request comes before the loop has heard that its last one ended."""
+
+    def client(_):
+        with closing(Client(untouched.url)) as connection:
+            seen = []
+            for _ in range(60):
+                connection.request("GET", "/brief-hop/")
+                seen.append(json.loads(connection.getresponse().read())["threads"])
+            return max(seen)
+
+    assert client(0) == 1
+    with ThreadPoolExecutor(8) as clients:
+        assert max(clients.map(client, range(8))) <= 8
 
 
 def test_async_to_sync_in_a_sync_view_runs_on_the_real_loop(native):

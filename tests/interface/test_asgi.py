@@ -66,6 +66,19 @@ def test_the_scope_is_as_specified(server):
     }
 
 
+def test_over_a_unix_socket_there_is_no_client_and_the_server_is_a_path(tmp_path):
+    path = tmp_path / "x.sock"
+    with serve_validated("asgi_app:app", ["--bind", f"unix:{path}"], cwd=PLAIN) as server:
+        scope = json.loads(get(server.addresses[0], "/scope").body)
+    assert (scope["client"], scope["server"]) == (None, [str(path), None])
+
+
+def test_paths_are_decoded_as_utf_8_whatever_they_hold(server):
+    scope = call(server, "GET", "/scope/%E4%BD%A0/%FF/%25?%FF")
+    assert (scope["path"], scope["raw_path"]) == ("/scope/\u4f60/\ufffd/%", "b:/scope/%E4%BD%A0/%FF/%25")
+    assert scope["query_string"] == "b:%FF"
+
+
 def test_http_1_0_is_told_apart(server):
     with socket.create_connection((server.host, server.port), timeout=30) as client:
         client.sendall(b"GET /scope HTTP/1.0\r\n\r\n")

@@ -194,6 +194,17 @@ def test_after_the_answer_receive_says_that_it_is_over(right):
     right.wait_for_log("then: http.disconnect http.disconnect", times=before + 1)
 
 
+@pytest.mark.parametrize(("how", "logged"), [("send", False), ("wrapped", False), ("error", True)])
+def test_who_goes_on_after_the_client_left_is_told_at_once_and_complained_about_only_for_faults(right, how, logged):
+    before = len(right.log)
+    with Wire(right) as wire:
+        wire.send(f"GET /left/{how} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        right.wait_for_log(f"{how} waits")
+    right.wait_for_log(f"{how} ended")
+    assert get(right.url, "/state").status == 200
+    assert ("ERROR" in right.log[before:]) == logged
+
+
 def test_a_client_that_sends_faster_than_the_app_reads_is_slowed_down(right):
     with Wire(right) as wire:
         size = 256 * 1024 * 1024

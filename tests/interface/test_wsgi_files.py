@@ -1,4 +1,4 @@
-"""``wsgi.file_wrapper``: a real file is sent by Rust, everything else is read as its object reads; both look the same."""
+"""``wsgi.file_wrapper``: a real file is sent by Rust, all else is read as its object reads; both look the same."""
 
 import http.client
 from pathlib import Path

@@ -1,7 +1,8 @@
 """Runs Django's own tests through turnout's handlers and writes down how each one ended.
 
-TURNOUT_SUITE_MODE says which: "async" (every client request through the async chain, ASGI natively), "sync" (through
-the sync chain), "hybrid" (by the view's kind, ASGI on the step-aside path). TURNOUT_SUITE_RESULT names the file.
+TURNOUT_SUITE_MODE says which: "async" (every client request through the async chain, ASGI natively; what blocks the
+loop there is an error), "sync" (through the sync chain), "hybrid" (by the view's kind, ASGI on the step-aside path).
+TURNOUT_SUITE_RESULT names the file.
 """
 
 import asyncio
@@ -17,14 +18,17 @@ from pathlib import Path
 import django.core.asgi
 import django.core.wsgi
 import django.test.client
+import django.test.testcases
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.test.runner import DiscoverRunner
-from django.urls import Resolver404, get_resolver
+from django.urls import get_resolver
+from loop_guard import guarded
 
+from turnout.django.answers import headers_of
 from turnout.django.asynctrack import AsyncTrack, is_async_view
 from turnout.django.hoppool import HopPool
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
@@ -57,7 +61,8 @@ class ClientHandler(SyncTrack, StockClientHandler):
         if self._async_chain is None:
             self._async_chain = AsyncChain(self.enforce_csrf_checks)
             self._async_chain.load_middleware(is_async=True)
-        return async_to_sync(self._async_chain.turnout_respond)(request)
+        with guarded():
+            return async_to_sync(self._async_chain.turnout_respond)(request)
 
     def load_middleware(self, is_async=False):
         self._async_chain = None
@@ -67,7 +72,8 @@ class ClientHandler(SyncTrack, StockClientHandler):
     def _wants_async(request):
         try:
             match = get_resolver(settings.ROOT_URLCONF).resolve(request.path_info)
-        except Resolver404:
+        except Exception:
+            # No view, or a converter that says so in its own way.
             return False
         return is_async_view(match.func)
 
@@ -164,9 +170,16 @@ class NativeWSGIHandler(SyncTrack, WSGIHandler):
         context = contextvars.copy_context()
         serving = SyncServing(self, "wsgi")
         response = serving.serve(environ, environ.get("wsgi.input", io.BytesIO()), context)
-        headers = [*response.items(), *(("Set-Cookie", c.output(header="")) for c in response.cookies.values())]
+        headers = headers_of(response)
+        if django.VERSION < (6, 0):
+            # On the wire they are the same; Django's tests of that time look before.
+            headers = [*response.items(), *(("Set-Cookie", c.output(header="")) for c in response.cookies.values())]
         start_response(f"{response.status_code} {response.reason_phrase}", headers)
-        return response
+        file, wrapper = getattr(response, "file_to_stream", None), environ.get("wsgi.file_wrapper")
+        if file is None or wrapper is None:
+            return response
+        file.close = response.close
+        return wrapper(file, response.block_size)
 
 
 REPLACED = {
@@ -184,6 +197,8 @@ class Runner(DiscoverRunner):
         django.test.client.AsyncClientHandler = AsyncClientHandler
         django.core.asgi.ASGIHandler = REPLACED[ASGIHandler]
         django.core.wsgi.WSGIHandler = REPLACED[WSGIHandler]
+        # What LiveServerThread serves: the sockets stay wsgiref's.
+        django.test.testcases.WSGIHandler = NativeWSGIHandler
 
     def build_suite(self, *args, **kwargs):
         suite = super().build_suite(*args, **kwargs)

@@ -78,6 +78,8 @@ class HopPool(ThreadSource):
         self.idle_seconds = idle_seconds
         self.wait_seconds = wait_seconds
         self._idle: list[PooledThread] = []
+        # Threads with one brief call to go and nobody behind it, in the order they will be free.
+        self._ending: deque[PooledThread] = deque()
         self._idents: dict[PooledThread, int] = {}
         self._count = 0
         self._names = itertools.count(1)
@@ -101,7 +103,7 @@ class HopPool(ThreadSource):
         return len(self._waiting)
 
     def take(self, request: RequestThread) -> None:
-        """Assign an idle thread, start one, or queue the request; the lock is held."""
+        """Assign an idle thread or one that is about to be, start one, or queue the request; the lock is held."""
         if self._waiting or not self._assign(request):
             self._waiting.append((time.monotonic() + self.wait_seconds, request))
             self._tick_soon()
@@ -110,25 +112,34 @@ class HopPool(ThreadSource):
         """Drop `request` from the queue; the lock is held."""
         self._waiting = deque(entry for entry in self._waiting if entry[1] is not request)
 
+    def soon_free(self, thread: PooledThread) -> None:
+        """Let the next request queue up on `thread`; the lock is held."""
+        if thread.owner is not None:
+            thread.owner.left()
+        if self._waiting and not self._closed:
+            thread.taken += 1
+            self._waiting.popleft()[1].started_on(thread)
+        else:
+            self._ending.append(thread)
+
     def next_owner(self, thread: PooledThread) -> bool:
         """Hand the thread to the request that waited longest, or keep it idle."""
         with self.lock:
-            if self.hands_over(thread):
+            if thread.taken:
+                thread.taken -= 1
                 return True
-            self._gone(thread)
-        return False
-
-    def hands_over(self, thread: PooledThread) -> bool:
-        """To the request that waited longest, or to the idle ones."""
-        if self._closed:
-            return False
-        if thread.owner is not None:
-            thread.owner.left()
-        if self._waiting:
-            self._waiting.popleft()[1].started_on(thread)
-        else:
-            thread.idle_since = time.monotonic()
-            self._idle.append(thread)
+            if thread in self._ending:
+                self._ending.remove(thread)
+            if self._closed:
+                self._gone(thread)
+                return False
+            if thread.owner is not None:
+                thread.owner.left()
+            if self._waiting:
+                self._waiting.popleft()[1].started_on(thread)
+            else:
+                thread.idle_since = time.monotonic()
+                self._idle.append(thread)
         return True
 
     def may_end(self, thread: PooledThread) -> bool:
@@ -152,6 +163,11 @@ class HopPool(ThreadSource):
     def _assign(self, request: RequestThread) -> bool:
         if self._idle:
             request.started_on(self._idle.pop())
+            return True
+        if self._ending:
+            thread = self._ending.popleft()
+            thread.taken += 1
+            request.started_on(thread)
             return True
         if self._count >= self.cap and self._count - self._blocked() >= self.cap:
             return False

@@ -44,8 +44,10 @@ class RequestThread(Executor):
     _backlog: list[Any] | None = None
     _borrowed: RequestThread | None = None
     _open = 0
-    _calls = 0
+    _last: Future[Any] | None = None
     _released = False
+    _ending = False
+    _brief = False
 
     def __init__(self, pool: ThreadSource, *, prepare: bool = True) -> None:
         self._pool = pool
@@ -66,27 +68,34 @@ class RequestThread(Executor):
                 borrowed._open += 1
             else:
                 borrowed = None
-                self._put(work)
+                if self._ending:
+                    self._end_with(work)
+                else:
+                    self._put(work)
         if borrowed is not None:
             with self._pool.lock:
                 borrowed._put(work)
             future.add_done_callback(borrowed._call_done)
         return future
 
-    def release(self, *, settled: bool = False) -> None:
-        """Give the thread back after the calls submitted so far. Calling it again does nothing.
+    def end_with_next_call(self, *, brief: bool = False) -> None:
+        """The next call is the last one and leaves the thread as `settle` does: then the thread gives itself back.
 
-        `settled`: the last call has already left the thread as `settle` leaves it, so that the next request may have
-        it at once, without a turn of the thread between.
+        So it does not stand idle until the loop has heard of the end, which on a busy loop is after the next requests
+        have asked for threads. `brief`: the call can neither wait nor take long, so the next request may queue behind
+        it, if nothing else is before it, instead of starting one thread more.
         """
+        self._ending = True
+        self._brief = brief
+
+    def release(self) -> None:
+        """Give the thread back after the calls submitted so far. Calling it again does nothing."""
         with self._pool.lock:
             if self._released:
                 return
             self._released = True
             thread = self._thread
             if thread is not None:
-                if settled and thread.done == self._calls and self._pool.hands_over(thread):
-                    return
                 thread.queue.put(end_of_request)
                 return
             # Calls that still wait for a thread belong to tasks that outlive the request, or were cancelled with it.
@@ -94,9 +103,23 @@ class RequestThread(Executor):
                 self._backlog = None
                 self._pool.forget(self)
 
+    def _end_with(self, work: Any) -> None:
+        """Queue the last call; the pool's lock is held."""
+        self._released = True
+        thread = self._thread
+        if thread is None:
+            # `started_on` puts the end behind it.
+            self._put(work)
+            return
+        alone = self._last is None or self._last.done()
+        thread.queue.put(work)
+        thread.queue.put(end_settled)
+        if self._brief and alone:
+            self._pool.soon_free(thread)
+
     def _put(self, work: Any) -> None:
         """Queue one call; the pool's lock is held."""
-        self._calls += 1
+        self._last = work[0]
         if self._thread is not None:
             self._thread.queue.put(work)
         elif self._backlog is not None:
@@ -117,7 +140,6 @@ class RequestThread(Executor):
         self.used = True
         self._thread = thread
         thread.owner = self
-        thread.done = 0
         backlog, self._backlog = self._backlog, None
         if self.prepares:
             thread.queue.put(start_of_request)
@@ -143,18 +165,19 @@ class RequestThread(Executor):
 
 start_of_request = object()
 end_of_request = object()
+end_settled = object()
 stop = object()
 
 
 class PooledThread:
     """One thread and its queue. Belongs to one request at a time."""
 
-    __slots__ = ("done", "idle_since", "owner", "queue", "source")
+    __slots__ = ("idle_since", "owner", "queue", "source", "taken")
 
     def __init__(self, source: ThreadSource) -> None:
         self.source = source
-        # Calls of the present owner that are over; only the thread itself counts up.
-        self.done = 0
+        # How many requests queued up here while an earlier one was ending: so many ends do not free the thread.
+        self.taken = 0
         self.idle_since = 0.0
         self.queue: SimpleQueue[Any] = SimpleQueue()
         self.owner: RequestThread | None = None
@@ -178,8 +201,9 @@ class PooledThread:
                 continue
             if work is start_of_request:
                 source.prepare()
-            elif work is end_of_request:
-                source.settle()
+            elif work is end_of_request or work is end_settled:
+                if work is end_of_request:
+                    source.settle()
                 if not source.next_owner(self):
                     return
             elif work is stop:
@@ -190,15 +214,12 @@ class PooledThread:
 
     def _run(self, future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
         if not future.set_running_or_notify_cancel():
-            self.done += 1
             return
         try:
             result = fn(*args, **kwargs)
         except BaseException as error:
-            self.done += 1
             future.set_exception(error)
         else:
-            self.done += 1
             future.set_result(result)
 
 
@@ -220,9 +241,8 @@ class ThreadSource:
     def forget(self, request: RequestThread) -> None:
         """`request` waits no longer; the lock is held."""
 
-    def hands_over(self, thread: PooledThread) -> bool:
-        """Whether a settled thread was passed on, or kept, at once; the lock is held."""
-        return False
+    def soon_free(self, thread: PooledThread) -> None:
+        """A thread has one brief call left: its source may give it away already; the lock is held."""
 
     def next_owner(self, thread: PooledThread) -> bool:
         """A request has left `thread`: whether the thread lives on."""

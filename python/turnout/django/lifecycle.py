@@ -160,13 +160,19 @@ def end_thread() -> None:
 
 def can_close_inline(response: Any, request: Any, body: Any) -> bool:
     """Whether `response.close()` has nothing to do that needs a thread (none was used by the request)."""
+    if not closes_briefly(response, request) or getattr(request, "_files", None):
+        return False
+    return hasattr(body, "getbuffer") or getattr(body, "_rolled", True) is False
+
+
+def closes_briefly(response: Any, request: Any) -> bool:
+    """Whether nothing of the project's runs when the response is closed."""
     if not finished.only_own() or type(response).close is not HttpResponseBase.close:
         return False
     closers = response._resource_closers
-    if len(closers) != 1 or closers[0] != request.close or getattr(request, "_files", None):
+    if len(closers) != 1 or request is None or closers[0] != request.close:
         return False
-    in_memory = hasattr(body, "getbuffer") or getattr(body, "_rolled", True) is False
-    return in_memory and caches_close_nothing() and knows_receivers()
+    return caches_close_nothing() and knows_receivers()
 
 
 def close_inline(response: Any) -> None:

@@ -84,11 +84,11 @@ class SyncServing:
             response._handler_class = self._sender
             answers.widen_file_chunks(response)
         response.turnout_context = context
+        response.turnout_waits = waits
         response.turnout_body = body
         if response.streaming:
             # Its thread may get other work before it ends (streaming.py).
             response.turnout_request = request
-            response.turnout_waits = waits
         return response
 
     def _respond(self, request: Any, waits: Waits) -> Any:
@@ -114,7 +114,7 @@ class SyncServing:
 
     def finish(self, response: Any) -> None:
         """Close the response: request_finished, files, the request's body. Inside its context, on its thread."""
-        SyncToAsync.threadlocal.task_context.settle()
+        response.turnout_waits.settle()
         try:
             if lifecycle.can_finish_directly(response):
                 lifecycle.finish_directly(response)
@@ -133,14 +133,10 @@ class Ending:
 
     async def finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
         """request_finished, once, whichever way the request went; then the thread is free."""
-        settled = False
         try:
-            if not thread.used and response is not None and lifecycle.can_close_inline(response, request, body):
-                lifecycle.close_inline(response)
-                settled = True
-            elif response is not None:
+            if response is not None:
+                thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
                 await sync_to_async(_close_and_settle)(response)
-                settled = True
             elif thread.used or not lifecycle.finished.only_own():
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
@@ -151,7 +147,7 @@ class Ending:
             if response is None and request is not None:
                 request.close()
             body.close()
-            thread.release(settled=settled)
+            thread.release()
 
     def fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
         """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""

@@ -164,7 +164,7 @@ class AsyncStreams(Ending):
                 self.fail(error, request, exchange, started)
             elif not exchange.disconnected:
                 exchange.abort()
-            await self.finish(request, response, body, thread)
+            await self._end(request, response, body, thread)
             if isinstance(error, asyncio.CancelledError):
                 raise
         except (GeneratorExit, KeyboardInterrupt):
@@ -172,6 +172,14 @@ class AsyncStreams(Ending):
             raise
         except BaseException as error:
             self.fail(error, request, exchange, started)
-            await self.finish(request, response, body, thread)
+            await self._end(request, response, body, thread)
+        else:
+            await self._end(request, response, body, thread)
+
+    async def _end(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
+        if request is not None and not thread.used and lifecycle.can_close_inline(response, request, body):
+            lifecycle.close_inline(response)
+            body.close()
+            thread.release()
         else:
             await self.finish(request, response, body, thread)

@@ -149,3 +149,41 @@ def async_only(get_response):
         return await get_response(request)
 
     return middleware
+
+
+class Acting(MiddlewareMixin):
+    """Does what the request asks of it: `X-Do: <layer> <hook> <deed>`. Three of these make a stack."""
+
+    number = 0
+
+    def process_request(self, request):
+        return self._act(request, "request")
+
+    def process_view(self, request, callback, args, kwargs):
+        return self._act(request, "view")
+
+    def process_response(self, request, response):
+        views.events.append(f"{self.number} response {response.status_code}")
+        return self._act(request, "response") or response
+
+    def _act(self, request, hook):
+        if hook != "response":
+            views.events.append(f"{self.number} {hook}")
+        layer, asked, deed = request.headers.get("X-Do", "- - -").split()
+        if (layer, asked) != (str(self.number), hook):
+            return None
+        if deed == "answer":
+            return HttpResponse("answered", status=202)
+        raise PermissionDenied if deed == "refuse" else ValueError("deed")
+
+
+class Acting0(Acting):
+    pass
+
+
+class Acting1(Acting):
+    number = 1
+
+
+class Acting2(Acting):
+    number = 2

@@ -13,6 +13,7 @@ urlpatterns = [
     path("thread/", views.thread_name),
     path("async-thread/", views.async_thread_name),
     path("hop/", views.hop),
+    path("brief-hop/", views.brief_hop),
     path("hop/<int:n>/", views.hop_n),
     path("boom/", views.boom),
     path("sync-boom/", views.sync_boom),

@@ -68,6 +68,12 @@ async def hop(request):
     return JsonResponse({"first": first, "second": second})
 
 
+async def brief_hop(request):
+    """One hop, as ADRF makes for each request; says how many threads there are for such."""
+    await sync_to_async(thread)()
+    return JsonResponse({"threads": sum(t.name.startswith("turnout-hop-") for t in threading.enumerate())})
+
+
 async def hop_n(request, n):
     names = [await sync_to_async(lambda: (time.sleep(0.005), thread())[1])() for _ in range(n)]
     return JsonResponse({"threads": sorted(set(names))})

@@ -216,6 +216,24 @@ async def do_slow_reader(scope, receive, send, rest):
         await asyncio.sleep(3600)
 
 
+async def do_left(scope, receive, send, how):
+    """Goes on after its client has left."""
+    await receive()
+    print(how, "waits", flush=True)
+    assert await receive() == await receive() == {"type": "http.disconnect"}
+    try:
+        if how == "error":
+            raise ValueError("a fault of the app")
+        try:
+            await send(START)
+        except OSError:
+            if how == "wrapped":
+                raise RuntimeError("what a framework makes of it") from None
+            raise
+    finally:
+        print(how, "ended", flush=True)
+
+
 async def do_state(scope, receive, send, rest):
     scope["state"]["from a request"] = True
     await reply(send, sorted(scope["state"]))

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs
 
 
 def app(environ, start_response):
+    if environ["REQUEST_METHOD"] == "POST":
+        environ["wsgi.input"].read()
     query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     body = VIEWS[environ["PATH_INFO"]](**query)
     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -40,14 +40,14 @@ class Shouting(io.FileIO):
 
 
 def named() -> Any:
-    file = tempfile.NamedTemporaryFile()
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - the server closes it
     file.write(CONTENT)
     file.seek(0)
     return file
 
 
 def spooled() -> Any:
-    file = tempfile.SpooledTemporaryFile(max_size=1000)
+    file = tempfile.SpooledTemporaryFile(max_size=1000)  # noqa: SIM115 - the server closes it
     file.write(CONTENT)
     file.seek(0)
     return file
@@ -81,14 +81,14 @@ KINDS: dict[str, Callable[[], Any]] = {
     "named": named,
     "deleted": deleted,
     "spooled": spooled,
-    "packed": lambda: gzip.open(PACKED),
+    "packed": lambda: gzip.GzipFile(PACKED),
     "shouting": lambda: Shouting(PLAIN),
     "bytes": lambda: io.BytesIO(CONTENT),
     "pipe": pipe,
     "told": lambda: Told("told", CONTENT),
     "text": lambda: PLAIN.open(),
     "beyond": lambda: _at(PLAIN.open("rb"), len(CONTENT) + 5),
-    "empty": lambda: open(os.devnull, "rb"),
+    "empty": lambda: io.FileIO(os.devnull),
 }
 
 

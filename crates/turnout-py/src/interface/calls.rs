@@ -71,22 +71,24 @@ impl Loop {
         Arc::new(Call { number, gone: AtomicBool::new(false), done: AtomicBool::new(false) })
     }
 
-    /// Runs a coroutine as a task on the loop and keeps it until [`Loop::forget`].
-    pub(crate) fn start(&self, py: Python<'_>, call: &Call, coroutine: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Runs a coroutine as a task on the loop and keeps it, and its `receive` and `send`, until [`Loop::forget`].
+    pub(crate) fn start(
+        &self,
+        py: Python<'_>,
+        call: &Call,
+        coroutine: &Bound<'_, PyAny>,
+        cycle: Option<Py<Cycle>>,
+    ) -> PyResult<()> {
         let task = self.asyncio.call_method1(py, intern!(py, "create_task"), (coroutine,))?;
         // An eager task may have ended already, and with it the call.
         if !call.done.load(SeqCst) || !task.bind(py).call_method0(intern!(py, "done"))?.is_truthy()? {
-            self.calls.lock().entry(call.number).or_default().task = Some(task);
+            self.calls.lock().insert(call.number, Entry { task: Some(task), cycle, waits: None });
         }
         Ok(())
     }
 
-    pub(crate) fn keep_cycle(&self, call: &Call, cycle: Py<Cycle>) {
-        self.calls.lock().entry(call.number).or_default().cycle = Some(cycle);
-    }
-
     pub(crate) fn keep_waits(&self, call: &Call, waits: Py<PyAny>) {
-        self.calls.lock().entry(call.number).or_default().waits = Some(waits);
+        self.calls.lock().insert(call.number, Entry { waits: Some(waits), ..Entry::default() });
     }
 
     pub(crate) fn cycle(&self, py: Python<'_>, number: u64) -> Option<Py<Cycle>> {

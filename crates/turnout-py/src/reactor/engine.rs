@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Runtime};
 
@@ -23,7 +24,7 @@ const EVENT_INTERVAL: u32 = 61;
 pub(super) struct Engine {
     // In the order in which they must go: the standby drives the runtime, the watch is registered in it.
     standby: Option<Standby>,
-    python: Option<AsyncFd<Arc<OwnedFd>>>,
+    python: Option<Arc<Watch>>,
     runtime: Option<Arc<Runtime>>,
     descriptors: Descriptors,
     deadline: Deadline,
@@ -35,15 +36,13 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(shared: &Arc<Shared>, descriptors: &Descriptors) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
-        let python = {
-            let _inside = runtime.enter();
-            watch_readable(descriptors.share())?
-        };
+        let python = Arc::new(Watch { set: descriptors.share(), watch: Mutex::new(None) });
         let deadline = Deadline::new(descriptors)?;
         let waker = runtime.block_on(poll_fn(|context| Poll::Ready(context.waker().clone())));
         shared.connect(waker, runtime.handle().clone());
         let runtime = Arc::new(runtime);
-        let standby = Standby::start(shared, Arc::clone(&runtime)).inspect_err(|_| shared.disconnect())?;
+        let standby =
+            Standby::start(shared, Arc::clone(&runtime), Arc::clone(&python)).inspect_err(|_| shared.disconnect())?;
         Ok(Self {
             standby: Some(standby),
             python: Some(python),
@@ -63,7 +62,7 @@ impl Engine {
         let mut done = 0;
         runtime.block_on(poll_fn(|context| {
             if done > 0 {
-                *hot |= saw_edge(python, context);
+                *hot |= python.saw_edge(context);
                 if done == passes || *hot || shared.wants_python() {
                     return Poll::Ready(());
                 }
@@ -84,7 +83,7 @@ impl Engine {
         let hot = &mut self.hot;
         runtime.block_on(poll_fn(|context| {
             shared.flush();
-            *hot |= saw_edge(python, context);
+            *hot |= python.saw_edge(context);
             if *hot || shared.wants_python() {
                 return Poll::Ready(());
             }
@@ -105,6 +104,9 @@ impl Engine {
     /// Python's ready descriptors, if there can be any.
     pub(super) fn drain(&mut self, events: &mut Events) -> rustix::io::Result<()> {
         events.clear();
+        if let (Some(runtime), Some(python)) = (&self.runtime, &self.python) {
+            self.hot |= python.set_up(runtime);
+        }
         if self.hot {
             self.descriptors.drain(events, Some(Duration::ZERO), &self.shared.doorbell)?;
             self.hot = !events.is_empty();
@@ -131,24 +133,57 @@ impl Drop for Engine {
             return;
         }
         drop(self.standby.take());
-        drop(self.python.take());
+        if let Some(python) = self.python.take() {
+            python.take_away();
+        }
         if let Some(runtime) = self.runtime.take().and_then(Arc::into_inner) {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Takes note of an edge of Python's set, and asks to be woken by the next one.
-fn saw_edge(python: &AsyncFd<Arc<OwnedFd>>, context: &mut Context<'_>) -> bool {
-    match python.poll_read_ready(context) {
-        Poll::Ready(Ok(mut guard)) => {
-            guard.clear_ready();
-            // Cleared before the drain, so that what comes after it is a new edge. Registered again at once.
-            let _ = python.poll_read_ready(context);
-            true
+/// tokio's watch of the set of Python's descriptors. Only whoever drives touches it.
+///
+/// The standby takes it away: every descriptor that becomes ready would wake it, once each, and it has no use for them. The
+/// loop thread sets it up again when it is back.
+pub(super) struct Watch {
+    set: Arc<OwnedFd>,
+    watch: Mutex<Option<AsyncFd<Arc<OwnedFd>>>>,
+}
+
+impl Watch {
+    /// Sets the watch up if it is not. True if there was none: then what came meanwhile has made no edge.
+    fn set_up(&self, runtime: &Runtime) -> bool {
+        let mut watch = self.watch.lock();
+        if watch.is_some() {
+            return false;
         }
-        // The runtime is shutting down: nobody will be woken, so look.
-        Poll::Ready(Err(_)) => true,
-        Poll::Pending => false,
+        let _inside = runtime.enter();
+        // Without one every look finds an edge: slow, but nothing is lost, and the next look tries again.
+        *watch = watch_readable(Arc::clone(&self.set)).ok();
+        true
+    }
+
+    /// Takes note of an edge of the set, and asks to be woken by the next one. Inside the runtime's context.
+    fn saw_edge(&self, context: &mut Context<'_>) -> bool {
+        let watch = self.watch.lock();
+        let Some(watch) = watch.as_ref() else { return true };
+        match watch.poll_read_ready(context) {
+            Poll::Ready(Ok(mut guard)) => {
+                guard.clear_ready();
+                // Cleared before the drain, so that what comes after it is a new edge. Registered again at once.
+                let _ = watch.poll_read_ready(context);
+                true
+            }
+            // The runtime is shutting down: nobody will be woken, so look.
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
+
+    /// Nobody is woken by Python's descriptors until the next look.
+    pub(super) fn take_away(&self) {
+        let watch = self.watch.lock().take();
+        drop(watch);
     }
 }

@@ -12,32 +12,28 @@ const BUDGET: Duration = Duration::from_millis(1);
 const MOST: u32 = 32;
 /// What a delivery is taken to cost before any was measured.
 const FIRST_GUESS: Duration = Duration::from_micros(125);
-/// How much one turn counts against those before it. Up a little faster than needed, down after a few turns.
-const WEIGHT: f64 = 0.25;
-
 pub(super) struct Pace {
-    /// Seconds a delivery: a moving mean.
-    each: f64,
+    /// What a delivery takes: a moving mean, in which the last turn counts for a quarter.
+    each: Duration,
     /// When the last deliveries were handed over, and how many they were.
     handed: Option<(Instant, u32)>,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { each: FIRST_GUESS.as_secs_f64(), handed: None }
+        Self { each: FIRST_GUESS, handed: None }
     }
 
     /// The loop thread is back in `select`.
     pub(super) fn back(&mut self) {
         if let Some((since, count)) = self.handed.take() {
-            let each = since.elapsed().as_secs_f64() / f64::from(count);
-            self.each += (each - self.each) * WEIGHT;
+            self.each = self.each * 3 / 4 + since.elapsed() / count / 4;
         }
     }
 
     /// How many deliveries the next turn may have; never none.
     pub(super) fn allowance(&self) -> u32 {
-        ((BUDGET.as_secs_f64() / self.each) as u32).clamp(1, MOST)
+        ((BUDGET.as_nanos() / self.each.as_nanos().max(1)) as u32).clamp(1, MOST)
     }
 
     /// So many are being handed over now.

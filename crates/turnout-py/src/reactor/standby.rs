@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::reactor::engine::Watch;
 use crate::reactor::shared::{Parked, Shared};
 use crate::reactor::turn::Seen;
 
@@ -26,12 +27,12 @@ pub(super) struct Standby {
 }
 
 impl Standby {
-    pub(super) fn start(shared: &Arc<Shared>, runtime: Arc<Runtime>) -> io::Result<Self> {
+    pub(super) fn start(shared: &Arc<Shared>, runtime: Arc<Runtime>, python: Arc<Watch>) -> io::Result<Self> {
         let turns = Arc::new(AtomicU64::new(0));
         let (theirs, counter) = (Arc::clone(shared), Arc::clone(&turns));
         let thread = thread::Builder::new().name("turnout-standby".into()).spawn(move || {
             theirs.turn.announce(thread::current());
-            watch(&theirs, &runtime, &counter);
+            watch(&theirs, &runtime, &python, &counter);
         })?;
         Ok(Self { shared: Arc::clone(shared), thread: Some(thread), turns })
     }
@@ -57,7 +58,7 @@ impl Drop for Standby {
     }
 }
 
-fn watch(shared: &Shared, runtime: &Runtime, turns: &AtomicU64) {
+fn watch(shared: &Shared, runtime: &Runtime, python: &Watch, turns: &AtomicU64) {
     let mut last_left = shared.turn.last_left();
     loop {
         match shared.turn.look() {
@@ -65,7 +66,7 @@ fn watch(shared: &Shared, runtime: &Runtime, turns: &AtomicU64) {
             Seen::Away(since, stamp) if since >= PATIENCE => {
                 if shared.turn.take_over(stamp) {
                     turns.fetch_add(1, Ordering::Relaxed);
-                    drive(shared, runtime);
+                    drive(shared, runtime, python);
                 }
             }
             // Woken early or late: it looks again, nothing depends on the nap's length.
@@ -81,7 +82,8 @@ fn watch(shared: &Shared, runtime: &Runtime, turns: &AtomicU64) {
 }
 
 /// Drives until the loop thread (or the end) wants the runtime back.
-fn drive(shared: &Shared, runtime: &Runtime) {
+fn drive(shared: &Shared, runtime: &Runtime, python: &Watch) {
+    python.take_away();
     // Tasks and jobs have nets of their own; should tokio itself panic, the loop thread must still get its turn.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(poll_fn(|context| {

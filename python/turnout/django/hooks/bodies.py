@@ -12,7 +12,7 @@ from turnout.django.hooks.common import has_plain_content
 from turnout.django.hooks.verdicts import Vetted
 from turnout.django.logs import would_log
 
-# About 0.3 ms of zlib at its level 6, and of MD5, here (bench/results); a hop costs a third of that.
+# Measured on JSON: 0.17 ms of zlib at Django's level 6 (1 ms for four times as much), and 0.45 ms of MD5.
 GZIP_INLINE_BYTES = 16 * 1024
 ETAG_INLINE_BYTES = 256 * 1024
 

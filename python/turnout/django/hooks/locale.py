@@ -11,7 +11,7 @@ from django.utils.translation import trans_real
 from turnout.django.hooks.common import can_try_urls, urlconf_is_loaded
 from turnout.django.hooks.verdicts import Vetted
 
-# A project that names its languages names few; Django's own list has a hundred, 10 ms and 400 kB each.
+# A project that names its languages names few; Django's own list has a hundred, each 10 ms and 185 kB (measured).
 _LANGUAGES_AT_START = 24
 
 

@@ -138,8 +138,7 @@ impl Deliver for Start {
         scope.set_item(intern!(py, "extensions"), extensions.announce(py)?)?;
         let cycle = Bound::new(py, Cycle::new(answer, incoming, extensions, head.hints))?;
         let coroutine = app.run.bind(py).call1((&app.app, scope, &cycle))?;
-        app.event_loop.keep_cycle(&call, cycle.unbind());
-        app.event_loop.start(py, &call, &coroutine)
+        app.event_loop.start(py, &call, &coroutine, Some(cycle.unbind()))
     }
 }
 

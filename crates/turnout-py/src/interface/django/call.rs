@@ -201,7 +201,7 @@ impl Start {
         let (dict, file) = app.arguments(py, &head, body)?;
         let exchange = Bound::new(py, Exchange::new(answer))?;
         let coroutine = app.methods.serve_async.bind(py).call1((dict, file, exchange))?;
-        app.event_loop.start(py, &call, &coroutine)
+        app.event_loop.start(py, &call, &coroutine, None)
     }
 }
 
