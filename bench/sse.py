@@ -98,7 +98,7 @@ def measure(server: Server, core: int, view: str, clients: int, seconds: float, 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SITE), str(SITE.parent.parent)])}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")])}
     child = Child(server.command(port), core=core, env=env, cwd=SITE, log=folder / "log")
     with running(child):
         wait_until(lambda: _answers(port), seconds=30, child=child, what=server.label)

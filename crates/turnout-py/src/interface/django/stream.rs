@@ -59,10 +59,8 @@ impl Stream {
             Ok(Next::Pull) => self.pull(py),
             Ok(Next::Loop) => self.go_to_loop(py),
             Ok(Next::Sent(true, _)) => self.finish(py),
-            Ok(Next::Sent(false, sent)) => match self.leave(py) {
-                true => self.park(sent),
-                false => self.finish(py),
-            },
+            Ok(Next::Sent(false, sent)) if self.leave(py) => self.park(sent),
+            Ok(Next::Sent(false, _)) => self.finish(py),
             Err(error) => self.fail(py, &error),
         }
     }
@@ -209,7 +207,7 @@ impl OnLoop {
         let context = response.getattr(intern!(py, "turnout_context"))?.cast_into::<PyContext>()?;
         let exchange = Bound::new(py, Exchange::new(answer.of_loop()))?;
         let coroutine = app.methods.stream_async.bind(py).call1((response, exchange))?;
-        run_in_context(&context, || app.event_loop.start(py, &call, &coroutine))?
+        run_in_context(&context, || app.event_loop.start(py, &call, &coroutine, None))?
     }
 }
 
