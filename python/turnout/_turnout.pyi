@@ -99,6 +99,14 @@ class Exchange:
     def respond(self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]], body: bytes) -> None:
         """The whole answer at once. ValueError when status or headers cannot be sent: then nothing was sent."""
 
+    def respond_file(
+        self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]], file: Any
+    ) -> Awaitable[None] | None:
+        """The rest of a real file, as much as Content-Length promises, sent by Rust; None, and nothing sent, if not.
+
+        Done when the file is needed no longer: it was sent, or the client left. ValueError as in `respond`.
+        """
+
     def start(self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]]) -> None:
         """The head of a streamed answer. ValueError as in `respond`."""
 

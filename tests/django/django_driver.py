@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,12 @@ class Exchange:
         self.answer.chunks.append(body)
         self.answer.ended = True
         self.changed.set()
+
+    def respond_file(self, status, headers, file):
+        if type(file) is not io.BufferedReader:
+            return None
+        self.respond(status, headers, os.pread(file.fileno(), os.fstat(file.fileno()).st_size, file.tell()))
+        return asyncio.sleep(0)
 
     def start(self, status, headers) -> None:
         self._head(status, headers)
@@ -157,16 +164,9 @@ class Driver:
         source = self.source(**request)
         body = source.get("wsgi.input") or io.BytesIO(request.get("body", b""))
         task = asyncio.ensure_future(self.handler.serve_async(source, body, exchange))
-        if leave is not None:
-            await leave(exchange)
-            exchange.disconnected = True
-            task.cancel()
-            await asyncio.wait([task])
-            return exchange.answer
-        await task
-        return exchange.answer
+        return await self._until_over(task, exchange, leave)
 
-    def _sync(self, request: dict[str, Any]) -> Answer:
+    def _sync(self, request: dict[str, Any], leave: Any) -> Any:
         source = self.source(**request)
         body = source.get("wsgi.input") or io.BytesIO(request.get("body", b""))
         response = self.handler.serve_sync(source, body)
@@ -174,15 +174,44 @@ class Driver:
         answer = Answer(status, headers)
         if content is not None:
             answer.chunks.append(content)
-        else:
-            answer.chunks += self.handler.chunks(response)
+            answer.ended = True
+            self.handler.finish_sync(response)
+            return answer
+        guest = self.handler.begin_stream(response)
+        if guest.is_async:
+            return self._goes_on(guest, leave)
+        answer.chunks += guest
         answer.ended = True
-        self.handler.finish_sync(response)
+        guest.finish()
         return answer
 
-    async def run_sync(self, **request: Any) -> Answer:
-        """On the sync track."""
-        return await asyncio.get_running_loop().run_in_executor(self.pool, self._sync, request)
+    def _goes_on(self, guest: Any, leave: Any) -> Any:
+        """The rest of an answer whose iterator is async: a coroutine for the loop."""
+        guest.leave_for_loop()
+
+        async def rest() -> Answer:
+            exchange = Exchange()
+            coroutine = self.handler.stream_async(guest.response, exchange)
+            task = guest.response.turnout_context.run(asyncio.ensure_future, coroutine)
+            return await self._until_over(task, exchange, leave)
+
+        return rest()
+
+    @staticmethod
+    async def _until_over(task: asyncio.Task[None], exchange: Exchange, leave: Any) -> Answer:
+        if leave is not None:
+            await leave(exchange)
+            exchange.disconnected = True
+            task.cancel()
+            await asyncio.wait([task])
+        else:
+            await task
+        return exchange.answer
+
+    async def run_sync(self, *, leave=None, **request: Any) -> Answer:
+        """On the sync track. `leave`: as for `run_async`, of a stream that goes on on the loop."""
+        answer = await asyncio.get_running_loop().run_in_executor(self.pool, self._sync, request, leave)
+        return answer if isinstance(answer, Answer) else await answer
 
     async def run(self, **request: Any) -> Answer:
         """On the track the handler decides."""

@@ -114,7 +114,8 @@ def test_both_signals_fire_once_on_one_thread(make, path, track):
         threads = {thread for _, thread, _ in signals_seen.seen}
         senders = {sender for _, _, sender in signals_seen.seen}
         assert names == ["started", "finished"]
-        assert len(threads) == 1
+        # An async iterator of the sync track leaves the thread that began: it ends on one of the loop's.
+        assert len(threads) == 1 + ((track, path) == ("run_sync", "/async-stream/"))
         assert "MainThread" not in threads
         assert senders == {type(driver.handler.application)}
 

@@ -15,4 +15,6 @@ urlpatterns = [
     path("calls/drf/", views.CallsView.as_view()),
     path("calls/sync/", views.calls_sync),
     path("calls/async/", views.calls_async),
+    path("events/sync/", views.events_sync),
+    path("events/async/", views.events_async),
 ]

@@ -6,11 +6,12 @@ import asyncio
 import resource
 import threading
 import time
+from collections.abc import AsyncIterator
 from os import getpid
 
 import adrf.views
 import rest_framework.views
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -116,3 +117,20 @@ async def calls_async(request: HttpRequest) -> JsonResponse:
                 return await answer.json()
 
         return JsonResponse({"answers": await asyncio.gather(*[call() for _ in range(number)])})
+
+
+async def _ticks(request: HttpRequest) -> AsyncIterator[str]:
+    """An event a second, `n` of them, for as long as the client listens."""
+    for number in range(int(request.GET.get("n", "1000000"))):
+        yield f"id: {number}\ndata: tick\n\n"
+        await asyncio.sleep(1)
+
+
+async def events_async(request: HttpRequest) -> StreamingHttpResponse:
+    """Server-sent events from an async view."""
+    return StreamingHttpResponse(_ticks(request), content_type="text/event-stream")
+
+
+def events_sync(request: HttpRequest) -> StreamingHttpResponse:
+    """The same from a sync view."""
+    return StreamingHttpResponse(_ticks(request), content_type="text/event-stream")

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Fault;
 
@@ -30,12 +30,16 @@ pub struct FileRange {
     file: File,
     start: u64,
     length: u64,
+    watch: Watch,
 }
+
+/// Dropped with the file, which tells whoever waits for that.
+type Watch = Option<oneshot::Sender<()>>;
 
 impl FileRange {
     /// `length` bytes from `start`. An answer whose file turns out to be shorter fails.
     pub fn new(file: File, start: u64, length: u64) -> Self {
-        Self { file, start, length }
+        Self { file, start, length, watch: None }
     }
 
     /// From `start` to where the file ends now. An error for what is no regular file, such as a pipe: it has no places to read at.
@@ -44,7 +48,7 @@ impl FileRange {
         if !facts.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Self { file, start, length: facts.len().saturating_sub(start) })
+        Ok(Self { file, start, length: facts.len().saturating_sub(start), watch: None })
     }
 
     /// How many bytes it promises.
@@ -57,6 +61,14 @@ impl FileRange {
     pub fn with_length(self, length: u64) -> Self {
         Self { length, ..self }
     }
+
+    /// The same, and a future that is ready when the file is needed no longer: it was sent (what fits into one piece: read), or
+    /// never will be. For one waiter.
+    pub fn watched(self) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (watch, over) = oneshot::channel();
+        let over = async move { drop(over.await) };
+        (Self { watch: Some(watch), ..self }, over)
+    }
 }
 
 /// The file while it is read.
@@ -68,6 +80,7 @@ pub(crate) struct Pieces {
     first: Option<Bytes>,
     reading: Option<Reading>,
     shelf: Arc<Shelf>,
+    _watch: Watch,
 }
 
 type Reading = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + Send>>;
@@ -82,10 +95,10 @@ pub(crate) enum Opened {
 impl Pieces {
     /// Reads the first piece.
     pub(crate) async fn open(range: FileRange) -> Result<Opened, Fault> {
-        let FileRange { file, start, length } = range;
+        let FileRange { file, start, length, watch } = range;
         let file = Arc::new(file);
         let shelf = Arc::<Shelf>::default();
-        let mut this = Self { file, at: start, left: length, first: None, reading: None, shelf };
+        let mut this = Self { file, at: start, left: length, first: None, reading: None, shelf, _watch: watch };
         match std::future::poll_fn(|cx| this.poll_next(cx)).await {
             None => Ok(Opened::Whole(Bytes::new())),
             Some(first) => {

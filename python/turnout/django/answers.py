@@ -1,17 +1,17 @@
 """From Django's response to what goes on the wire: head, body, and streams in either direction of the thread border.
 
 A stream is pulled where its iterator belongs, whichever chain produced it: async iterators on the loop, sync ones on
-the request's thread, one chunk at a time, each only when the one before it was taken.
+a thread of the request's, one chunk at a time, each only when the one before it was taken. Files are Rust's to read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Protocol
 
-from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.http.response import FileResponse, HttpResponse, HttpResponseBase, ResponseHeaders, StreamingHttpResponse
 
 log = logging.getLogger("turnout.django")
@@ -29,6 +29,9 @@ class Exchange(Protocol):
 
     def respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """The whole answer at once."""
+
+    def respond_file(self, status: int, headers: list[tuple[str, str]], file: Any) -> Awaitable[None] | None:
+        """The rest of a real file, done when it is needed no longer; None, and nothing sent, if it is none."""
 
     def start(self, status: int, headers: list[tuple[str, str]]) -> None:
         """The head of a streamed answer."""
@@ -83,6 +86,13 @@ async def _content(response: Any) -> Any:
             await close()
 
 
+async def close_unread(response: Any) -> None:
+    """Close the async iterator of a response that nobody wants."""
+    close = getattr(response._iterator, "aclose", None)
+    if close is not None:
+        await close()
+
+
 async def _send_sync(response: Any, exchange: Exchange) -> None:
     async for chunk in pulled_in_thread(response):
         await exchange.write(chunk)
@@ -111,39 +121,31 @@ def widen_file_chunks(response: Any) -> None:
         response.block_size = FILE_CHUNK_BYTES
 
 
-def chunks_in_thread(response: Any, run: Callable[..., Any]) -> Iterator[bytes]:
-    """The chunks of a streaming response for a sync-pool thread, each pulled inside the request's context by `run`.
-
-    An async iterator is driven on the loop while the thread waits.
-    """
-    if _is_async(response):
-        # A `sync_to_async` inside what the view awaited has put a list of its own in its place.
-        SyncToAsync.threadlocal.task_context = response.turnout_waits
-        source = _content(response)
-        pull = async_to_sync(_anext)
-        closing = async_to_sync(_aclose)
-        close: Callable[[], Any] = lambda: closing(source)  # noqa: E731
-        step: Callable[[], Any] = lambda: pull(source)  # noqa: E731
-    else:
-        chunks = response.streaming_content
-        step = lambda: next(chunks, _END)  # noqa: E731
-        close = lambda: None  # noqa: E731
-    try:
-        while (chunk := run(step)) is not _END:
-            if chunk:
-                yield chunk
-    finally:
-        # Closing waits for the loop too, and nobody's leaving may cut that short.
-        response.turnout_waits.settle()
-        run(close)
+_FILE_METHODS = ("streaming_content", "_set_streaming_content", "make_bytes", "__iter__", "__aiter__")
+_READING = type(iter(int, 1))
 
 
-async def _anext(source: Any) -> Any:
-    return await anext(source, _END)
+def file_of(response: Any) -> Any:
+    """The file object whose rest is what `response` streams; None where only its iterator knows."""
+    if not isinstance(response, FileResponse) or response.file_to_stream is None:
+        return None
+    # Whoever sets other content, to compress it for one, loses `file_to_stream`; not so by the back door.
+    if type(response._iterator) is not _READING or response.is_async or "make_bytes" in response.__dict__:
+        return None
+    kind = type(response)
+    if kind is not FileResponse and any(
+        getattr(kind, name) is not getattr(FileResponse, name) for name in _FILE_METHODS
+    ):
+        return None
+    return response.file_to_stream
 
 
-async def _aclose(source: Any) -> None:
-    await source.aclose()
+def send_file(response: Any, exchange: Exchange) -> Awaitable[None] | None:
+    """The whole answer, if it is a file that Rust can read: done when it was sent or the peer has left."""
+    file = file_of(response)
+    if file is None:
+        return None
+    return exchange.respond_file(response.status_code, headers_of(response), file)
 
 
 def last_resort(debug_text: str = "") -> HttpResponse:

@@ -11,7 +11,7 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from concurrent.futures import Executor
 from typing import Any, BinaryIO, Literal
 
@@ -28,10 +28,11 @@ from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
 from turnout.django.hoppool import HopPool
 from turnout.django.leaving import Waits
-from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
+from turnout.django.lifecycle import end_thread, may_share_cache, prepare_thread, settle_thread
 from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
+from turnout.django.streaming import AsyncStreams, Guest
 
 log = logging.getLogger("turnout.django")
 
@@ -77,6 +78,7 @@ class DjangoHandler:
         self._local = threading.local()
         self._sync: SyncServing | None = None
         self._async: AsyncServing | None = None
+        self._async_streams: AsyncStreams | None = None
         self.decisions = Decisions(self)
         self.step_aside = StepAside(self)
         if self.native:
@@ -91,7 +93,7 @@ class DjangoHandler:
     # --- the sync track ---
 
     def serve_sync(self, source: dict[str, Any], body: BinaryIO, waits: Waits | None = None) -> Any:
-        """A whole request on this sync-pool thread; then come `answer`, `chunks`, `finish_sync`, on the same thread.
+        """A whole request on this sync-pool thread; then comes `finish_sync` on the same one, or `begin_stream`.
 
         Whoever knows when the peer leaves gives `waits`, and calls its `leave` on the loop.
         """
@@ -108,9 +110,17 @@ class DjangoHandler:
         body = None if response.streaming else response.content
         return response.status_code, response.reason_phrase, answers.headers_of(response), body
 
-    def chunks(self, response: Any) -> Iterator[bytes]:
-        """The body of a streaming response from `serve_sync`, for the same thread; close() it when the peer leaves."""
-        return answers.chunks_in_thread(response, response.turnout_context.run)
+    def begin_stream(self, response: Any) -> Guest:
+        """A streaming response from `serve_sync`, on the same thread; its `finish` stands in for `finish_sync`."""
+        return Guest(response, self)
+
+    def stream_async(self, response: Any, exchange: answers.Exchange) -> Coroutine[Any, Any, None]:
+        """A streaming response of a sync view, with an async iterator, goes on as a task in the request's context."""
+        return (self._async_streams or self._make_async_streams()).serve(response, exchange)
+
+    def enter_thread(self) -> None:
+        """A request comes from another thread of the sync pool: this one may not have had any."""
+        self._thread_context()
 
     def end_thread(self) -> None:
         """For a sync-pool thread that ends: close its database connections."""
@@ -169,6 +179,10 @@ class DjangoHandler:
                 self._async = AsyncServing(self.track(AsyncTrack, is_async=True), self.request_kind, self.hops)
             return self._async
 
+    def _make_async_streams(self) -> AsyncStreams:
+        self._async_streams = AsyncStreams(self.request_kind, self.hops)
+        return self._async_streams
+
     @property
     def chains(self) -> list[str]:
         """The chains made so far."""
@@ -222,17 +236,13 @@ class DjangoHandler:
             self.step_aside.load()
 
 
-# Caches whose objects may be used by several threads at once: the hops of all requests on the loop share them.
-_SHARED_CACHES = ("locmem.LocMemCache", "dummy.DummyCache", "filebased.FileBasedCache", "db.DatabaseCache")
-
-
 def seed_context(*, shared: bool) -> None:
     """What most requests set to the same values anyway, and the caches of this thread."""
     set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     set_urlconf(settings.ROOT_URLCONF)
     seeded_urlconf.set(settings.ROOT_URLCONF)
     for alias, config in settings.CACHES.items():
-        if shared and config["BACKEND"].removeprefix("django.core.cache.backends.") not in _SHARED_CACHES:
+        if shared and not may_share_cache(config):
             continue
         try:
             _ = caches[alias]

@@ -106,6 +106,15 @@ def _closes_nothing(kind: type) -> bool:
     return close is BaseCache.close or close is PyLibMCCache.close
 
 
+# Caches whose objects may be used by several threads at once: the hops of all requests on the loop share them.
+_SHARED_CACHES = ("locmem.LocMemCache", "dummy.DummyCache", "filebased.FileBasedCache", "db.DatabaseCache")
+
+
+def may_share_cache(config: dict[str, Any]) -> bool:
+    """Whether one object of this cache serves all threads."""
+    return config["BACKEND"].removeprefix("django.core.cache.backends.") in _SHARED_CACHES
+
+
 def prepare_thread() -> None:
     """What request_started does on a thread, for a request that reached its thread only now."""
     receivers = [_target(entry[1]) for entry in signals.request_started.receivers]

@@ -86,6 +86,9 @@ class SyncServing:
         response.turnout_context = context
         response.turnout_waits = waits
         response.turnout_body = body
+        if response.streaming:
+            # Its thread may get other work before it ends (streaming.py).
+            response.turnout_request = request
         return response
 
     def _respond(self, request: Any, waits: Waits) -> Any:
@@ -123,7 +126,43 @@ class SyncServing:
                 response.turnout_body.close()
 
 
-class AsyncServing:
+class Ending:
+    """How a request on the loop ends, well or not."""
+
+    _sender: Any = None
+
+    async def finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
+        """request_finished, once, whichever way the request went; then the thread is free."""
+        try:
+            if response is not None:
+                thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
+                await sync_to_async(_close_and_settle)(response)
+            elif thread.used or not lifecycle.finished.only_own():
+                await signals.request_finished.asend(sender=self._sender)
+        except NoThreadInTime:
+            log.warning("request_finished could not be sent: no thread came free")
+        except Exception:
+            log.exception("Exception at the end of a request")
+        finally:
+            if response is None and request is not None:
+                request.close()
+            body.close()
+            thread.release()
+
+    def fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
+        """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
+        what = f"{request.method} {request.path}" if request is not None else "a request"
+        log.error("Exception in the project: %s", what, exc_info=error)
+        if exchange.disconnected:
+            return
+        if streaming:
+            exchange.abort()
+            return
+        text = "".join(traceback.format_exception(error)) if settings.DEBUG else "Internal Server Error"
+        exchange.respond(500, [("Content-Type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
+
+
+class AsyncServing(Ending):
     """Requests on the loop, with a thread for what may block."""
 
     def __init__(self, handler: Any, kind: str, hops: ThreadSource) -> None:
@@ -153,17 +192,21 @@ class AsyncServing:
                 answers.widen_file_chunks(response)
             if not exchange.disconnected:
                 if response.streaming:
-                    exchange.start(response.status_code, answers.headers_of(response))
-                    streaming = True
-                    await answers.stream(response, exchange)
+                    sent = answers.send_file(response, exchange)
+                    if sent is None:
+                        exchange.start(response.status_code, answers.headers_of(response))
+                        streaming = True
+                        await answers.stream(response, exchange)
+                    else:
+                        await sent
                 else:
                     exchange.respond(response.status_code, answers.headers_of(response), response.content)
         except (asyncio.CancelledError, ConnectionResetError) as error:
             if isinstance(error, ConnectionResetError) and not exchange.disconnected:
-                self._fail(error, request, exchange, streaming)
+                self.fail(error, request, exchange, streaming)
             elif isinstance(error, asyncio.CancelledError) and not exchange.disconnected:
                 exchange.abort()
-            await self._finish(request, response, body, thread)
+            await self.finish(request, response, body, thread)
             if isinstance(error, asyncio.CancelledError):
                 raise
         except (GeneratorExit, KeyboardInterrupt):
@@ -178,51 +221,21 @@ class AsyncServing:
             body.close()
             thread.release()
         except BaseException as error:
-            self._fail(error, request, exchange, streaming)
-            await self._finish(request, response, body, thread)
+            self.fail(error, request, exchange, streaming)
+            await self.finish(request, response, body, thread)
         else:
             if not thread.used and lifecycle.can_close_inline(response, request, body):
                 lifecycle.close_inline(response)
                 body.close()
                 thread.release()
             else:
-                await self._finish(request, response, body, thread)
+                await self.finish(request, response, body, thread)
 
     async def _signal_started(self, source: dict[str, Any]) -> None:
         if self._asgi:
             await signals.request_started.asend(sender=self._sender, scope=source)
         else:
             await signals.request_started.asend(sender=self._sender, environ=source)
-
-    async def _finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
-        """request_finished, once, whichever way the request went; then the thread is free."""
-        try:
-            if response is not None:
-                thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
-                await sync_to_async(_close_and_settle)(response)
-            elif thread.used or not lifecycle.finished.only_own():
-                await signals.request_finished.asend(sender=self._sender)
-        except NoThreadInTime:
-            log.warning("request_finished could not be sent: no thread came free")
-        except Exception:
-            log.exception("Exception at the end of a request")
-        finally:
-            if response is None and request is not None:
-                request.close()
-            body.close()
-            thread.release()
-
-    def _fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
-        """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
-        what = f"{request.method} {request.path}" if request is not None else "a request"
-        log.error("Exception in the project: %s", what, exc_info=error)
-        if exchange.disconnected:
-            return
-        if streaming:
-            exchange.abort()
-            return
-        text = "".join(traceback.format_exception(error)) if settings.DEBUG else "Internal Server Error"
-        exchange.respond(500, [("Content-Type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
 
 
 def _close_and_settle(response: Any) -> None:

@@ -1,9 +1,14 @@
 //! One answer on its way out: nothing yet, a head, pieces, the end. The same for every interface.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -64,6 +69,12 @@ impl Answer {
     /// An answer that a thread of `pool` writes.
     pub(crate) fn of_pool(mut self, pool: &Arc<Pool>) -> Self {
         self.pool = Some(pool.clone());
+        self
+    }
+
+    /// The loop writes it from now on.
+    pub(crate) fn of_loop(mut self) -> Self {
+        self.pool = None;
         self
     }
 
@@ -151,7 +162,7 @@ impl Answer {
         let State::Streaming(sender) = &self.state else { return Err(self.not_streaming()) };
         match sender.try_send(chunk) {
             Ok(()) => Ok(Ready::nothing(py)),
-            Err(SendError::Disconnected) => Err(PyErr::from_value(gone(py).into_bound(py))),
+            Err(SendError::Disconnected) => Err(self.left(py)),
             Err(SendError::Full(chunk)) => {
                 let (number, future) = self.event_loop.new_future(py)?;
                 let (event_loop, sender) = (self.event_loop.clone(), sender.clone());
@@ -172,7 +183,29 @@ impl Answer {
             Err(SendError::Full(chunk)) => py.detach(|| sender.blocking_send(chunk)),
             other => other,
         };
-        sent.map_err(|_| PyErr::from_value(gone(py).into_bound(py)))
+        sent.map_err(|_| self.left(py))
+    }
+
+    /// One piece, if there is room for it now or within `patience`; else what to wait with elsewhere. The GIL is released meanwhile.
+    pub(crate) fn write_within(&mut self, py: Python<'_>, chunk: Bytes, patience: Duration) -> PyResult<Option<Rest>> {
+        let State::Streaming(sender) = &self.state else { return Err(self.not_streaming()) };
+        match sender.try_send(chunk) {
+            Ok(()) => Ok(None),
+            Err(SendError::Disconnected) => Err(self.left(py)),
+            Err(SendError::Full(chunk)) => {
+                match py.detach(|| wait_at_most(patience, pin!(sender.send(chunk.clone())))) {
+                    Some(Ok(())) => Ok(None),
+                    Some(Err(_)) => Err(self.left(py)),
+                    None => Ok(Some(Rest { chunk, sender: sender.clone(), call: self.call.clone() })),
+                }
+            }
+        }
+    }
+
+    /// Nobody reads: what the runtime is about to tell, known already.
+    fn left(&self, py: Python<'_>) -> PyErr {
+        self.call.gone.store(true, SeqCst);
+        PyErr::from_value(gone(py).into_bound(py))
     }
 
     fn not_streaming(&self) -> PyErr {
@@ -214,6 +247,65 @@ impl Answer {
         if self.is_unanswered() && self.send_head(response, State::Ended).is_ok() {
             self.call.done.store(true, SeqCst);
         }
+    }
+}
+
+/// A piece that had no room yet.
+pub(crate) struct Rest {
+    chunk: Bytes,
+    sender: BodySender,
+    call: Arc<Call>,
+}
+
+impl Rest {
+    /// Until it was written, or nobody reads any more.
+    pub(crate) async fn write(self) {
+        if self.sender.send(self.chunk).await.is_err() {
+            self.call.gone.store(true, SeqCst);
+        }
+    }
+
+    /// As [`Rest::write`], on a thread that may wait.
+    pub(crate) fn write_blocking(self, py: Python<'_>) {
+        let Self { chunk, sender, call } = self;
+        if py.detach(|| sender.blocking_send(chunk)).is_err() {
+            call.gone.store(true, SeqCst);
+        }
+    }
+}
+
+/// What `headers` promise of a file, more or less than it holds now; all of it if they say nothing.
+pub(crate) fn as_promised(file: FileRange, headers: &HeaderMap) -> FileRange {
+    let promised =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).map(|digits| digits.trim().parse());
+    match promised {
+        Some(Ok(promised)) => file.with_length(promised),
+        // What is no number is refused where the head is sent.
+        _ => file,
+    }
+}
+
+/// The outcome of a future, if it comes in time. Dropped otherwise.
+fn wait_at_most<F: Future>(patience: Duration, mut future: Pin<&mut F>) -> Option<F::Output> {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Poll::Ready(outcome) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(outcome);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::park_timeout(left);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

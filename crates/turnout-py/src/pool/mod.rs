@@ -108,6 +108,11 @@ impl Pool {
         self.queue.close();
     }
 
+    /// True when it takes no more jobs.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Waits for the threads to end; false when some still run at the deadline. The GIL must not be held.
     pub(crate) fn join(&self, deadline: Instant) -> bool {
         self.queue.wait_for_end(deadline)

@@ -1,5 +1,7 @@
 """As startproject makes them, without what these tests do not need."""
 
+import os
+
 SECRET_KEY = "only for tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
@@ -20,7 +22,9 @@ MIDDLEWARE = [
 ROOT_URLCONF = "shown.urls"
 WSGI_APPLICATION = "shown.wsgi.application"
 ASGI_APPLICATION = "shown.asgi.application"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("SPECIAL_DATABASE", ":memory:")}
+}
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Django's own logging tells only the admins, by mail, when DEBUG is off.

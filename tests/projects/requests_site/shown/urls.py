@@ -5,9 +5,9 @@ import io
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse, JsonResponse
-from django.urls import path
+from django.urls import include, path
 
-from shown import leaving
+from shown import leaving, special
 
 
 def compare(request):
@@ -64,4 +64,5 @@ urlpatterns = [
     path("leaving/blocking", leaving.a_sync_view),
     path("leaving/answering", leaving.a_view_that_answers),
     path("leaving/stream", leaving.a_stream),
+    path("special/", include(special)),
 ]

@@ -11,6 +11,7 @@ use turnout_http::{Collected, Request, Response};
 
 use super::exchange::Exchange;
 use super::meta::{self, Cookies};
+use super::stream::Parked;
 use super::sync::SyncJob;
 use crate::interface::answer::Answer;
 use crate::interface::asgi::scope;
@@ -27,6 +28,8 @@ pub(crate) struct DjangoApp {
     pub(super) event_loop: Arc<Loop>,
     pub(super) pool: Arc<Pool>,
     pub(super) methods: Methods,
+    /// Streamed answers that hold no thread now.
+    pub(super) parked: Parked,
     routes: Routes,
     request_class: RequestClass,
     /// Build `request.META` as well, joining cookies like this.
@@ -42,7 +45,9 @@ pub(super) struct Methods {
     /// `turnout.django.leaving.Waits`.
     pub(super) waits: Py<PyAny>,
     serve_async: Py<PyAny>,
-    pub(super) chunks: Py<PyAny>,
+    /// `turnout.django.streaming.begin`.
+    pub(super) begin_stream: Py<PyAny>,
+    pub(super) stream_async: Py<PyAny>,
     decide: Py<PyAny>,
 }
 
@@ -74,7 +79,8 @@ impl DjangoApp {
             finish_sync: method("finish_sync")?,
             waits: handler.py().import("turnout.django.leaving")?.getattr("Waits")?.unbind(),
             serve_async: method("serve_async")?,
-            chunks: method("chunks")?,
+            begin_stream: method("begin_stream")?,
+            stream_async: method("stream_async")?,
             decide: method("decide")?,
         };
         let table: Vec<(Option<String>, u8)> = handler.call_method0("routes")?.extract()?;
@@ -98,6 +104,7 @@ impl DjangoApp {
             event_loop,
             pool,
             methods,
+            parked: Parked::default(),
             routes: Routes::new(table?),
             request_class,
             meta,

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::interface::answer::Answer;
-use crate::interface::headers;
+use crate::interface::answer::{Answer, as_promised};
+use crate::interface::awaitable::Pending;
+use crate::interface::calls::Settle;
+use crate::interface::{file, headers};
 
 /// The answer of one async request; on the loop thread only.
 #[pyclass(module = "turnout._turnout")]
@@ -30,6 +32,29 @@ impl Exchange {
     ) -> PyResult<()> {
         let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
         self.answer.respond(status, headers, Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    /// The whole answer with the rest of a file as its content, if that is a real file: awaitable, done when the file is
+    /// needed no longer. `None` and nothing sent if it is not.
+    fn respond_file<'py>(
+        &mut self,
+        py: Python<'py>,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        file: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(range) = file::range(file)? else { return Ok(None) };
+        let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
+        let (range, over) = as_promised(range, &headers).watched();
+        let event_loop = self.answer.event_loop().clone();
+        self.answer.respond_file(status, headers, range)?;
+        let (number, future) = event_loop.new_future(py)?;
+        event_loop.clone().reactor.spawn(async move {
+            over.await;
+            let reactor = event_loop.reactor.clone();
+            reactor.deliver(Box::new(Settle { event_loop, number, gone: false }));
+        });
+        Ok(Some(Bound::new(py, Pending::new(future.unbind()))?.into_any()))
     }
 
     /// The head of a streamed answer.

@@ -6,6 +6,7 @@ mod call;
 mod exchange;
 mod meta;
 mod response;
+mod stream;
 mod sync;
 
 pub(crate) use call::DjangoApp;

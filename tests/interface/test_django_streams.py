@@ -1,0 +1,191 @@
+"""Django's special answers over the wire: files that Rust sends, streams that hold a thread only while Python runs."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from harness import serve
+from wire import Client, Later, get
+
+SITE = Path(__file__).parents[1] / "projects" / "requests_site"
+CONTENT = b"".join(b"line %06d\n" % number for number in range(40_000))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("files") / "lines.txt"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture(scope="module", params=["asgi", "wsgi"])
+def server(request, tmp_path_factory):
+    env = {"SPECIAL_DATABASE": str(tmp_path_factory.mktemp("database") / "db.sqlite3")}
+    with serve([f"shown.{request.param}:application", "--threads", "1"], cwd=SITE, env=env) as server:
+        yield server
+
+
+VIEWS = ["file", "async-file"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("kind", ["", "told", "memory", "shouting"])
+def test_a_file_arrives_whole_with_its_length(server, file, view, kind):
+    answer = get(server.url, f"/special/{view}?path={file}&kind={kind}")
+    expected = CONTENT.upper() if kind == "shouting" else CONTENT
+    assert (answer.status, answer.body == expected) == (200, True)
+    assert answer.headers["Content-Length"] == str(len(CONTENT))
+    # BytesIO has no name to guess a type by.
+    assert answer.headers["Content-Type"] == ("application/octet-stream" if kind == "memory" else "text/plain")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_it_starts_where_the_file_stands_and_may_be_empty(server, file, view):
+    assert get(server.url, f"/special/{view}?path={file}&at=100").body == CONTENT[100:]
+    empty = get(server.url, f"/special/{view}?path={file}&at={len(CONTENT)}")
+    assert (empty.status, empty.headers["Content-Length"], empty.body) == (200, "0", b"")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_head_has_the_fields_of_get(server, file, view):
+    whole, head = (get(server.url, f"/special/{view}?path={file}", method=method) for method in ("GET", "HEAD"))
+    assert head.body == b""
+    assert {**head.headers, "Date": ""} == {**whole.headers, "Date": ""}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_response_is_closed_once_when_the_file_was_sent_or_the_client_left(server, file, view):
+    before = server.log.count("closed the file")
+    signals = server.log.count("signal on")
+    with socket.create_connection((server.host, server.port), timeout=30) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sparse = file.with_name("sparse")
+        with sparse.open("wb") as large:
+            os.truncate(large.fileno(), 50_000_000)
+        client.sendall(f"GET /special/{view}?path={sparse}&kind=told HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        # The thread is free although the client reads no further.
+        assert get(server.url, "/special/busy").status == 200
+        assert server.log.count("closed the file") == before
+    server.wait_for_log("closed the file", times=before + 1)
+    server.wait_for_log("signal on", times=signals + 2)
+    assert get(server.url, f"/special/{view}?path={file}&kind=told").body == CONTENT
+    server.wait_for_log("signal on", times=signals + 3)
+    assert server.log.count("closed the file") == before + 2
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_file_that_shrinks_while_it_is_sent_closes_the_connection(server, file, view):
+    shrinking = file.with_name("shrinking")
+    with shrinking.open("wb") as large:
+        os.truncate(large.fileno(), 50_000_000)
+    client = Client(server.url)
+    client.request("GET", f"/special/{view}?path={shrinking}")
+    answer = client.getresponse()
+    os.truncate(shrinking, 1000)
+    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+        answer.read()
+    client.close()
+
+
+def test_a_compressed_file_is_what_the_middleware_made_of_it(server, file):
+    answer = get(server.url, f"/special/packed-file?path={file}", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == CONTENT
+
+
+@pytest.mark.parametrize("view", ["events", "async-events"])
+def test_an_async_iterator_runs_on_the_loop_in_the_requests_context(server, view):
+    signals = server.log.count("signal on")
+    assert get(server.url, f"/special/{view}").text == "MainThread kept True\n0\n1\n2\n"
+    server.wait_for_log("signal on", times=signals + 1)
+
+
+@pytest.mark.parametrize("view", ["events", "async-events"])
+def test_many_endless_streams_hold_no_thread_and_close_when_their_clients_leave(server, view):
+    closed, signals = server.log.count("events closed"), server.log.count("signal on")
+    failed = server.log.count("Exception")
+    clients = [Client(server.url) for _ in range(20)]
+    for client in clients:
+        client.request("GET", f"/special/{view}?endless=1")
+        assert client.getresponse().readline().startswith(b"MainThread")
+    # The one thread there is answers.
+    assert get(server.url, "/special/busy").status == 200
+    for client in clients:
+        client.close()
+    server.wait_for_log("events closed", times=closed + 20)
+    server.wait_for_log("signal on", times=signals + 21)
+    assert server.log.count("Exception") == failed
+
+
+@pytest.mark.parametrize("view", ["events", "async-events"])
+def test_head_of_an_endless_stream_ends(server, view):
+    closed = server.log.count("events closed")
+    answer = get(server.url, f"/special/{view}?endless=1", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    server.wait_for_log("events closed", times=closed + 1)
+
+
+def test_an_iterator_that_fails_closes_the_connection_and_is_logged(server):
+    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+        get(server.url, "/special/failing")
+    server.wait_for_log("ValueError: in the middle")
+
+
+def test_a_slow_client_holds_no_thread_and_its_cursor_goes_with_it(server):
+    """With one thread in the pool, two slow clients and a quick one are served side by side."""
+    clients = [Client(server.url) for _ in range(2)]
+    answers = []
+    for client in clients:
+        client.request("GET", "/special/rows")
+        answers.append(client.getresponse())
+    assert get(server.url, "/special/busy").status == 200
+    with ThreadPoolExecutor(2) as pool:
+        bodies = list(pool.map(lambda answer: answer.read(), answers))
+    for body in bodies:
+        lines = body.split(b"\n")
+        assert [line.split(b" ")[:2] for line in lines[:-1]] == [[b"%d" % n, b"kept"] for n in range(1, 201)]
+    for client in clients:
+        client.close()
+
+
+def test_a_slow_client_that_leaves_ends_the_iterator(server):
+    closed, signals = server.log.count("rows closed"), server.log.count("signal on")
+    client = Client(server.url)
+    client.request("GET", "/special/rows")
+    client.getresponse()
+    assert get(server.url, "/special/busy").status == 200
+    client.close()
+    server.wait_for_log("rows closed", times=closed + 1)
+    server.wait_for_log("signal on", times=signals + 2)
+
+
+def test_a_stream_goes_on_on_another_thread_with_its_own_connection(tmp_path):
+    env = {"SPECIAL_DATABASE": str(tmp_path / "db.sqlite3")}
+    with serve(["shown.wsgi:application", "--threads", "2"], cwd=SITE, env=env) as server:
+        client = Client(server.url)
+        client.request("GET", "/special/rows")
+        answer = client.getresponse()
+        first = named(server.wait_for_log("rows on"), "rows on")[0]
+        # Two requests have both threads there may be: the stream has left its own.
+        held = [Later(get, server.url, "/special/hold") for _ in range(2)]
+        (second,) = set(named(server.wait_for_log("holds turnout", times=2), "holds")) - {first}
+        get(server.url, f"/special/release?thread={second}")
+        lines = answer.read().split(b"\n")
+        assert [line.split(b" ")[:2] for line in lines[:-1]] == [[b"%d" % n, b"kept"] for n in range(1, 201)]
+        assert named(server.wait_for_log("rows closed"), "rows on") == [first, second]
+        get(server.url, f"/special/release?thread={first}")
+        assert [each.result().status for each in held] == [200, 200]
+        client.close()
+
+
+def named(log, what):
+    """The threads that said so, in their order."""
+    return re.findall(rf"^{what} (\S+)$", log, re.MULTILINE)

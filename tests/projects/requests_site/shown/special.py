@@ -1,0 +1,148 @@
+"""Django's special answers, from views of both kinds; what happens to them is printed."""
+
+import asyncio
+import io
+import threading
+from contextvars import ContextVar
+
+from django.core.signals import request_finished
+from django.db import connection
+from django.dispatch import receiver
+from django.http import FileResponse, JsonResponse, StreamingHttpResponse
+from django.urls import path
+from django.views.decorators.gzip import gzip_page
+
+CHUNK = b"x" * 65_536
+marker = ContextVar("marker", default="lost")
+
+
+@receiver(request_finished)
+def finished(**kwargs):
+    print("signal on", threading.current_thread().name, flush=True)
+
+
+class Told(FileResponse):
+    """Says when it is closed."""
+
+    def close(self):
+        print("closed the file", flush=True)
+        super().close()
+
+
+class Shouting(FileResponse):
+    """Changes what is read."""
+
+    def make_bytes(self, value):
+        return value.upper()
+
+
+def opened(request):
+    file = open(request.GET["path"], "rb")  # noqa: SIM115
+    file.seek(int(request.GET.get("at", 0)))
+    return file
+
+
+def file_answer(request):
+    kind = {"told": Told, "shouting": Shouting}.get(request.GET.get("kind"), FileResponse)
+    file = io.BytesIO(opened(request).read()) if request.GET.get("kind") == "memory" else opened(request)
+    return kind(file)
+
+
+async def async_file_answer(request):
+    return file_answer(request)
+
+
+packed_file = gzip_page(file_answer)
+
+
+def events(request):
+    """A sync view, an async generator: it must run on the loop."""
+    marker.set("kept")
+
+    async def chunks():
+        try:
+            yield f"{threading.current_thread().name} {marker.get()} {asyncio.get_running_loop().is_running()}\n"
+            for number in range(int(request.GET.get("n", 3))):
+                await asyncio.sleep(0)
+                yield f"{number}\n"
+            while "endless" in request.GET:
+                await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            print("events closed", flush=True)
+
+    return StreamingHttpResponse(chunks())
+
+
+async def async_events(request):
+    return events(request)
+
+
+def failing(request):
+    async def chunks():
+        yield b"first"
+        raise ValueError("in the middle")
+
+    return StreamingHttpResponse(chunks())
+
+
+def rows(request):
+    """A sync generator with an open cursor and large chunks, for clients that read slowly."""
+    marker.set("kept")
+    threads = set()
+
+    def chunks():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200) SELECT i FROM n"
+                )
+                for (number,) in iter(cursor.fetchone, None):
+                    name = threading.current_thread().name
+                    if name not in threads:
+                        print("rows on", name, flush=True)
+                    threads.add(name)
+                    yield b"%d %s " % (number, marker.get().encode()) + CHUNK + b"\n"
+                    # Another query on the same connection: Django checks whose thread it is.
+                    with connection.cursor() as other:
+                        other.execute("SELECT 1")
+        finally:
+            print("rows closed", flush=True)
+
+    return StreamingHttpResponse(chunks())
+
+
+def busy(request):
+    """A thread of the sync pool."""
+    return JsonResponse({"thread": threading.current_thread().name})
+
+
+released = {}
+
+
+def hold(request):
+    """Keeps its thread until somebody lets that go."""
+    name = threading.current_thread().name
+    event = released[name] = threading.Event()
+    print("holds", name, flush=True)
+    event.wait(30)
+    return JsonResponse({"thread": name})
+
+
+async def release(request):
+    released[request.GET["thread"]].set()
+    return JsonResponse({})
+
+
+urlpatterns = [
+    path("hold", hold),
+    path("release", release),
+    path("file", file_answer),
+    path("async-file", async_file_answer),
+    path("packed-file", packed_file),
+    path("events", events),
+    path("async-events", async_events),
+    path("failing", failing),
+    path("rows", rows),
+    path("busy", busy),
+]
