@@ -58,9 +58,8 @@ impl Stream {
         match self.start(response) {
             Ok(Next::Pull) => self.pull(py),
             Ok(Next::Loop) => self.go_to_loop(py),
-            Ok(Next::Sent(true, _)) => self.finish(py),
             Ok(Next::Sent(false, sent)) if self.leave(py) => self.park(sent),
-            Ok(Next::Sent(false, _)) => self.finish(py),
+            Ok(Next::Sent(..)) => self.finish(py),
             Err(error) => self.fail(py, &error),
         }
     }
