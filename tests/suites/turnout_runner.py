@@ -31,6 +31,7 @@ from loop_guard import guarded
 from turnout.django.answers import headers_of
 from turnout.django.asynctrack import AsyncTrack, is_async_view
 from turnout.django.hoppool import HopPool
+from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.throughasgi import ThroughASGI
@@ -102,6 +103,10 @@ class SendExchange:
         self._later.append({"type": "http.response.start", "status": status, "headers": lines})
         self._later.append({"type": "http.response.body", "body": body})
 
+    def respond_file(self, status, headers, file):
+        # No file for Rust here: it is streamed.
+        return None
+
     def start(self, status, headers):
         lines = [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
         self._later.append({"type": "http.response.start", "status": status, "headers": lines})
@@ -169,7 +174,7 @@ class NativeWSGIHandler(SyncTrack, WSGIHandler):
         self.turnout_sender = type(self)
         context = contextvars.copy_context()
         serving = SyncServing(self, "wsgi")
-        response = serving.serve(environ, environ.get("wsgi.input", io.BytesIO()), context)
+        response = serving.serve(environ, environ.get("wsgi.input", io.BytesIO()), context, Waits())
         headers = headers_of(response)
         if django.VERSION < (6, 0):
             # On the wire they are the same; Django's tests of that time look before.
