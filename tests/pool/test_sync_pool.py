@@ -50,6 +50,10 @@ def test_requests_that_compute_stay_on_few_threads(server):
     assert len(threads(server)) <= 12
 
 
+def test_requests_that_compute_without_the_gil_get_a_thread_each(server):
+    assert at_once(server, 6, "/digest?parties=6") == [(200, None)] * 6
+
+
 def test_the_pool_never_has_more_threads_than_told():
     with serve(["pool_app:app", "--threads", "3"], cwd=PLAIN) as server:
         assert at_once(server, 20, "/wait?s=0.05") == [(200, None)] * 20

@@ -1,5 +1,6 @@
 """A WSGI app whose requests wait, compute, or tell how many threads there are."""
 
+import hashlib
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ from urllib.parse import parse_qs
 
 _seen = set()
 _barriers = {}
+_digesting = set()
 _lock = threading.Lock()
 
 
@@ -36,6 +38,16 @@ def do_compute(query):
     end = time.thread_time() + float(query["s"])
     while time.thread_time() < end:
         pass
+
+
+def do_digest(query):
+    """Computes without the GIL until so many requests do so at once."""
+    end = time.monotonic() + 20
+    _digesting.add(threading.current_thread().name)
+    while len(_digesting) < int(query["parties"]):
+        if time.monotonic() > end:
+            raise TimeoutError
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 10_000)
 
 
 def do_threads(query):

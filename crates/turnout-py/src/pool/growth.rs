@@ -3,18 +3,20 @@
 //! Work that computes is done one at a time: a second thread would only fight the first for the GIL, and both would make the loop wait for it.
 //! So a thread is added (an idle one woken, or a new one started) only when those that have a job all wait for something
 //! else than the GIL, or when nobody has taken a job for a while: then a long computation must not stop the short ones behind it.
+//! How long a while depends on how many were seen to want the GIL at a time, so code that computes without it is soon given threads.
 //! A thread that has finished sits down while another computes. See docs/decisions/0009-a-pool-that-reads-its-threads.md.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use super::Pool;
 use super::queue::Line;
+use super::{Contention, Pool};
 use crate::reactor::Handle;
 
-/// A line that has stood this long while one thread computes is a reason for one more, and half as long again for each further one: jobs that
-/// take 20 ms get three threads, those of 100 ms all that may compute. A job that waited this long is a reason for a new thread.
+/// A line that has stood this long while one thread wants the GIL is a reason for one more; with more of them it must stand longer, by
+/// their number cubed: jobs that take 20 ms get two threads, those of 300 ms four. A job that waited this long is a reason for a
+/// new thread.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// With more threads than this computing or waiting for the GIL another one would only join the fight for it.
 const MOST_COMPUTING: usize = 8;
@@ -29,12 +31,15 @@ pub(super) async fn watch(pool: Arc<Pool>, reactor: Handle) {
     while !pool.queue.is_closed() {
         pool.queue.stirred().await;
         expire(&pool);
+        let mut crowd = Crowd::default();
         while let Some(line) = pool.queue.line() {
             let pause = if line.idle == 0 && line.threads >= pool.limits.threads {
                 LOOK_LATER
             } else {
-                let computing = pool.computing(line.threads);
-                if add(&pool, line, computing) {
+                let Contention { computing, contending } = pool.contention(line.threads);
+                let most = crowd.look(line.stood, contending).min(computing);
+                if add(&pool, line, computing, most) {
+                    crowd.joined();
                     // The next job may have a claim too.
                     tokio::task::yield_now().await;
                     continue;
@@ -58,9 +63,31 @@ fn expire(pool: &Pool) {
     }
 }
 
+/// The most threads seen to want the GIL at a time since the line last moved: one look may come while one hands it to another.
+/// Without it, threads that compute outside the GIL could not be told from those that are just not waiting for it.
+#[derive(Default)]
+struct Crowd {
+    stood: Duration,
+    most: usize,
+}
+
+impl Crowd {
+    fn look(&mut self, stood: Duration, contending: usize) -> usize {
+        let moved = stood < self.stood;
+        self.most = if moved { contending } else { self.most.max(contending) };
+        self.stood = stood;
+        self.most
+    }
+
+    /// One more was put to work: it will want the GIL, but takes a moment to get there.
+    fn joined(&mut self) {
+        self.most += 1;
+    }
+}
+
 /// Puts one more thread to work, if that helps.
-fn add(pool: &Arc<Pool>, line: Line, computing: usize) -> bool {
-    let stands = line.stood >= PATIENCE * (computing as u32 + 1) / 2;
+fn add(pool: &Arc<Pool>, line: Line, computing: usize, crowd: usize) -> bool {
+    let stands = line.stood >= PATIENCE * (crowd as u32).pow(3);
     let helps = computing == 0 || (stands && computing <= MOST_COMPUTING);
     if !helps {
         return false;

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use turnout_states::Activity;
 
 use crate::reactor::Handle;
 use queue::{Pushed, Queue};
@@ -48,6 +49,14 @@ pub(crate) struct Limits {
     pub threads: usize,
     /// How long a job may wait for a thread; `None` for ever.
     pub queue_timeout: Option<Duration>,
+}
+
+/// How many threads want a processor.
+struct Contention {
+    /// They compute, or wait for the GIL.
+    computing: usize,
+    /// They have the GIL or wait for it.
+    contending: usize,
 }
 
 /// The pool, shared by the runtime (pushes), its threads (pop) and Python (submits, closes).
@@ -132,10 +141,20 @@ impl Pool {
         started
     }
 
-    /// How many of so many threads are computing or waiting for the GIL; those that are only just starting are about to.
-    fn computing(&self, threads: usize) -> usize {
+    /// What so many threads do; those that are only just starting are about to want the GIL.
+    fn contention(&self, threads: usize) -> Contention {
         let starting = threads.saturating_sub(self.members.lock().len());
-        starting + self.likely(None).iter().filter(|member| member.is_computing()).count()
+        let busy = self.likely(None);
+        let (mut running, mut waiting) = (0, starting);
+        for member in &busy {
+            match member.activity() {
+                Activity::Computing => running += 1,
+                Activity::WaitingForGil => waiting += 1,
+                Activity::Waiting => {}
+            }
+        }
+        // Only one that runs can have the GIL.
+        Contention { computing: running + waiting, contending: waiting + running.min(1) }
     }
 
     /// True when another thread than `own` is computing: then `own` need not.

@@ -29,10 +29,15 @@ impl Member {
 
     /// True when it has a job and is on a processor, ready to be, or waiting for the GIL.
     pub(super) fn is_computing(&self) -> bool {
+        self.activity() != Activity::Waiting
+    }
+
+    /// What it does with its job. Without one, and where it cannot be read, it waits.
+    pub(super) fn activity(&self) -> Activity {
         static INTERPRETER: OnceLock<Range<usize>> = OnceLock::new();
         let interpreter = INTERPRETER.get_or_init(|| raw::py_runtime_range().unwrap_or(0..0));
-        let reading = |probe: &Probe| probe.read(interpreter).is_ok_and(|activity| activity != Activity::Waiting);
-        self.is_busy() && self.probe.as_ref().is_some_and(reading)
+        let probe = self.probe.as_ref().filter(|_| self.is_busy());
+        probe.and_then(|probe| probe.read(interpreter).ok()).unwrap_or(Activity::Waiting)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One `select`, without the Python of it: which way to look, when to keep the GIL, when to let go of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use rustix::io::{Errno, Result};
@@ -12,6 +12,10 @@ use crate::reactor::shared::{Parked, Shared};
 
 /// How long the loop thread waits for the standby to let go before it releases the GIL for that.
 const HAND_OVER: Duration = Duration::from_micros(200);
+/// With the GIL for this long, the loop thread offers it to the others. Clients that answer at once would have it go on until a
+/// thread that computes has waited a whole switch interval; that thread would get too little of the processor
+/// (docs/decisions/0019-the-loop-offers-the-gil.md).
+const HOLD: Duration = Duration::from_micros(600);
 
 /// What only the thread inside `select` may touch.
 pub(super) struct Driver {
@@ -19,6 +23,8 @@ pub(super) struct Driver {
     descriptors: Descriptors,
     events: Events,
     shared: Arc<Shared>,
+    /// When the loop thread last came back with the GIL.
+    held_since: Instant,
     /// The one option of the reactor: see [`drive`].
     pub(super) try_before_release: bool,
     pub(super) counts: Counts,
@@ -49,6 +55,7 @@ impl Driver {
             descriptors,
             events: Events::default(),
             shared,
+            held_since: Instant::now(),
             try_before_release: true,
             counts: Counts::default(),
         }
@@ -96,7 +103,16 @@ impl Driver {
         let (shared, events, counts) = (&self.shared, &mut self.events, &mut self.counts);
         match self.engine.as_mut() {
             None => plain(py, shared, &self.descriptors, events, timeout, counts)?,
-            Some(engine) => drive(py, shared, engine, events, timeout, self.try_before_release, counts)?,
+            Some(engine) => {
+                let waits = counts.waits;
+                drive(py, shared, engine, events, timeout, self.try_before_release, counts)?;
+                if counts.waits != waits {
+                    self.held_since = Instant::now();
+                } else if self.held_since.elapsed() >= HOLD {
+                    offer(py, engine);
+                    self.held_since = Instant::now();
+                }
+            }
         }
         Ok(())
     }
@@ -162,6 +178,15 @@ fn drive(
         }
     }
     if events.is_empty() { engine.drain(events) } else { Ok(()) }
+}
+
+/// Lets a thread have the GIL that waits for it, and uses the time.
+fn offer(py: Python<'_>, engine: &mut Engine) {
+    py.detach(|| {
+        // On a core of their own or on this one: who waits must have run before this thread asks again.
+        std::thread::yield_now();
+        engine.pass(1);
+    });
 }
 
 /// Takes the runtime back from the standby.
