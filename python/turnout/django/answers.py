@@ -23,17 +23,19 @@ _END = object()
 
 
 class Exchange(Protocol):
-    """One async request as Rust shows it."""
+    """One async request as Rust shows it. `reason`: the project's own words for the status."""
 
     disconnected: bool
 
-    def respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def respond(self, status: int, headers: list[tuple[str, str]], body: bytes, reason: str | None = None) -> None:
         """The whole answer at once."""
 
-    def respond_file(self, status: int, headers: list[tuple[str, str]], file: Any) -> Awaitable[None] | None:
+    def respond_file(
+        self, status: int, headers: list[tuple[str, str]], file: Any, reason: str | None = None
+    ) -> Awaitable[None] | None:
         """The rest of a real file, done when it is needed no longer; None, and nothing sent, if it is none."""
 
-    def start(self, status: int, headers: list[tuple[str, str]]) -> None:
+    def start(self, status: int, headers: list[tuple[str, str]], reason: str | None = None) -> None:
         """The head of a streamed answer."""
 
     def write(self, chunk: bytes) -> Awaitable[None]:
@@ -145,7 +147,7 @@ def send_file(response: Any, exchange: Exchange) -> Awaitable[None] | None:
     file = file_of(response)
     if file is None:
         return None
-    return exchange.respond_file(response.status_code, headers_of(response), file)
+    return exchange.respond_file(response.status_code, headers_of(response), file, response._reason_phrase)
 
 
 def last_resort(debug_text: str = "") -> HttpResponse:

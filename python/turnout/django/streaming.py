@@ -7,7 +7,6 @@ whichever thread is free (`Guest`). Its database connections travel with it, so 
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections.abc import Iterator
@@ -156,30 +155,11 @@ class AsyncStreams(Ending):
                 exchange.abort()
                 await answers.close_unread(response)
             else:
-                exchange.start(response.status_code, answers.headers_of(response))
+                exchange.start(response.status_code, answers.headers_of(response), response._reason_phrase)
                 started = True
                 await answers.stream(response, exchange)
-        except (asyncio.CancelledError, ConnectionResetError) as error:
-            if isinstance(error, ConnectionResetError) and not exchange.disconnected:
-                self.fail(error, request, exchange, started)
-            elif not exchange.disconnected:
-                exchange.abort()
-            await self._end(request, response, body, thread)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        except (GeneratorExit, KeyboardInterrupt):
-            thread.release()
-            raise
         except BaseException as error:
-            self.fail(error, request, exchange, started)
-            await self._end(request, response, body, thread)
+            await self.break_off(error, exchange, started, request, response, body, thread)
         else:
-            await self._end(request, response, body, thread)
-
-    async def _end(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
-        if request is not None and not thread.used and lifecycle.can_close_inline(response, request, body):
-            lifecycle.close_inline(response)
-            body.close()
-            thread.release()
-        else:
-            await self.finish(request, response, body, thread)
+            if not self.ends_here(request, response, body, thread):
+                await self.finish(request, response, body, thread)

@@ -4,7 +4,7 @@ import io
 
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpResponse, JsonResponse
+from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 
 from shown import leaving, special
@@ -52,12 +52,21 @@ async def with_rest(request, rest):
     return compare(request)
 
 
-def worded(request):
-    return HttpResponse("words", status=418, reason="Short and stout")
+def worded(request, kind):
+    """An answer of each kind, with a reason phrase of its own."""
+    if kind == "whole":
+        return HttpResponse("words", status=418, reason="Short and stout")
+    content = open(__file__, "rb") if kind == "file" else iter([b"words"])  # noqa: SIM115
+    return (FileResponse if kind == "file" else StreamingHttpResponse)(content, status=418, reason="Short and stout")
+
+
+async def async_worded(request, kind):
+    return worded(request, kind)
 
 
 urlpatterns = [
-    path("worded/", worded),
+    path("worded/sync/<kind>", worded),
+    path("worded/async/<kind>", async_worded),
     path("sync/<path:rest>", lambda request, rest: compare(request)),
     path("async/<path:rest>", with_rest),
     path("leaving/async", leaving.an_async_view),
