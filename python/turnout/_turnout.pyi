@@ -239,6 +239,9 @@ class Server:
     def abort(self) -> None:
         """Drops every connection."""
 
+    def end_streams(self) -> None:
+        """Close the streamed answers that hold no thread, on the pool; after that none leaves its thread any more."""
+
     @property
     def pool(self) -> SyncPool:
         """Where sync views run."""

@@ -127,6 +127,13 @@ impl Server {
         self.mark(false)
     }
 
+    /// Closes the streamed answers that hold no thread, on the pool. After that none leaves its thread any more.
+    fn end_streams(&self) {
+        if let PyApp::Django(app) = &*self.app {
+            app.end_parked();
+        }
+    }
+
     /// Where sync views run.
     #[getter]
     fn pool(&self, py: Python<'_>) -> Py<SyncPool> {

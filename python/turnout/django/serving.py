@@ -26,6 +26,7 @@ from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, T
 from turnout.django.leaving import Waits
 from turnout.django.requests import RequestMaker
 from turnout.django.shortcuts import RememberedMatches
+from turnout.django.travelling import close_on_thread
 
 log = logging.getLogger("turnout.django")
 
@@ -146,7 +147,7 @@ class Ending:
         try:
             if response is not None:
                 thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
-                await sync_to_async(_close_and_settle)(response)
+                await self._close(response)
             elif thread.used or not lifecycle.finished.only_own():
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
@@ -158,6 +159,17 @@ class Ending:
                 request.close()
             body.close()
             thread.release()
+
+    async def _close(self, response: Any) -> None:
+        owed = [response]
+        try:
+            await sync_to_async(_close_if_owed)(owed)
+        except asyncio.CancelledError:
+            # The worker ends and waits no longer; what is owed is done all the same if it was not begun.
+            last = RequestThread(self._hops, patient=True)
+            last.submit(contextvars.copy_context().run, _close_if_owed, owed)
+            last.release()
+            raise
 
     async def break_off(
         self,
@@ -174,21 +186,21 @@ class Ending:
             # The loop ends: nothing can be awaited any more.
             thread.release()
             raise error
-        if isinstance(error, asyncio.CancelledError):
-            # The peer's leaving, or the end of the worker.
-            if not exchange.disconnected:
-                exchange.abort()
-        elif isinstance(error, NoThreadInTime):
+        left = exchange.disconnected
+        if left or isinstance(error, asyncio.CancelledError):
+            # The peer has left, or the worker ends. Told so, Rust does not cancel what follows.
+            exchange.abort()
+        if isinstance(error, NoThreadInTime):
             log.warning("%s: %s", error, request.path if request is not None else "a request")
             if streaming:
                 exchange.abort()
-            else:
+            elif not left:
                 exchange.respond(503, _RETRY_AFTER, b"No thread came free in time.")
             if response is not None:
-                # Closing it is owed, so it waits in line once more.
+                # Closing it is owed, so it waits in line once more, for as long as it takes.
                 thread.release()
-                thread = _executors[_thread_context.get()] = RequestThread(self._hops)
-        elif not (isinstance(error, ConnectionResetError) and exchange.disconnected):
+                thread = _executors[_thread_context.get()] = RequestThread(self._hops, patient=True)
+        elif not isinstance(error, asyncio.CancelledError) and not (left and isinstance(error, ConnectionResetError)):
             _fail(error, request, exchange, streaming)
         if not self.ends_here(request, response, body, thread):
             await self.finish(request, response, body, thread)
@@ -262,11 +274,13 @@ class AsyncServing(Ending):
             await signals.request_started.asend(sender=self._sender, environ=source)
 
 
-def _close_and_settle(response: Any) -> None:
+def _close_if_owed(owed: list[Any]) -> None:
+    """Close the response, unless that was begun before."""
     try:
-        response.close()
-    finally:
-        lifecycle.settle_thread()
+        response = owed.pop()
+    except IndexError:
+        return
+    close_on_thread(response)
 
 
 def _enter_prefix(source: dict[str, Any], asgi: bool) -> None:
