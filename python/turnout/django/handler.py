@@ -87,6 +87,9 @@ class DjangoHandler:
             self._warm_up()
         # How Rust joins Cookie fields in the META it builds; None: Django builds META.
         self.meta_cookies = meta_cookies(kind) if self.native else None
+        # What ASGIRequest takes off its path, whatever root path the server has.
+        forced = settings.FORCE_SCRIPT_NAME if self.known and self.request_kind == "asgi" else None
+        self.forced_script_name: str | None = forced or None
         # Bodies up to this size are handed over in memory, larger ones as a file.
         self.body_in_memory: int = settings.FILE_UPLOAD_MAX_MEMORY_SIZE if self.known else 2621440
 

@@ -12,6 +12,7 @@ import contextvars
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync
+from django.core.handlers.asgi import get_script_prefix
 
 from turnout.django.hoppool import BorrowedThreads
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
@@ -100,7 +101,7 @@ class StepAside:
     def _track(self, scope: dict[str, Any]) -> int:
         headers = dict(scope.get("headers", ()))
         host = headers.get(b"host", b"").decode("latin1")
-        path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")) or "/"
+        path = scope["path"].removeprefix(get_script_prefix(scope).rstrip("/")) or "/"
         return self._handler.decisions.decide(path, host)[0]
 
     def _application(self, sync: bool) -> Any:

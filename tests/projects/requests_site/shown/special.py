@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from django.http import FileResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import condition
 
 CHUNK = b"x" * 65_536
 marker = ContextVar("marker", default="lost")
@@ -133,6 +134,30 @@ def rows(request):
     return Noted(chunks())
 
 
+def bare(request, status):
+    """A stream under a status that may have no content; `iterator`: of which kind."""
+
+    def chunks():
+        for number in range(1000):
+            yield b"%d\n" % number
+
+    async def async_chunks():
+        for chunk in chunks():
+            yield chunk
+
+    content = async_chunks() if request.GET["iterator"] == "async" else chunks()
+    return Noted(content, status=status, headers={"ETag": '"1"', "X-Own": "kept"})
+
+
+async def async_bare(request, status):
+    return bare(request, status)
+
+
+@condition(etag_func=lambda request, **kwargs: '"1"')
+def conditional(request, status):
+    return bare(request, status)
+
+
 def without_autocommit(kept):
     connection.set_autocommit(False)
     kept.callback(connection.set_autocommit, True)
@@ -202,4 +227,7 @@ urlpatterns = [
     path("async-rows", async_rows),
     path("async-busy", async_busy),
     path("busy", busy),
+    path("bare/sync/<int:status>", bare),
+    path("bare/async/<int:status>", async_bare),
+    path("bare/conditional/<int:status>", conditional),
 ]

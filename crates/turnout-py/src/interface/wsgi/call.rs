@@ -18,7 +18,7 @@ use super::start::StartResponse;
 use crate::interface::answer::Answer;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
-use crate::interface::{body, busy, internal_error, log_failure};
+use crate::interface::{Root, body, busy, internal_error, log_failure, not_below};
 use crate::pool::{Job, Pool};
 
 /// A plain WSGI app.
@@ -27,15 +27,22 @@ pub(crate) struct WsgiApp {
     pool: Arc<Pool>,
     app: Py<PyAny>,
     facts: Facts,
+    root: Option<Arc<Root>>,
 }
 
 impl WsgiApp {
-    pub(crate) fn new(event_loop: Arc<Loop>, pool: Arc<Pool>, app: Py<PyAny>, facts: Facts) -> Arc<Self> {
-        Arc::new(Self { event_loop, pool, app, facts })
+    pub(crate) fn new(
+        event_loop: Arc<Loop>,
+        pool: Arc<Pool>,
+        app: Py<PyAny>,
+        facts: Facts,
+        root: Option<Arc<Root>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { event_loop, pool, app, facts, root })
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let (head, mut body) = Head::split(request);
+        let Some((head, mut body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
         let ahead = match ahead::read(&head, &mut body).await {
             Ok(ahead) => ahead,
             Err(error) => return body::refusal(&error),
@@ -108,7 +115,7 @@ fn serve(
     failed: impl Fn(&PyErr),
 ) -> PyResult<()> {
     let environ = environ::build(py, head, input.clone().into_any(), None, app.facts)?;
-    if head.target.path() == "*" {
+    if head.is_for_server() {
         // A request to the server, not to a path (RFC 9112 section 3.2.4); PEP 3333 wants paths to begin with a slash.
         environ.set_item(intern!(py, "PATH_INFO"), intern!(py, ""))?;
     }
