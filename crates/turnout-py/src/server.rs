@@ -73,7 +73,7 @@ impl Server {
         let app = match kind {
             "asgi" => PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), application.unbind(), state, debug, root)?),
             "django" => PyApp::Django(DjangoApp::new(&application, event_loop.clone(), threads, facts, root)?),
-            "wsgi" => PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, application.unbind(), facts, root)),
+            "wsgi" => PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, &application, facts, root)?),
             other => return Err(PyValueError::new_err(format!("no interface is called {other:?}"))),
         };
         let neighbours = slot.clone().filter(|_| settings.workers > 1).map(|slot| Box::new(Others(slot)) as _);

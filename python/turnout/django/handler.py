@@ -153,10 +153,13 @@ class DjangoHandler:
         """The project as a plain ASGI application, through whatever somebody put around Django's handler."""
         await self.step_aside.asgi(scope, receive, send)
 
-    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """The project as a plain WSGI application, for a sync-pool thread."""
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any, waits: Waits | None = None) -> Any:
+        """The project as a plain WSGI application, for a sync-pool thread. `waits` as for `serve_sync`."""
         context = self._thread_context().copy()
-        return self.step_aside.wsgi(environ, start_response, context)
+        return self.step_aside.wsgi(environ, start_response, context, waits if waits is not None else Waits())
+
+    # Rust calls a WSGI application that has this with such an object more.
+    wsgi_app.turnout_waits = Waits  # type: ignore[attr-defined]
 
     def describe(self) -> dict[str, Any]:
         """Facts for the banner."""

@@ -28,17 +28,21 @@ pub(crate) struct WsgiApp {
     app: Py<PyAny>,
     facts: Facts,
     root: Option<Arc<Root>>,
+    /// Makes what the app is called with in third place, and is told there when the client leaves: Django's handlers that
+    /// turnout steps aside for (`DjangoHandler.wsgi_app`).
+    waits: Option<Py<PyAny>>,
 }
 
 impl WsgiApp {
     pub(crate) fn new(
         event_loop: Arc<Loop>,
         pool: Arc<Pool>,
-        app: Py<PyAny>,
+        app: &Bound<'_, PyAny>,
         facts: Facts,
         root: Option<Arc<Root>>,
-    ) -> Arc<Self> {
-        Arc::new(Self { event_loop, pool, app, facts, root })
+    ) -> PyResult<Arc<Self>> {
+        let waits = app.getattr_opt("turnout_waits")?.map(Bound::unbind);
+        Ok(Arc::new(Self { event_loop, pool, app: app.clone().unbind(), facts, root, waits }))
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
@@ -71,7 +75,7 @@ struct WsgiJob {
 impl Job for WsgiJob {
     fn run(self: Box<Self>, py: Python<'_>) {
         let Self { app, head, ahead, body, sender, call } = *self;
-        let answer = Answer::new(app.event_loop.clone(), call, sender).of_pool(&app.pool);
+        let answer = Answer::new(app.event_loop.clone(), call.clone(), sender).of_pool(&app.pool);
         let failed = |error: &PyErr| {
             log_failure(py, error, "Exception in the WSGI application", &head.method, head.target.path());
         };
@@ -81,7 +85,10 @@ impl Job for WsgiJob {
             Ok(prepared) => prepared,
             Err(error) => return failed(&error),
         };
-        let outcome = serve(py, &app, &head, &input, &start, failed);
+        let outcome = serve(py, &app, &head, &input, &start, &call, failed);
+        if app.waits.is_some() {
+            app.event_loop.forget(&call);
+        }
         input.borrow_mut().close();
         let mut start = start.borrow_mut();
         if let Err(error) = outcome {
@@ -112,6 +119,7 @@ fn serve(
     head: &Head,
     input: &Bound<'_, Input>,
     start: &Bound<'_, StartResponse>,
+    call: &Call,
     failed: impl Fn(&PyErr),
 ) -> PyResult<()> {
     let environ = environ::build(py, head, input.clone().into_any(), None, app.facts)?;
@@ -119,7 +127,14 @@ fn serve(
         // A request to the server, not to a path (RFC 9112 section 3.2.4); PEP 3333 wants paths to begin with a slash.
         environ.set_item(intern!(py, "PATH_INFO"), intern!(py, ""))?;
     }
-    let result = app.app.bind(py).call1((environ, start))?;
+    let result = match &app.waits {
+        None => app.app.bind(py).call1((environ, start))?,
+        Some(waits) => {
+            let waits = waits.bind(py).call0()?;
+            app.event_loop.keep_waits(call, waits.clone().unbind());
+            app.app.bind(py).call1((environ, start, waits))?
+        }
+    };
     let sent = send(start, &result);
     if result.is_exact_instance_of::<PyList>() {
         // The usual case, and one that has nothing to close.
