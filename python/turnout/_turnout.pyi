@@ -93,21 +93,33 @@ class Exchange:
     """The answer of one async Django request, on the loop thread only.
 
     Never answered it becomes a 500; started and never ended, a closed connection. When the client leaves before the
-    answer is whole, the request's task is cancelled.
+    answer is whole, the request's task is cancelled. `reason`: the project's own words for the status.
     """
 
-    def respond(self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]], body: bytes) -> None:
+    def respond(
+        self,
+        status: int,
+        headers: Iterable[tuple[str | bytes, str | bytes]],
+        body: bytes,
+        reason: str | bytes | None = None,
+    ) -> None:
         """The whole answer at once. ValueError when status or headers cannot be sent: then nothing was sent."""
 
     def respond_file(
-        self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]], file: Any
+        self,
+        status: int,
+        headers: Iterable[tuple[str | bytes, str | bytes]],
+        file: Any,
+        reason: str | bytes | None = None,
     ) -> Awaitable[None] | None:
         """The rest of a real file, as much as Content-Length promises, sent by Rust; None, and nothing sent, if not.
 
         Done when the file is needed no longer: it was sent, or the client left. ValueError as in `respond`.
         """
 
-    def start(self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]]) -> None:
+    def start(
+        self, status: int, headers: Iterable[tuple[str | bytes, str | bytes]], reason: str | bytes | None = None
+    ) -> None:
         """The head of a streamed answer. ValueError as in `respond`."""
 
     def write(self, chunk: bytes) -> Awaitable[None]:
@@ -226,6 +238,9 @@ class Server:
 
     def abort(self) -> None:
         """Drops every connection."""
+
+    def end_streams(self) -> None:
+        """Close the streamed answers that hold no thread, on the pool; after that none leaves its thread any more."""
 
     @property
     def pool(self) -> SyncPool:

@@ -20,7 +20,7 @@ from turnout.lifespan import Lifespan, LifespanError
 from turnout.loop import new_event_loop
 from turnout.project import Project, ProjectError
 
-#: After the drain: for lifespan, tasks and threads to end. The supervisor waits a second longer before it kills.
+#: After the drain: for lifespan, tasks and threads to end. The supervisor waits two seconds longer before it kills.
 END_SECONDS = 2.0
 #: A task that was cancelled gets so long to notice.
 CANCEL_SECONDS = 0.5
@@ -42,7 +42,7 @@ def main() -> int:
     # For this process only: not for what the project starts.
     os.environ.pop(WorkerLink.VARIABLE, None)
     settings = json.loads(link.settings)
-    link.watch(settings["drain"] + END_SECONDS + 1)
+    link.watch(settings["drain"] + END_SECONDS + 2)
     try:
         worker = Worker(link, settings, project.load(settings["app"], settings["interface"]))
         worker.run()
@@ -139,6 +139,10 @@ class Worker:
             if cut:
                 logger.warning("requests in flight that were cut off after %g s (--drain): %d", limit, cut)
             self.server.abort()
+            # The requests among these were cancelled with it and clean up: no second cancellation must cut that short.
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            if tasks:
+                await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
     def _asked_to_stop(self) -> None:
         if self.stopping.is_set():
@@ -147,6 +151,9 @@ class Worker:
 
     def _put_away(self) -> None:
         """What asyncio.run does at its end, with a limit to each step."""
+        self.server.end_streams()
+        # What pool threads gave to the loop before that becomes tasks now.
+        self.loop.run_until_complete(asyncio.sleep(0))
         tasks = asyncio.all_tasks(self.loop)
         for task in tasks:
             task.cancel()

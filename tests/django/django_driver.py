@@ -53,20 +53,20 @@ class Exchange:
         self._started = False
         self.changed = asyncio.Event()
 
-    def respond(self, status, headers, body) -> None:
+    def respond(self, status, headers, body, reason=None) -> None:
         self._head(status, headers)
         assert type(body) is bytes
         self.answer.chunks.append(body)
         self.answer.ended = True
         self.changed.set()
 
-    def respond_file(self, status, headers, file):
+    def respond_file(self, status, headers, file, reason=None):
         if type(file) is not io.BufferedReader:
             return None
         self.respond(status, headers, os.pread(file.fileno(), os.fstat(file.fileno()).st_size, file.tell()))
         return asyncio.sleep(0)
 
-    def start(self, status, headers) -> None:
+    def start(self, status, headers, reason=None) -> None:
         self._head(status, headers)
 
     def _head(self, status, headers) -> None:

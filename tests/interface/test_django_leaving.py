@@ -11,9 +11,10 @@ from harness import serve
 SITE = Path(__file__).parents[1] / "projects" / "requests_site"
 
 
-@pytest.fixture(scope="module", params=["asgi", "wsgi"])
+@pytest.fixture(scope="module", params=["asgi", "wsgi", "wsgi --compat"])
 def server(request):
-    with serve([f"shown.{request.param}:application"], cwd=SITE) as server:
+    kind, *options = request.param.split()
+    with serve([f"shown.{kind}:application", *options], cwd=SITE) as server:
         yield server
 
 

@@ -65,10 +65,13 @@ def test_a_chunked_form_is_read(server, track):
     assert answer["post"] == {"name": "Marta"}
 
 
-def test_the_words_of_a_status_are_the_projects(server):
+@pytest.mark.parametrize("track", ["sync", "async"])
+@pytest.mark.parametrize("kind", ["whole", "stream", "file"])
+def test_the_words_of_a_status_are_the_projects(server, track, kind):
     server, _ = server
     connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
-    connection.request("GET", "/worded/")
+    connection.request("GET", f"/worded/{track}/{kind}")
     response = connection.getresponse()
-    assert (response.status, response.reason, response.read()) == (418, "Short and stout", b"words")
+    assert (response.status, response.reason) == (418, "Short and stout")
+    assert b"words" in response.read()
     connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import os
@@ -28,7 +29,8 @@ def file(tmp_path_factory):
 @pytest.fixture(scope="module", params=["asgi", "wsgi"])
 def server(request, tmp_path_factory):
     env = {"SPECIAL_DATABASE": str(tmp_path_factory.mktemp("database") / "db.sqlite3")}
-    with serve([f"shown.{request.param}:application", "--threads", "1"], cwd=SITE, env=env) as server:
+    options = ["--threads", "1", "--exclusive-threads", "1"]
+    with serve([f"shown.{request.param}:application", *options], cwd=SITE, env=env) as server:
         yield server
 
 
@@ -139,32 +141,73 @@ def test_an_iterator_that_fails_closes_the_connection_and_is_logged(server):
     server.wait_for_log("ValueError: in the middle")
 
 
-def test_a_slow_client_holds_no_thread_and_its_cursor_goes_with_it(server):
+# A sync iterator of a view of either kind, and a view that needs a thread of the same pool, which has one.
+ROWS = [("rows", "busy"), ("async-rows", "async-busy")]
+
+
+@pytest.mark.parametrize(("view", "busy"), ROWS)
+def test_a_slow_client_holds_no_thread_and_its_cursor_goes_with_it(server, view, busy):
     """With one thread in the pool, two slow clients and a quick one are served side by side."""
     clients = [Client(server.url) for _ in range(2)]
     answers = []
     for client in clients:
-        client.request("GET", "/special/rows")
+        client.request("GET", f"/special/{view}")
         answers.append(client.getresponse())
-    assert get(server.url, "/special/busy").status == 200
+    assert get(server.url, f"/special/{busy}").status == 200
     with ThreadPoolExecutor(2) as pool:
         bodies = list(pool.map(lambda answer: answer.read(), answers))
     for body in bodies:
-        lines = body.split(b"\n")
-        assert [line.split(b" ")[:2] for line in lines[:-1]] == [[b"%d" % n, b"kept"] for n in range(1, 201)]
+        assert rows_of(body) == ALL_ROWS
     for client in clients:
         client.close()
 
 
-def test_a_slow_client_that_leaves_ends_the_iterator(server):
-    closed, signals = server.log.count("rows closed"), server.log.count("signal on")
+@pytest.mark.parametrize(("view", "busy"), ROWS)
+def test_a_slow_client_that_leaves_ends_the_iterator(server, view, busy):
+    counted = ("rows closed", "closed the stream", "signal on")
+    rows, streams, signals = map(server.log.count, counted)
     client = Client(server.url)
-    client.request("GET", "/special/rows")
+    client.request("GET", f"/special/{view}")
     client.getresponse()
-    assert get(server.url, "/special/busy").status == 200
+    assert get(server.url, f"/special/{busy}").status == 200
     client.close()
-    server.wait_for_log("rows closed", times=closed + 1)
     server.wait_for_log("signal on", times=signals + 2)
+    assert tuple(map(server.log.count, counted)) == (rows + 1, streams + 1, signals + 2)
+
+
+@pytest.mark.parametrize("stay", ["transaction", "no autocommit", "on_commit", "wrapper", "shared", "memory"])
+@pytest.mark.parametrize(("view", "busy"), ROWS)
+def test_what_belongs_to_a_thread_keeps_the_stream_there(server, request, view, busy, stay):
+    if stay == "memory":
+        # Another database, and so another server.
+        kind = request.node.callspec.params["server"]
+        args = [f"shown.{kind}:application", "--threads", "1", "--exclusive-threads", "1"]
+        server = request.getfixturevalue("enter")(serve(args, cwd=SITE))
+    before = len(server.log)
+    client, other = Client(server.url), Client(server.url)
+    client.request("GET", f"/special/{view}?stay={stay.replace(' ', '%20')}")
+    answer = client.getresponse()
+    # Sent before anything is read: it would be answered first if the thread were free.
+    other.request("GET", f"/special/{busy}")
+    assert rows_of(answer.read()) == ALL_ROWS
+    assert other.getresponse().status == 200
+    said = re.findall("rows closed|busy on", server.log[before:])
+    assert said == ["rows closed", "busy on"]
+    client.close()
+    other.close()
+
+
+ALL_ROWS = [[b"%d" % n, b"kept"] for n in range(1, 201)]
+
+
+def rows_of(body):
+    return [line.split(b" ")[:2] for line in body.split(b"\n")[:-1]]
+
+
+@pytest.fixture
+def enter():
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context
 
 
 def test_a_stream_goes_on_on_another_thread_with_its_own_connection(tmp_path):
@@ -178,8 +221,7 @@ def test_a_stream_goes_on_on_another_thread_with_its_own_connection(tmp_path):
         held = [Later(get, server.url, "/special/hold") for _ in range(2)]
         (second,) = set(named(server.wait_for_log("holds turnout", times=2), "holds")) - {first}
         get(server.url, f"/special/release?thread={second}")
-        lines = answer.read().split(b"\n")
-        assert [line.split(b" ")[:2] for line in lines[:-1]] == [[b"%d" % n, b"kept"] for n in range(1, 201)]
+        assert rows_of(answer.read()) == ALL_ROWS
         assert named(server.wait_for_log("rows closed"), "rows on") == [first, second]
         get(server.url, f"/special/release?thread={first}")
         assert [each.result().status for each in held] == [200, 200]
@@ -189,3 +231,25 @@ def test_a_stream_goes_on_on_another_thread_with_its_own_connection(tmp_path):
 def named(log, what):
     """The threads that said so, in their order."""
     return re.findall(rf"^{what} (\S+)$", log, re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_at_the_end_of_a_drain_every_stream_is_closed_once(tmp_path, file, kind):
+    env = {"SPECIAL_DATABASE": str(tmp_path / "db.sqlite3")}
+    sparse = file.with_name("sparse")
+    with sparse.open("wb") as large:
+        os.truncate(large.fileno(), 50_000_000)
+    streams = ["rows", "async-rows", "events?endless=1", "async-events?endless=1"]
+    files = [f"{view}?path={sparse}&kind=told" for view in VIEWS]
+    with serve([f"shown.{kind}:application", "--drain", "500ms", "--threads", "2"], cwd=SITE, env=env) as server:
+        clients = [Client(server.url) for _ in streams + files]
+        for client, path in zip(clients, streams + files, strict=True):
+            client.request("GET", f"/special/{path}")
+            assert client.getresponse().status == 200
+        server.wait_for_log("rows on", times=2)
+        assert server.stop() == 0
+        for client in clients:
+            client.close()
+    counted = ("rows closed", "events closed", "closed the stream", "closed the file", "signal on")
+    assert tuple(map(server.log.count, counted)) == (2, 2, 4, 2, 6), server.log
+    assert "Traceback" not in server.log

@@ -98,16 +98,16 @@ class SendExchange:
         self._flushing = asyncio.Lock()
         self._first = None
 
-    def respond(self, status, headers, body):
+    def respond(self, status, headers, body, reason=None):
         lines = [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
         self._later.append({"type": "http.response.start", "status": status, "headers": lines})
         self._later.append({"type": "http.response.body", "body": body})
 
-    def respond_file(self, status, headers, file):
+    def respond_file(self, status, headers, file, reason=None):
         # No file for Rust here: it is streamed.
         return None
 
-    def start(self, status, headers):
+    def start(self, status, headers, reason=None):
         lines = [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
         self._later.append({"type": "http.response.start", "status": status, "headers": lines})
         self._first = asyncio.ensure_future(self.flush())

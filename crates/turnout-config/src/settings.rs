@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Everything a worker and its supervisor were told. Travels to the worker as JSON; durations are seconds there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Settings {
     /// `module:attribute` of the application; `None`: the Django project whose `manage.py` is here or above.
     pub app: Option<String>,
@@ -14,6 +15,10 @@ pub struct Settings {
     pub interface: Interface,
     /// Serve through Django's own, unpatched handler.
     pub compat: bool,
+    /// The path below which the application lives: begins with a slash and does not end with one, or is empty.
+    pub root_path: String,
+    /// Requests still carry `root_path`; otherwise a proxy has taken it off.
+    pub root_path_kept: bool,
     /// Where to listen, in the words of `turnout_net::Bind`.
     pub binds: Vec<String>,
     /// Connections the kernel may keep waiting for accept.

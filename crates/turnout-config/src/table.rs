@@ -111,6 +111,22 @@ pub const OPTIONS: &[Opt] = &[
         takes: Takes::Switch(|to, on| to.compat = on),
     },
     Opt {
+        name: "root-path",
+        group: Group::Application,
+        value: "PATH",
+        default: "",
+        help: "The path below which a proxy serves the application, and which it takes off (uvicorn's --root-path): ASGI's root_path, the SCRIPT_NAME of WSGI and Django.",
+        takes: Takes::One(|to, text| value::prefix(text).map(|it| to.root_path = it)),
+    },
+    Opt {
+        name: "root-path-kept",
+        group: Group::Application,
+        value: "",
+        default: "",
+        help: "The proxy passes paths on with --root-path in front (gunicorn's SCRIPT_NAME); 404 for any other path.",
+        takes: Takes::Switch(|to, on| to.root_path_kept = on),
+    },
+    Opt {
         name: "bind",
         group: Group::Listening,
         value: "HOST:PORT|unix:PATH",

@@ -45,6 +45,21 @@ pub(crate) fn duration_or_never(text: &str) -> Result<Option<Duration>, Refused>
     Ok(Some(duration(text)?).filter(|duration| !duration.is_zero()))
 }
 
+/// `/shop`, as a path reads once its escapes are undone; a slash at its end is dropped.
+pub(crate) fn prefix(text: &str) -> Result<String, Refused> {
+    let prefix = text.trim_end_matches('/');
+    if !prefix.is_empty() && !prefix.starts_with('/') {
+        return Err("must begin with a slash".into());
+    }
+    if prefix.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
+        return Err("has a part that is empty, . or ..".into());
+    }
+    if prefix.contains(['%', '?', '#']) || prefix.contains(char::is_control) {
+        return Err("is a path as it reads once its escapes are undone: without %, ? and #".into());
+    }
+    Ok(prefix.to_owned())
+}
+
 /// `65536`, `64KiB`, `10MB`, `1GiB`.
 pub(crate) fn size(text: &str) -> Result<u64, Refused> {
     const HINT: &str = "a size is a number of bytes, or a number and a unit, such as 64KiB or 10MB";

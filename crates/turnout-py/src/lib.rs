@@ -19,7 +19,10 @@ use pyo3::prelude::*;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// See `python/turnout/_turnout.pyi`.
-#[pymodule]
+///
+/// `gil_used`: PyO3 0.28 and later declare support for free-threaded Python unless a module says otherwise. Nothing was ever shown on such a
+/// build (the pool decides by who waits for the GIL), so importing this there turns the GIL on.
+#[pymodule(gil_used = true)]
 mod _turnout {
     #[pymodule_export]
     use crate::command::{WorkerLink, command};

@@ -16,11 +16,11 @@ use turnout_supervisor::Slot;
 
 use crate::access_log;
 use crate::command::WorkerLink;
-use crate::interface::PyApp;
 use crate::interface::asgi::AsgiApp;
 use crate::interface::calls::{Loop, Settle};
 use crate::interface::django::DjangoApp;
 use crate::interface::wsgi::{Facts, WsgiApp};
+use crate::interface::{PyApp, Root};
 use crate::pool::{self, Pool, SyncPool};
 use crate::reactor::{Handle, Reactor};
 
@@ -69,10 +69,11 @@ impl Server {
         let event_loop = Loop::new(reactor, event_loop.unbind());
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
         let debug = settings.log_level == LogLevel::Debug;
+        let root = Root::new(&settings.root_path, settings.root_path_kept).map(Arc::new);
         let app = match kind {
-            "asgi" => PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), application.unbind(), state, debug)?),
-            "django" => PyApp::Django(DjangoApp::new(&application, event_loop.clone(), threads, facts)?),
-            "wsgi" => PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, application.unbind(), facts)),
+            "asgi" => PyApp::Asgi(AsgiApp::new(py, event_loop.clone(), application.unbind(), state, debug, root)?),
+            "django" => PyApp::Django(DjangoApp::new(&application, event_loop.clone(), threads, facts, root)?),
+            "wsgi" => PyApp::Wsgi(WsgiApp::new(event_loop.clone(), threads, &application, facts, root)?),
             other => return Err(PyValueError::new_err(format!("no interface is called {other:?}"))),
         };
         let neighbours = slot.clone().filter(|_| settings.workers > 1).map(|slot| Box::new(Others(slot)) as _);
@@ -125,6 +126,13 @@ impl Server {
     fn abort(&self) -> PyResult<()> {
         self.drain.abort();
         self.mark(false)
+    }
+
+    /// Closes the streamed answers that hold no thread, on the pool. After that none leaves its thread any more.
+    fn end_streams(&self) {
+        if let PyApp::Django(app) = &*self.app {
+            app.end_parked();
+        }
     }
 
     /// Where sync views run.

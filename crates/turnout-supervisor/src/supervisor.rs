@@ -17,7 +17,7 @@ use crate::signals::{Signals, name};
 use crate::slots::Slots;
 
 /// A worker ends itself when its drain is over; so much later it is taken for stuck and killed.
-const KILL_AFTER: Duration = Duration::from_secs(3);
+const KILL_AFTER: Duration = Duration::from_secs(4);
 /// How long workers of a server that did not start have to go away.
 const FAILED_START_GRACE: Duration = Duration::from_secs(3);
 

@@ -1,39 +1,40 @@
 """From Django's response to what goes on the wire: head, body, and streams in either direction of the thread border.
 
 A stream is pulled where its iterator belongs, whichever chain produced it: async iterators on the loop, sync ones on
-a thread of the request's, one chunk at a time, each only when the one before it was taken. Files are Rust's to read.
+a thread of the request's (pulling.py), each chunk only when the one before it was taken. Files are Rust's to read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from asgiref.sync import sync_to_async
 from django.http.response import FileResponse, HttpResponse, HttpResponseBase, ResponseHeaders, StreamingHttpResponse
+
+from turnout.django.pulling import send_pulled
 
 log = logging.getLogger("turnout.django")
 
 # What a file is read in: the size ASGIHandler gives its responses.
 FILE_CHUNK_BYTES = 64 * 1024
 
-_END = object()
-
 
 class Exchange(Protocol):
-    """One async request as Rust shows it."""
+    """One async request as Rust shows it. `reason`: the project's own words for the status."""
 
     disconnected: bool
 
-    def respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def respond(self, status: int, headers: list[tuple[str, str]], body: bytes, reason: str | None = None) -> None:
         """The whole answer at once."""
 
-    def respond_file(self, status: int, headers: list[tuple[str, str]], file: Any) -> Awaitable[None] | None:
+    def respond_file(
+        self, status: int, headers: list[tuple[str, str]], file: Any, reason: str | None = None
+    ) -> Awaitable[None] | None:
         """The rest of a real file, done when it is needed no longer; None, and nothing sent, if it is none."""
 
-    def start(self, status: int, headers: list[tuple[str, str]]) -> None:
+    def start(self, status: int, headers: list[tuple[str, str]], reason: str | None = None) -> None:
         """The head of a streamed answer."""
 
     def write(self, chunk: bytes) -> Awaitable[None]:
@@ -63,7 +64,7 @@ async def stream(response: Any, exchange: Exchange) -> None:
     if _is_async(response):
         await _send_async(response, exchange)
     else:
-        await _send_sync(response, exchange)
+        await send_pulled(response, exchange.write)
     exchange.end()
 
 
@@ -91,24 +92,6 @@ async def close_unread(response: Any) -> None:
     close = getattr(response._iterator, "aclose", None)
     if close is not None:
         await close()
-
-
-async def _send_sync(response: Any, exchange: Exchange) -> None:
-    async for chunk in pulled_in_thread(response):
-        await exchange.write(chunk)
-
-
-async def pulled_in_thread(response: Any) -> AsyncIterator[bytes]:
-    """The chunks of a sync iterator, each made on the request's thread when it is asked for."""
-    chunks = response.streaming_content
-    pull = sync_to_async(_next, thread_sensitive=True)
-    while (chunk := await pull(chunks)) is not _END:
-        if chunk:
-            yield chunk
-
-
-def _next(chunks: Any) -> Any:
-    return next(chunks, _END)
 
 
 def _is_async(response: Any) -> bool:
@@ -145,7 +128,7 @@ def send_file(response: Any, exchange: Exchange) -> Awaitable[None] | None:
     file = file_of(response)
     if file is None:
         return None
-    return exchange.respond_file(response.status_code, headers_of(response), file)
+    return exchange.respond_file(response.status_code, headers_of(response), file, response._reason_phrase)
 
 
 def last_resort(debug_text: str = "") -> HttpResponse:

@@ -87,6 +87,9 @@ class DjangoHandler:
             self._warm_up()
         # How Rust joins Cookie fields in the META it builds; None: Django builds META.
         self.meta_cookies = meta_cookies(kind) if self.native else None
+        # What ASGIRequest takes off its path, whatever root path the server has.
+        forced = settings.FORCE_SCRIPT_NAME if self.known and self.request_kind == "asgi" else None
+        self.forced_script_name: str | None = forced or None
         # Bodies up to this size are handed over in memory, larger ones as a file.
         self.body_in_memory: int = settings.FILE_UPLOAD_MAX_MEMORY_SIZE if self.known else 2621440
 
@@ -150,10 +153,13 @@ class DjangoHandler:
         """The project as a plain ASGI application, through whatever somebody put around Django's handler."""
         await self.step_aside.asgi(scope, receive, send)
 
-    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """The project as a plain WSGI application, for a sync-pool thread."""
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any, waits: Waits | None = None) -> Any:
+        """The project as a plain WSGI application, for a sync-pool thread. `waits` as for `serve_sync`."""
         context = self._thread_context().copy()
-        return self.step_aside.wsgi(environ, start_response, context)
+        return self.step_aside.wsgi(environ, start_response, context, waits if waits is not None else Waits())
+
+    # Rust calls a WSGI application that has this with such an object more.
+    wsgi_app.turnout_waits = Waits  # type: ignore[attr-defined]
 
     def describe(self) -> dict[str, Any]:
         """Facts for the banner."""

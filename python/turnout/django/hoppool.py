@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import sys
 import threading
 import time
@@ -42,7 +43,11 @@ class BorrowedThreads(ThreadSource):
 
         def refused(future: Future[None]) -> None:
             error = future.exception()
-            if error is not None:
+            if error is None:
+                return
+            if request.patient and isinstance(error, TimeoutError):
+                self._executor.submit(thread.live).add_done_callback(refused)
+            else:
                 request._backlog = [work for work in _drain(thread.queue) if isinstance(work, tuple)]
                 request.fail(NoThreadInTime(str(error)))
 
@@ -105,7 +110,8 @@ class HopPool(ThreadSource):
     def take(self, request: RequestThread) -> None:
         """Assign an idle thread or one that is about to be, start one, or queue the request; the lock is held."""
         if self._waiting or not self._assign(request):
-            self._waiting.append((time.monotonic() + self.wait_seconds, request))
+            wait_seconds = math.inf if request.patient else self.wait_seconds
+            self._waiting.append((time.monotonic() + wait_seconds, request))
             self._tick_soon()
 
     def forget(self, request: RequestThread) -> None:
@@ -203,13 +209,13 @@ class HopPool(ThreadSource):
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give threads that came free by blocking, and answer requests that waited too long."""
-        late: list[RequestThread] = []
         with self.lock:
             now = time.monotonic()
             while self._waiting and self._assign(self._waiting[0][1]):
                 self._waiting.popleft()
-            while self._waiting and self._waiting[0][0] <= now:
-                late.append(self._waiting.popleft()[1])
+            late = [request for until, request in self._waiting if until <= now]
+            if late:
+                self._waiting = deque(entry for entry in self._waiting if entry[0] > now)
             if self._waiting:
                 loop.call_later(TICK_SECONDS, self._tick, loop)
             else:

@@ -49,9 +49,14 @@ class RequestThread(Executor):
     _ending = False
     _brief = False
 
-    def __init__(self, pool: ThreadSource, *, prepare: bool = True) -> None:
+    #: Waits for a thread as long as it takes: its answer has begun, or only its end is owed.
+    patient = False
+
+    def __init__(self, pool: ThreadSource, *, prepare: bool = True, patient: bool = False) -> None:
         self._pool = pool
         self.prepares = prepare
+        if patient:
+            self.patient = True
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `fn` on the request's thread, after everything submitted before."""
@@ -87,6 +92,24 @@ class RequestThread(Executor):
         """
         self._ending = True
         self._brief = brief
+
+    def step_aside(self, leave: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Give the thread to others until the next call, if `leave`, run on it, says so. That call must come after."""
+        self.patient = True
+        future = self.submit(leave, *args)
+        future.add_done_callback(self._stepped_aside)
+        return future
+
+    def _stepped_aside(self, future: Future[Any]) -> None:
+        if future.cancelled() or future.exception() is not None or not future.result():
+            return
+        with self._pool.lock:
+            thread, self._thread = self._thread, None
+            if thread is None or self._released:
+                self._thread = thread
+                return
+            thread.owner = None
+            thread.queue.put(end_of_request)
 
     def release(self) -> None:
         """Give the thread back after the calls submitted so far. Calling it again does nothing."""

@@ -26,6 +26,7 @@ from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, T
 from turnout.django.leaving import Waits
 from turnout.django.requests import RequestMaker
 from turnout.django.shortcuts import RememberedMatches
+from turnout.django.travelling import close_on_thread
 
 log = logging.getLogger("turnout.django")
 
@@ -127,16 +128,26 @@ class SyncServing:
 
 
 class Ending:
-    """How a request on the loop ends, well or not."""
+    """How a request on the loop ends, well or not. The same for a whole one and for a stream that a sync view began."""
 
+    _hops: ThreadSource
     _sender: Any = None
+
+    def ends_here(self, request: Any, response: Any, body: Any, thread: RequestThread) -> bool:
+        """End it at once if nothing needs a thread for that; else `finish` does."""
+        if response is None or thread.used or not lifecycle.can_close_inline(response, request, body):
+            return False
+        lifecycle.close_inline(response)
+        body.close()
+        thread.release()
+        return True
 
     async def finish(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
         """request_finished, once, whichever way the request went; then the thread is free."""
         try:
             if response is not None:
                 thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
-                await sync_to_async(_close_and_settle)(response)
+                await self._close(response)
             elif thread.used or not lifecycle.finished.only_own():
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
@@ -149,17 +160,65 @@ class Ending:
             body.close()
             thread.release()
 
-    def fail(self, error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
-        """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
-        what = f"{request.method} {request.path}" if request is not None else "a request"
-        log.error("Exception in the project: %s", what, exc_info=error)
-        if exchange.disconnected:
-            return
-        if streaming:
+    async def _close(self, response: Any) -> None:
+        owed = [response]
+        try:
+            await sync_to_async(_close_if_owed)(owed)
+        except asyncio.CancelledError:
+            # The worker ends and waits no longer; what is owed is done all the same if it was not begun.
+            last = RequestThread(self._hops, patient=True)
+            last.submit(contextvars.copy_context().run, _close_if_owed, owed)
+            last.release()
+            raise
+
+    async def break_off(
+        self,
+        error: BaseException,
+        exchange: answers.Exchange,
+        streaming: bool,
+        request: Any,
+        response: Any,
+        body: Any,
+        thread: RequestThread,
+    ) -> None:
+        """What `error` means for the answer, and the end of the request. Raises `error` again if asyncio wants it."""
+        if isinstance(error, (GeneratorExit, KeyboardInterrupt)):
+            # The loop ends: nothing can be awaited any more.
+            thread.release()
+            raise error
+        left = exchange.disconnected
+        if left or isinstance(error, asyncio.CancelledError):
+            # The peer has left, or the worker ends. Told so, Rust does not cancel what follows.
             exchange.abort()
-            return
-        text = "".join(traceback.format_exception(error)) if settings.DEBUG else "Internal Server Error"
-        exchange.respond(500, [("Content-Type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
+        if isinstance(error, NoThreadInTime):
+            log.warning("%s: %s", error, request.path if request is not None else "a request")
+            if streaming:
+                exchange.abort()
+            elif not left:
+                exchange.respond(503, _RETRY_AFTER, b"No thread came free in time.")
+            if response is not None:
+                # Closing it is owed, so it waits in line once more, for as long as it takes.
+                thread.release()
+                thread = _executors[_thread_context.get()] = RequestThread(self._hops, patient=True)
+        elif not isinstance(error, asyncio.CancelledError) and not (left and isinstance(error, ConnectionResetError)):
+            _fail(error, request, exchange, streaming)
+        if not self.ends_here(request, response, body, thread):
+            await self.finish(request, response, body, thread)
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+
+
+def _fail(error: BaseException, request: Any, exchange: answers.Exchange, streaming: bool) -> None:
+    """The project (or its response) failed where Django makes no response of it: one 500 or a cut connection."""
+    what = f"{request.method} {request.path}" if request is not None else "a request"
+    log.error("Exception in the project: %s", what, exc_info=error)
+    if exchange.disconnected:
+        return
+    if streaming:
+        exchange.abort()
+        return
+    text = "".join(traceback.format_exception(error)) if settings.DEBUG else "Internal Server Error"
+    exchange.respond(500, [("Content-Type", "text/plain; charset=utf-8")], text.encode("utf-8", "replace"))
 
 
 class AsyncServing(Ending):
@@ -194,41 +253,18 @@ class AsyncServing(Ending):
                 if response.streaming:
                     sent = answers.send_file(response, exchange)
                     if sent is None:
-                        exchange.start(response.status_code, answers.headers_of(response))
+                        exchange.start(response.status_code, answers.headers_of(response), response._reason_phrase)
                         streaming = True
                         await answers.stream(response, exchange)
                     else:
                         await sent
                 else:
-                    exchange.respond(response.status_code, answers.headers_of(response), response.content)
-        except (asyncio.CancelledError, ConnectionResetError) as error:
-            if isinstance(error, ConnectionResetError) and not exchange.disconnected:
-                self.fail(error, request, exchange, streaming)
-            elif isinstance(error, asyncio.CancelledError) and not exchange.disconnected:
-                exchange.abort()
-            await self.finish(request, response, body, thread)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        except (GeneratorExit, KeyboardInterrupt):
-            thread.release()
-            raise
-        except NoThreadInTime as error:
-            log.warning("%s: %s", error, source.get("path") or source.get("PATH_INFO"))
-            if streaming:
-                exchange.abort()
-            else:
-                exchange.respond(503, _RETRY_AFTER, b"No thread came free in time.")
-            body.close()
-            thread.release()
+                    reason = response._reason_phrase
+                    exchange.respond(response.status_code, answers.headers_of(response), response.content, reason)
         except BaseException as error:
-            self.fail(error, request, exchange, streaming)
-            await self.finish(request, response, body, thread)
+            await self.break_off(error, exchange, streaming, request, response, body, thread)
         else:
-            if not thread.used and lifecycle.can_close_inline(response, request, body):
-                lifecycle.close_inline(response)
-                body.close()
-                thread.release()
-            else:
+            if not self.ends_here(request, response, body, thread):
                 await self.finish(request, response, body, thread)
 
     async def _signal_started(self, source: dict[str, Any]) -> None:
@@ -238,11 +274,13 @@ class AsyncServing(Ending):
             await signals.request_started.asend(sender=self._sender, environ=source)
 
 
-def _close_and_settle(response: Any) -> None:
+def _close_if_owed(owed: list[Any]) -> None:
+    """Close the response, unless that was begun before."""
     try:
-        response.close()
-    finally:
-        lifecycle.settle_thread()
+        response = owed.pop()
+    except IndexError:
+        return
+    close_on_thread(response)
 
 
 def _enter_prefix(source: dict[str, Any], asgi: bool) -> None:

@@ -8,13 +8,17 @@ is, on an exclusive thread from the pool instead of one started a request.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync
+from django.core import signals
+from django.core.handlers.asgi import get_script_prefix
 
 from turnout.django.hoppool import BorrowedThreads
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
+from turnout.django.leaving import Waits
 from turnout.django.lifecycle import prepare_thread, settle_thread, started
 from turnout.django.routes import SYNC
 from turnout.django.serving import SyncTrack
@@ -85,11 +89,19 @@ class StepAside:
         finally:
             thread.release()
 
-    def wsgi(self, environ: dict[str, Any], start_response: Any, context: contextvars.Context) -> Any:
+    def wsgi(self, environ: dict[str, Any], start_response: Any, context: contextvars.Context, waits: Waits) -> Any:
         """One WSGI call, in a context of its own that its iterator and close() keep."""
         application = self._wsgi_application()
-        SyncToAsync.threadlocal.task_context = []
-        return _InContext(context.run(application, environ, start_response), context)
+        SyncToAsync.threadlocal.task_context = waits
+        try:
+            response = context.run(application, environ, start_response)
+        except asyncio.CancelledError:
+            if waits.left:
+                # No response, so nobody closes one.
+                waits.settle()
+                context.run(signals.request_finished.send, sender=type(self._handler.application))
+            raise
+        return _InContext(response, context, waits)
 
     def _wsgi_application(self) -> Any:
         if self._wsgi is None:
@@ -100,7 +112,7 @@ class StepAside:
     def _track(self, scope: dict[str, Any]) -> int:
         headers = dict(scope.get("headers", ()))
         host = headers.get(b"host", b"").decode("latin1")
-        path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")) or "/"
+        path = scope["path"].removeprefix(get_script_prefix(scope).rstrip("/")) or "/"
         return self._handler.decisions.decide(path, host)[0]
 
     def _application(self, sync: bool) -> Any:
@@ -123,9 +135,10 @@ class StepAside:
 class _InContext:
     """A WSGI response whose iteration and close run in the request's context."""
 
-    def __init__(self, response: Any, context: contextvars.Context) -> None:
+    def __init__(self, response: Any, context: contextvars.Context, waits: Waits) -> None:
         self.response = response
         self._context = context
+        self._waits = waits
         self._chunks: Any = None
 
     def __iter__(self) -> _InContext:
@@ -136,6 +149,7 @@ class _InContext:
         return self._context.run(next, self._chunks)
 
     def close(self) -> None:
+        self._waits.settle()
         close = getattr(self.response, "close", None)
         if close is not None:
             self._context.run(close)

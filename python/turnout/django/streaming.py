@@ -2,26 +2,22 @@
 
 The thread that ran the view is held only while Python runs on it. An async iterator goes on as a task of the loop
 (`AsyncStreams`). A sync one is pulled on the thread; when the client is too slow, the request leaves and comes back on
-whichever thread is free (`Guest`). Its database connections travel with it, so that an open cursor stays its own.
+whichever thread is free (`Guest`), with its luggage (travelling.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from asgiref import sync
 from asgiref.sync import SyncToAsync
-from django.conf import settings
-from django.core.cache import caches
-from django.db import connections
 
 from turnout.django import answers, lifecycle
 from turnout.django.hops import RequestContext, RequestThread, ThreadSource
 from turnout.django.serving import Ending
+from turnout.django.travelling import Luggage, forget_caches, leave_caches
 
 if TYPE_CHECKING:
     from turnout.django.handler import DjangoHandler
@@ -39,8 +35,7 @@ class Guest:
         self._handler = handler
         self._run = response.turnout_context.run
         self._chunks: Any = None
-        self._own: dict[str, Any] | None = None
-        self._hosts: dict[str, Any] | None = None
+        self._luggage = Luggage()
 
     def __iter__(self) -> Iterator[bytes]:
         """Its chunks; asked for again, those that are left."""
@@ -64,74 +59,32 @@ class Guest:
 
     def leave(self) -> bool:
         """Take along what is the request's, so that the thread is free. False: it must stay."""
-        if not all(map(_can_travel, connections.all(initialized_only=True))):
-            return False
-        self._own = _take()
-        self._put_back()
-        return True
+        return self._run(self._luggage.leave)
 
     def arrive(self) -> None:
         """Go on, on this thread."""
         self._handler.enter_thread()
         SyncToAsync.threadlocal.task_context = self.response.turnout_waits
-        self._hosts = _take()
-        _put(self._own or {})
-        self._own = None
+        self._luggage.arrive()
         self._run(rehome)
 
     def leave_for_loop(self) -> None:
         """The response goes on as a task, which has threads of its own: nothing of it stays, or comes along."""
         self._run(lifecycle.settle_thread)
+        self._run(leave_caches)
 
     def finish(self) -> None:
         """Close the response; the last that is asked."""
         try:
             self._handler.finish_sync(self.response)
         finally:
-            if self._hosts is not None:
-                self._put_back()
-
-    def _put_back(self) -> None:
-        """The connections that the thread had before the request came; those of the request stay where it had none."""
-        hosts, self._hosts = self._hosts, None
-        for alias, connection in (hosts or {}).items():
-            guest = getattr(connections._connections, alias, None)
-            if guest is not None:
-                guest.close()
-            connections[alias] = connection
-
-
-def _can_travel(connection: Any) -> bool:
-    """Whether a connection may go on to another thread. An open transaction reserves its thread (DESIGN: F2)."""
-    if connection.allow_thread_sharing or connection.in_atomic_block or connection.run_on_commit:
-        return False
-    if connection.execute_wrappers or (connection.connection is not None and not connection.get_autocommit()):
-        return False
-    # A database in memory is its connection's own: the thread would miss it.
-    return connection.vendor != "sqlite" or not connection.is_in_memory_db()
-
-
-def _take() -> dict[str, Any]:
-    """The connections of this thread, which are gone from it."""
-    taken = {connection.alias: connection for connection in connections.all(initialized_only=True)}
-    for alias in taken:
-        del connections[alias]
-    return taken
-
-
-def _put(taken: dict[str, Any]) -> None:
-    for alias, connection in taken.items():
-        # What Django checks when a connection is used.
-        connection._thread_ident = threading.get_ident()
-        connections[alias] = connection
+            self._luggage.put_back()
 
 
 def rehome() -> None:
     """In the Context of a request that came from another thread: its Locals hold here, that thread's caches do not."""
     sync._restore_context(contextvars.copy_context())
-    for alias, config in settings.CACHES.items():
-        if not lifecycle.may_share_cache(config) and hasattr(caches._connections, alias):
-            del caches[alias]
+    forget_caches()
 
 
 class AsyncStreams(Ending):
@@ -156,30 +109,11 @@ class AsyncStreams(Ending):
                 exchange.abort()
                 await answers.close_unread(response)
             else:
-                exchange.start(response.status_code, answers.headers_of(response))
+                exchange.start(response.status_code, answers.headers_of(response), response._reason_phrase)
                 started = True
                 await answers.stream(response, exchange)
-        except (asyncio.CancelledError, ConnectionResetError) as error:
-            if isinstance(error, ConnectionResetError) and not exchange.disconnected:
-                self.fail(error, request, exchange, started)
-            elif not exchange.disconnected:
-                exchange.abort()
-            await self._end(request, response, body, thread)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        except (GeneratorExit, KeyboardInterrupt):
-            thread.release()
-            raise
         except BaseException as error:
-            self.fail(error, request, exchange, started)
-            await self._end(request, response, body, thread)
+            await self.break_off(error, exchange, started, request, response, body, thread)
         else:
-            await self._end(request, response, body, thread)
-
-    async def _end(self, request: Any, response: Any, body: Any, thread: RequestThread) -> None:
-        if request is not None and not thread.used and lifecycle.can_close_inline(response, request, body):
-            lifecycle.close_inline(response)
-            body.close()
-            thread.release()
-        else:
-            await self.finish(request, response, body, thread)
+            if not self.ends_here(request, response, body, thread):
+                await self.finish(request, response, body, thread)

@@ -12,7 +12,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import SyncToAsync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import get_script_prefix
@@ -20,7 +20,8 @@ from django.urls import set_script_prefix
 
 from turnout.django import answers, lifecycle
 from turnout.django.asynctrack import AsyncTrack
-from turnout.django.hops import RequestContext, RequestThread
+from turnout.django.pulling import request_thread, send_pulled
+from turnout.django.travelling import close_on_thread
 
 # Whether the request of this Context takes the sync track: it cannot be told through the functions between.
 sync_track: contextvars.ContextVar[bool] = contextvars.ContextVar("turnout_sync_track", default=False)
@@ -40,7 +41,9 @@ class ThroughASGI(AsyncTrack):
             return
         with contextlib.closing(body):
             set_script_prefix(get_script_prefix(scope))
-            thread = _own_thread()
+            thread = request_thread()
+            if thread is not None and not thread.prepares:
+                thread = None
             # As on the native path: what only Django's own receivers would do waits for the first use of the thread.
             if thread is None or not lifecycle.started.only_own():
                 await signals.request_started.asend(sender=self._sender, scope=scope)
@@ -60,7 +63,7 @@ class ThroughASGI(AsyncTrack):
                 elif unused and lifecycle.can_close_inline(answer.response, request, body):
                     lifecycle.close_inline(answer.response)
                 else:
-                    await sync_to_async(answer.response.close)()
+                    await sync_to_async(close_on_thread)(answer.response)
 
     async def run_get_response(self, request: Any) -> Any:
         """Through the chain of the request's track."""
@@ -79,20 +82,16 @@ class ThroughASGI(AsyncTrack):
             return
         headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in answers.headers_of(response)]
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        async for chunk in answers.pulled_in_thread(response):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+        def write(chunk: bytes) -> Any:
+            return send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+        await send_pulled(response, write)
         await send({"type": "http.response.body"})
 
     @property
     def _sender(self) -> type:
         return getattr(self, "turnout_sender", None) or type(self)
-
-
-def _own_thread() -> RequestThread | None:
-    """The request's thread where it is one of turnout's, which prepares itself."""
-    context = SyncToAsync.thread_sensitive_context.get(None)
-    thread = SyncToAsync.context_to_thread_executor.get(context) if type(context) is RequestContext else None
-    return thread if isinstance(thread, RequestThread) and thread.prepares else None
 
 
 class _Answer:

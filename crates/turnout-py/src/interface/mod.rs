@@ -13,6 +13,7 @@ pub(crate) mod django;
 mod file;
 mod head;
 mod headers;
+mod root;
 pub(crate) mod wsgi;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use http::{Method, StatusCode};
 use pyo3::intern;
 use pyo3::prelude::*;
 use turnout_http::{App, Request, Response};
+
+pub(crate) use root::Root;
 
 /// Bodies up to this size stay in memory where the project has no say: Django's FILE_UPLOAD_MAX_MEMORY_SIZE by default.
 const IN_MEMORY: usize = 2_621_440;
@@ -53,6 +56,11 @@ impl calls::Call {
 /// The app failed in a way that left no answer.
 fn internal_error() -> Response {
     Response::plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")
+}
+
+/// The path is not below `--root-path`.
+fn not_below() -> Response {
+    Response::plain(StatusCode::NOT_FOUND, "Not Found\n")
 }
 
 /// No thread became free in time.

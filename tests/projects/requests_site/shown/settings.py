@@ -25,6 +25,7 @@ ASGI_APPLICATION = "shown.asgi.application"
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("SPECIAL_DATABASE", ":memory:")}
 }
+FORCE_SCRIPT_NAME = os.environ.get("FORCED")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Django's own logging tells only the admins, by mail, when DEBUG is off.

@@ -1,16 +1,19 @@
 """Django's special answers, from views of both kinds; what happens to them is printed."""
 
 import asyncio
+import contextlib
 import io
 import threading
 from contextvars import ContextVar
 
+from asgiref.sync import sync_to_async
 from django.core.signals import request_finished
-from django.db import connection
+from django.db import connection, transaction
 from django.dispatch import receiver
 from django.http import FileResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import condition
 
 CHUNK = b"x" * 65_536
 marker = ContextVar("marker", default="lost")
@@ -26,6 +29,14 @@ class Told(FileResponse):
 
     def close(self):
         print("closed the file", flush=True)
+        super().close()
+
+
+class Noted(StreamingHttpResponse):
+    """Says when it is closed."""
+
+    def close(self):
+        print("closed the stream", flush=True)
         super().close()
 
 
@@ -71,7 +82,7 @@ def events(request):
             await asyncio.sleep(0)
             print("events closed", flush=True)
 
-    return StreamingHttpResponse(chunks())
+    return Noted(chunks())
 
 
 async def async_events(request):
@@ -86,14 +97,25 @@ def failing(request):
     return StreamingHttpResponse(chunks())
 
 
+async def async_rows(request):
+    return rows(request)
+
+
 def rows(request):
-    """A sync generator with an open cursor and large chunks, for clients that read slowly."""
+    """A sync generator with an open cursor and large chunks, for clients that read slowly.
+
+    `stay`: what keeps a stream on its thread (docs/decisions/0014), begun by the view or by the generator.
+    """
     marker.set("kept")
     threads = set()
+    kept = contextlib.ExitStack()
+    stay = request.GET.get("stay")
 
     def chunks():
         try:
-            with connection.cursor() as cursor:
+            with kept, connection.cursor() as cursor:
+                if stay is not None:
+                    reasons_to_stay[stay](kept)
                 cursor.execute(
                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200) SELECT i FROM n"
                 )
@@ -109,12 +131,70 @@ def rows(request):
         finally:
             print("rows closed", flush=True)
 
-    return StreamingHttpResponse(chunks())
+    return Noted(chunks())
+
+
+def bare(request, status):
+    """A stream under a status that may have no content; `iterator`: of which kind."""
+
+    def chunks():
+        for number in range(1000):
+            yield b"%d\n" % number
+
+    async def async_chunks():
+        for chunk in chunks():
+            yield chunk
+
+    content = async_chunks() if request.GET["iterator"] == "async" else chunks()
+    return Noted(content, status=status, headers={"ETag": '"1"', "X-Own": "kept"})
+
+
+async def async_bare(request, status):
+    return bare(request, status)
+
+
+@condition(etag_func=lambda request, **kwargs: '"1"')
+def conditional(request, status):
+    return bare(request, status)
+
+
+def without_autocommit(kept):
+    connection.set_autocommit(False)
+    kept.callback(connection.set_autocommit, True)
+    kept.callback(connection.rollback)
+
+
+def on_commit(kept):
+    # Outside a transaction it would run at once.
+    connection.run_on_commit.append((set(), print, False))
+    kept.callback(connection.run_on_commit.clear)
+
+
+def shared(kept):
+    connection.inc_thread_sharing()
+    kept.callback(connection.dec_thread_sharing)
+
+
+reasons_to_stay = {
+    "transaction": lambda kept: kept.enter_context(transaction.atomic()),
+    "no autocommit": without_autocommit,
+    "on_commit": on_commit,
+    "wrapper": lambda kept: kept.enter_context(connection.execute_wrapper(lambda execute, *args: execute(*args))),
+    "shared": shared,
+    "memory": lambda kept: None,
+}
 
 
 def busy(request):
     """A thread of the sync pool."""
-    return JsonResponse({"thread": threading.current_thread().name})
+    name = threading.current_thread().name
+    print("busy on", name, flush=True)
+    return JsonResponse({"thread": name})
+
+
+async def async_busy(request):
+    """An exclusive thread."""
+    return await sync_to_async(busy)(request)
 
 
 released = {}
@@ -144,5 +224,10 @@ urlpatterns = [
     path("async-events", async_events),
     path("failing", failing),
     path("rows", rows),
+    path("async-rows", async_rows),
+    path("async-busy", async_busy),
     path("busy", busy),
+    path("bare/sync/<int:status>", bare),
+    path("bare/async/<int:status>", async_bare),
+    path("bare/conditional/<int:status>", conditional),
 ]

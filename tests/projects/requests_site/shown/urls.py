@@ -1,11 +1,12 @@
 """Views that compare the request they got with the one Django makes of the same scope or environ."""
 
 import io
+import threading
 
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpResponse, JsonResponse
-from django.urls import include, path
+from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import get_script_prefix, include, path, reverse
 
 from shown import leaving, special
 
@@ -44,6 +45,12 @@ def compare(request):
             "body": len(request.body),
             "post": dict(request.POST.items()),
             "uri": request.build_absolute_uri(),
+            "path": request.path,
+            "path_info": request.path_info,
+            "script_name": request.META["SCRIPT_NAME"],
+            "prefix": get_script_prefix(),
+            "reversed": reverse("reversed"),
+            "thread": threading.current_thread().name,
         }
     )
 
@@ -52,12 +59,22 @@ async def with_rest(request, rest):
     return compare(request)
 
 
-def worded(request):
-    return HttpResponse("words", status=418, reason="Short and stout")
+def worded(request, kind):
+    """An answer of each kind, with a reason phrase of its own."""
+    if kind == "whole":
+        return HttpResponse("words", status=418, reason="Short and stout")
+    content = open(__file__, "rb") if kind == "file" else iter([b"words"])  # noqa: SIM115
+    return (FileResponse if kind == "file" else StreamingHttpResponse)(content, status=418, reason="Short and stout")
+
+
+async def async_worded(request, kind):
+    return worded(request, kind)
 
 
 urlpatterns = [
-    path("worded/", worded),
+    path("reversed/", compare, name="reversed"),
+    path("worded/sync/<kind>", worded),
+    path("worded/async/<kind>", async_worded),
     path("sync/<path:rest>", lambda request, rest: compare(request)),
     path("async/<path:rest>", with_rest),
     path("leaving/async", leaving.an_async_view),

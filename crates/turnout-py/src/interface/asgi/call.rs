@@ -16,9 +16,9 @@ use super::extensions::Extensions;
 use super::incoming::Incoming;
 use super::scope;
 use crate::interface::answer::Answer;
-use crate::interface::body;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
+use crate::interface::{Root, body, not_below};
 use crate::reactor::Deliver;
 
 /// A body announced as no larger than this is read before the app starts, so that its first `receive()` need not wait.
@@ -34,6 +34,7 @@ pub(crate) struct AsgiApp {
     state: Option<Py<PyDict>>,
     /// Somebody reads what `http.response.debug` says.
     debug: bool,
+    root: Option<Arc<Root>>,
 }
 
 impl AsgiApp {
@@ -43,13 +44,14 @@ impl AsgiApp {
         app: Py<PyAny>,
         state: Option<Py<PyDict>>,
         debug: bool,
+        root: Option<Arc<Root>>,
     ) -> PyResult<Arc<Self>> {
         let run = py.import(intern!(py, "turnout.asgi"))?.getattr(intern!(py, "run"))?.unbind();
-        Ok(Arc::new(Self { event_loop, run, app, state, debug }))
+        Ok(Arc::new(Self { event_loop, run, app, state, debug, root }))
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let (head, body) = Head::split(request);
+        let Some((head, body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
         let incoming = match Preloaded::read(&head, body).await {
             Ok(incoming) => incoming,
             Err(error) => return body::refusal(&error),

@@ -30,6 +30,9 @@ pub(crate) fn build<'py>(py: Python<'py>, head: &Head, length: Option<u64>) -> P
         set!("scheme", intern!(py, "https"));
     }
     set!("path", PyString::new(py, &String::from_utf8_lossy(&head.path())));
+    if !head.root().is_empty() {
+        set!("root_path", head.root());
+    }
     set!("raw_path", PyBytes::new(py, head.target.path().as_bytes()));
     set!("query_string", PyBytes::new(py, head.query().as_bytes()));
     let list = headers::to_list(py, &head.headers)?;

@@ -1,5 +1,6 @@
 //! From a request to its track.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
@@ -18,7 +19,7 @@ use crate::interface::asgi::scope;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
 use crate::interface::wsgi::environ::{self, Facts};
-use crate::interface::{IN_MEMORY, body, internal_error, log_failure};
+use crate::interface::{IN_MEMORY, Root, body, internal_error, log_failure, not_below};
 use crate::pool::Pool;
 use crate::reactor::Deliver;
 use crate::routes::{Routes, Track};
@@ -36,6 +37,9 @@ pub(crate) struct DjangoApp {
     meta: Option<Cookies>,
     in_memory: usize,
     facts: Facts,
+    root: Option<Arc<Root>>,
+    /// What Django takes off paths instead (FORCE_SCRIPT_NAME, in requests made from scopes).
+    forced: Option<String>,
 }
 
 /// The bound methods of `DjangoHandler`, looked up once.
@@ -72,6 +76,7 @@ impl DjangoApp {
         event_loop: Arc<Loop>,
         pool: Arc<Pool>,
         facts: Facts,
+        root: Option<Arc<Root>>,
     ) -> PyResult<Arc<Self>> {
         let method = |name: &str| PyResult::Ok(handler.getattr(name)?.unbind());
         let methods = Methods {
@@ -100,6 +105,10 @@ impl DjangoApp {
             Some(bytes) => bytes.extract()?,
             None => IN_MEMORY,
         };
+        let forced = match handler.getattr_opt("forced_script_name")? {
+            Some(name) => name.extract()?,
+            None => None,
+        };
         Ok(Arc::new(Self {
             event_loop,
             pool,
@@ -110,11 +119,13 @@ impl DjangoApp {
             meta,
             in_memory,
             facts,
+            root,
+            forced,
         }))
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let (head, body) = Head::split(request);
+        let Some((head, body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
         // A request takes a thread, or a turn of the loop, only when its body is complete.
         let body = if body.is_end() { Ok(body::empty()) } else { body.collect(self.in_memory).await };
         let body = match body {
@@ -140,7 +151,17 @@ impl DjangoApp {
 
     fn track(&self, head: &Head) -> Option<Track> {
         // Not UTF-8: Django has its own rules for it, so Django decides.
-        std::str::from_utf8(&head.path()).ok().and_then(|path| self.routes.decide(path, head.host()))
+        std::str::from_utf8(&self.routed(head)).ok().and_then(|path| self.routes.decide(path, head.host()))
+    }
+
+    /// The path that the URLconf gets to see.
+    fn routed<'a>(&self, head: &'a Head) -> Cow<'a, [u8]> {
+        let Some(forced) = &self.forced else { return head.path_info() };
+        let path = head.path();
+        match path.strip_prefix(forced.as_bytes()) {
+            Some(below) => below.to_owned().into(),
+            None => path,
+        }
     }
 
     fn run_sync(self: &Arc<Self>, request: Prepared) {
@@ -181,7 +202,7 @@ struct Start {
 impl Start {
     fn decide(&self, py: Python<'_>) -> PyResult<Track> {
         let head = &self.request.head;
-        let path = String::from_utf8_lossy(&head.path()).into_owned();
+        let path = String::from_utf8_lossy(&self.app.routed(head)).into_owned();
         let decision = self.app.methods.decide.bind(py).call1((&path, head.host()))?;
         let (track, may_learn): (u8, bool) = decision.extract()?;
         let track = Track::from_number(track)?;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::response;
 use crate::interface::answer::{Answer, as_promised};
 use crate::interface::awaitable::Pending;
 use crate::interface::calls::Settle;
@@ -24,27 +25,31 @@ impl Exchange {
 #[pymethods]
 impl Exchange {
     /// The whole answer at once. ValueError when status or headers cannot be sent: nothing was sent then.
+    #[pyo3(signature = (status, headers, body, reason=None))]
     fn respond(
         &mut self,
         status: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         body: &Bound<'_, PyBytes>,
+        reason: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
+        let (status, headers) = (response::status_line(status, reason)?, headers::from_pairs(headers)?);
         self.answer.respond(status, headers, Bytes::copy_from_slice(body.as_bytes()))
     }
 
     /// The whole answer with the rest of a file as its content, if that is a real file: awaitable, done when the file is
     /// needed no longer. `None` and nothing sent if it is not.
+    #[pyo3(signature = (status, headers, file, reason=None))]
     fn respond_file<'py>(
         &mut self,
         py: Python<'py>,
         status: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
         file: &Bound<'_, PyAny>,
+        reason: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(range) = file::range(file)? else { return Ok(None) };
-        let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
+        let (status, headers) = (response::status_line(status, reason)?, headers::from_pairs(headers)?);
         let (range, over) = as_promised(range, &headers).watched();
         let event_loop = self.answer.event_loop().clone();
         self.answer.respond_file(status, headers, range)?;
@@ -58,8 +63,14 @@ impl Exchange {
     }
 
     /// The head of a streamed answer.
-    fn start(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (status, headers) = (headers::status(status)?, headers::from_pairs(headers)?);
+    #[pyo3(signature = (status, headers, reason=None))]
+    fn start(
+        &mut self,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        reason: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let (status, headers) = (response::status_line(status, reason)?, headers::from_pairs(headers)?);
         self.answer.start(status, headers)
     }
 

@@ -52,8 +52,13 @@ pub(super) fn build<'py>(
     }
     set!("REQUEST_METHOD", method(py, head));
     set!("QUERY_STRING", head.query());
-    set!("SCRIPT_NAME", intern!(py, ""));
-    set!("PATH_INFO", path);
+    if head.root().is_empty() {
+        set!("SCRIPT_NAME", intern!(py, ""));
+        set!("PATH_INFO", path);
+    } else {
+        set!("SCRIPT_NAME", head.root());
+        set!("PATH_INFO", PyString::new(py, &String::from_utf8_lossy(&head.path_info())));
+    }
     set!("wsgi.multithread", true);
     set!("wsgi.multiprocess", true);
     if let Some(peer) = head.connection.peer {

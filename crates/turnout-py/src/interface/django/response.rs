@@ -14,7 +14,9 @@ use crate::interface::headers;
 /// Status and headers, cookies among them.
 pub(super) fn head(response: &Bound<'_, PyAny>) -> PyResult<(StatusLine, HeaderMap)> {
     let py = response.py();
-    let status = status_line(response)?;
+    // Django keeps None where the project gave no words of its own.
+    let words = response.getattr_opt(intern!(py, "_reason_phrase"))?.filter(|words| !words.is_none());
+    let status = status_line(&response.getattr(intern!(py, "status_code"))?, words.as_ref())?;
     let mut fields = HeaderMap::new();
     if let Some(store) = store(response)? {
         for (_, pair) in store.iter() {
@@ -38,14 +40,12 @@ pub(super) fn head(response: &Bound<'_, PyAny>) -> PyResult<(StatusLine, HeaderM
     Ok((status, fields))
 }
 
-/// With the project's own words if it gave some: Django keeps None where it did not.
-fn status_line(response: &Bound<'_, PyAny>) -> PyResult<StatusLine> {
-    let py = response.py();
-    let code = headers::status(&response.getattr(intern!(py, "status_code"))?)?;
-    let words = response.getattr_opt(intern!(py, "_reason_phrase"))?.filter(|words| !words.is_none());
-    let Some(words) = words else { return Ok(code.into()) };
-    headers::with_bytes(&words, |words| StatusLine::new(code, words))?
-        .ok_or_else(|| PyValueError::new_err(format!("illegal reason phrase {}", headers::repr(&words))))
+/// With the project's own words, if it gave some.
+pub(super) fn status_line(status: &Bound<'_, PyAny>, reason: Option<&Bound<'_, PyAny>>) -> PyResult<StatusLine> {
+    let code = headers::status(status)?;
+    let Some(words) = reason else { return Ok(code.into()) };
+    headers::with_bytes(words, |words| StatusLine::new(code, words))?
+        .ok_or_else(|| PyValueError::new_err(format!("illegal reason phrase {}", headers::repr(words))))
 }
 
 /// The dict behind Django's own ResponseHeaders: lower-case name to (name, value). Anything else is asked for its items.

@@ -29,10 +29,42 @@ use crate::reactor::Deliver;
 /// A client that makes room within this time keeps the thread: going on elsewhere costs two hand-overs.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// Answers that hold no thread now, by the numbers of their calls.
-pub(super) type Parked = Mutex<FxHashMap<u64, Stream>>;
+/// Answers that hold no thread now, by the numbers of their calls; `None` once the worker ends, when nothing is parked any more.
+pub(super) struct Parked(Mutex<Option<FxHashMap<u64, Stream>>>);
 
-/// One such answer. Dropped half-way (the pool was closed) it breaks off.
+impl Default for Parked {
+    fn default() -> Self {
+        Self(Mutex::new(Some(FxHashMap::default())))
+    }
+}
+
+impl Parked {
+    /// Gives it back where it can be parked no more.
+    fn put(&self, stream: Stream) -> Result<(), Box<Stream>> {
+        match &mut *self.0.lock() {
+            Some(parked) => {
+                parked.insert(stream.answer.call.number, stream);
+                Ok(())
+            }
+            None => Err(Box::new(stream)),
+        }
+    }
+
+    fn take(&self, number: u64) -> Option<Stream> {
+        self.0.lock().as_mut().and_then(|parked| parked.remove(&number))
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.lock().is_none()
+    }
+
+    fn end(&self) -> impl Iterator<Item = Stream> + use<> {
+        self.0.lock().take().into_iter().flat_map(FxHashMap::into_values)
+    }
+}
+
+/// One such answer. It ends with [`Stream::finish`] on a thread of the pool, which closes its response, or as a task of the loop.
+/// Dropped otherwise (the process is about to be killed) its connection is closed and nothing else.
 pub(super) struct Stream {
     pub(super) app: Arc<DjangoApp>,
     pub(super) answer: Answer,
@@ -58,7 +90,7 @@ impl Stream {
         match self.start(response) {
             Ok(Next::Pull) => self.pull(py),
             Ok(Next::Loop) => self.go_to_loop(py),
-            Ok(Next::Sent(false, sent)) if self.leave(py) => self.park(sent),
+            Ok(Next::Sent(false, sent)) if self.leave(py) => self.park(py, sent),
             Ok(Next::Sent(..)) => self.finish(py),
             Err(error) => self.fail(py, &error),
         }
@@ -89,7 +121,7 @@ impl Stream {
         loop {
             match self.write(py) {
                 Ok(None) => return self.finish(py),
-                Ok(Some(rest)) if self.leave(py) => return self.park(rest.write()),
+                Ok(Some(rest)) if self.leave(py) => return self.park(py, rest.write()),
                 Ok(Some(rest)) => rest.write_blocking(py),
                 Err(error) => return self.fail(py, &error),
             }
@@ -118,16 +150,30 @@ impl Stream {
         })
     }
 
-    fn park(self, until: impl Future<Output = ()> + Send + 'static) {
+    fn park(self, py: Python<'_>, until: impl Future<Output = ()> + Send + 'static) {
         let (app, number) = (self.app.clone(), self.answer.call.number);
-        app.parked.lock().insert(number, self);
+        if let Err(stream) = app.parked.put(self) {
+            return stream.end(py);
+        }
         app.event_loop.reactor.clone().spawn(async move {
             until.await;
             app.pool.clone().push(Box::new(Resume { app, number }));
         });
     }
 
+    /// The worker ends: breaks it off if it is not whole, and closes it, on this thread.
+    fn end(self, py: Python<'_>) {
+        match self.guest.bind(py).call_method0(intern!(py, "arrive")) {
+            Ok(_) => self.break_off(py),
+            Err(error) => self.fail(py, &error),
+        }
+    }
+
     fn go_to_loop(self, py: Python<'_>) {
+        if self.app.parked.is_over() {
+            // The loop takes no more requests.
+            return self.break_off(py);
+        }
         // Not leaving well is the thread's affair: the answer goes on.
         if let Err(error) = self.guest.bind(py).call_method0(intern!(py, "leave_for_loop")) {
             self.log(py, &error);
@@ -169,8 +215,7 @@ struct Resume {
 
 impl Job for Resume {
     fn run(self: Box<Self>, py: Python<'_>) {
-        let parked = self.app.parked.lock().remove(&self.number);
-        let Some(stream) = parked else { return };
+        let Some(stream) = self.app.parked.take(self.number) else { return };
         if let Err(error) = stream.guest.bind(py).call_method0(intern!(py, "arrive")) {
             return stream.fail(py, &error);
         }
@@ -183,14 +228,37 @@ impl Job for Resume {
         }
     }
 
-    /// The answer was begun, so it waits on. At the end of the pool its connection is closed.
+    /// The answer was begun, so it waits on.
     fn expire(self: Box<Self>) {
         let app = self.app.clone();
-        if app.pool.is_closed() {
-            let parked = app.parked.lock().remove(&self.number);
-            drop(parked);
-        } else {
+        // The end of the pool comes after that of what is parked.
+        if !app.pool.is_closed() {
             app.pool.push(self);
+        }
+    }
+}
+
+/// A parked answer ends with the worker.
+struct End(Stream);
+
+impl Job for End {
+    fn run(self: Box<Self>, py: Python<'_>) {
+        self.0.end(py);
+    }
+
+    fn expire(self: Box<Self>) {
+        let app = self.0.app.clone();
+        if !app.pool.is_closed() {
+            app.pool.push(self);
+        }
+    }
+}
+
+impl DjangoApp {
+    /// The worker ends: nothing is parked from now on, and what is has its end queued on the pool.
+    pub(crate) fn end_parked(&self) {
+        for stream in self.parked.end() {
+            self.pool.push(Box::new(End(stream)));
         }
     }
 }

@@ -18,7 +18,7 @@ use super::start::StartResponse;
 use crate::interface::answer::Answer;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
-use crate::interface::{body, busy, internal_error, log_failure};
+use crate::interface::{Root, body, busy, internal_error, log_failure, not_below};
 use crate::pool::{Job, Pool};
 
 /// A plain WSGI app.
@@ -27,15 +27,26 @@ pub(crate) struct WsgiApp {
     pool: Arc<Pool>,
     app: Py<PyAny>,
     facts: Facts,
+    root: Option<Arc<Root>>,
+    /// Makes what the app is called with in third place, and is told there when the client leaves: Django's handlers that
+    /// turnout steps aside for (`DjangoHandler.wsgi_app`).
+    waits: Option<Py<PyAny>>,
 }
 
 impl WsgiApp {
-    pub(crate) fn new(event_loop: Arc<Loop>, pool: Arc<Pool>, app: Py<PyAny>, facts: Facts) -> Arc<Self> {
-        Arc::new(Self { event_loop, pool, app, facts })
+    pub(crate) fn new(
+        event_loop: Arc<Loop>,
+        pool: Arc<Pool>,
+        app: &Bound<'_, PyAny>,
+        facts: Facts,
+        root: Option<Arc<Root>>,
+    ) -> PyResult<Arc<Self>> {
+        let waits = app.getattr_opt("turnout_waits")?.map(Bound::unbind);
+        Ok(Arc::new(Self { event_loop, pool, app: app.clone().unbind(), facts, root, waits }))
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let (head, mut body) = Head::split(request);
+        let Some((head, mut body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
         let ahead = match ahead::read(&head, &mut body).await {
             Ok(ahead) => ahead,
             Err(error) => return body::refusal(&error),
@@ -64,7 +75,7 @@ struct WsgiJob {
 impl Job for WsgiJob {
     fn run(self: Box<Self>, py: Python<'_>) {
         let Self { app, head, ahead, body, sender, call } = *self;
-        let answer = Answer::new(app.event_loop.clone(), call, sender).of_pool(&app.pool);
+        let answer = Answer::new(app.event_loop.clone(), call.clone(), sender).of_pool(&app.pool);
         let failed = |error: &PyErr| {
             log_failure(py, error, "Exception in the WSGI application", &head.method, head.target.path());
         };
@@ -74,7 +85,10 @@ impl Job for WsgiJob {
             Ok(prepared) => prepared,
             Err(error) => return failed(&error),
         };
-        let outcome = serve(py, &app, &head, &input, &start, failed);
+        let outcome = serve(py, &app, &head, &input, &start, &call, failed);
+        if app.waits.is_some() {
+            app.event_loop.forget(&call);
+        }
         input.borrow_mut().close();
         let mut start = start.borrow_mut();
         if let Err(error) = outcome {
@@ -105,14 +119,22 @@ fn serve(
     head: &Head,
     input: &Bound<'_, Input>,
     start: &Bound<'_, StartResponse>,
+    call: &Call,
     failed: impl Fn(&PyErr),
 ) -> PyResult<()> {
     let environ = environ::build(py, head, input.clone().into_any(), None, app.facts)?;
-    if head.target.path() == "*" {
+    if head.is_for_server() {
         // A request to the server, not to a path (RFC 9112 section 3.2.4); PEP 3333 wants paths to begin with a slash.
         environ.set_item(intern!(py, "PATH_INFO"), intern!(py, ""))?;
     }
-    let result = app.app.bind(py).call1((environ, start))?;
+    let result = match &app.waits {
+        None => app.app.bind(py).call1((environ, start))?,
+        Some(waits) => {
+            let waits = waits.bind(py).call0()?;
+            app.event_loop.keep_waits(call, waits.clone().unbind());
+            app.app.bind(py).call1((environ, start, waits))?
+        }
+    };
     let sent = send(start, &result);
     if result.is_exact_instance_of::<PyList>() {
         // The usual case, and one that has nothing to close.

@@ -40,7 +40,10 @@ pub(crate) fn build<'py>(
         };
     }
     set!("REQUEST_METHOD", method(py, head));
-    set!("PATH_INFO", latin1(py, &head.path()));
+    if !head.root().is_empty() {
+        set!("SCRIPT_NAME", latin1(py, head.root().as_bytes()));
+    }
+    set!("PATH_INFO", latin1(py, &head.path_info()));
     let query = head.query();
     if !query.is_empty() {
         set!("QUERY_STRING", latin1(py, query.as_bytes()));

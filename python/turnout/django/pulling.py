@@ -1,0 +1,84 @@
+"""A sync iterator's chunks, sent by the loop: each pulled on the request's thread, one at a time.
+
+While the client is too slow the request steps aside and its thread goes to others (docs/decisions/0014). The async
+counterpart of `Guest` in streaming.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
+
+from asgiref.sync import SyncToAsync, sync_to_async
+
+from turnout.django.hops import RequestThread
+from turnout.django.travelling import Luggage, forget_caches
+
+log = logging.getLogger("turnout.django")
+
+# A client that makes room within this time leaves the thread to its request: going on elsewhere costs two hand-overs.
+PATIENCE_SECONDS = 0.005
+
+_END = object()
+
+
+async def send_pulled(response: Any, write: Callable[[bytes], Awaitable[None]]) -> None:
+    """All chunks, each made when the one before it was taken.
+
+    Whoever closes the response afterwards does so by `close_on_thread`.
+    """
+    luggage = response.turnout_luggage = Luggage()
+    thread = request_thread()
+    chunks = response.streaming_content
+    pull = sync_to_async(_pull, thread_sensitive=True)
+    while (chunk := await pull(luggage, chunks)) is not _END:
+        if not chunk:
+            continue
+        if thread is None:
+            await write(chunk)
+            continue
+        leaving = _Leaving(thread, luggage)
+        try:
+            await write(chunk)
+        finally:
+            leaving.timer.cancel()
+        await leaving.over()
+
+
+def request_thread() -> RequestThread | None:
+    """The thread of the request of this Context, where it is one of turnout's."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    thread = SyncToAsync.context_to_thread_executor.get(context) if context is not None else None
+    return thread if isinstance(thread, RequestThread) else None
+
+
+def _pull(luggage: Luggage, chunks: Any) -> Any:
+    if luggage.arrive():
+        forget_caches()
+    return next(chunks, _END)
+
+
+class _Leaving:
+    """Leaves the thread when the client did not make room in time."""
+
+    def __init__(self, thread: RequestThread, luggage: Luggage) -> None:
+        self._thread = thread
+        self._luggage = luggage
+        self._outcome: Future[bool] | None = None
+        self.timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        self._outcome = self._thread.step_aside(contextvars.copy_context().run, self._luggage.leave)
+
+    async def over(self) -> None:
+        """There is room again: the thread is left, or kept, before the next chunk is asked for."""
+        if self._outcome is None:
+            return
+        try:
+            await asyncio.wrap_future(self._outcome)
+        except Exception:
+            log.exception("A stream could not leave its thread")
