@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import unittest
-from collections import Counter
 from pathlib import Path
 
 import django.core.asgi
@@ -27,6 +26,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.test.runner import DiscoverRunner
 from django.urls import get_resolver
 from loop_guard import guarded
+from turnout_live import USED, TurnoutThread
 
 from turnout.django.answers import headers_of
 from turnout.django.asynctrack import AsyncTrack, is_async_view
@@ -37,8 +37,7 @@ from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.throughasgi import ThroughASGI
 
 MODE = os.environ.get("TURNOUT_SUITE_MODE", "hybrid")
-# How often a request went through which of turnout's parts: a suite that passes without them has shown nothing.
-USED = Counter()
+# USED says how often a request went through which of turnout's parts: a suite that passes without has shown nothing.
 StockClientHandler = django.test.client.ClientHandler
 StockAsyncClientHandler = django.test.client.AsyncClientHandler
 
@@ -202,7 +201,8 @@ class Runner(DiscoverRunner):
         django.test.client.AsyncClientHandler = AsyncClientHandler
         django.core.asgi.ASGIHandler = REPLACED[ASGIHandler]
         django.core.wsgi.WSGIHandler = REPLACED[WSGIHandler]
-        # What LiveServerThread serves: the sockets stay wsgiref's.
+        django.test.testcases.LiveServerTestCase.server_thread_class = TurnoutThread
+        # What the others serve, those that bring wsgiref's server.
         django.test.testcases.WSGIHandler = NativeWSGIHandler
 
     def build_suite(self, *args, **kwargs):
