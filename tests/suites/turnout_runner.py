@@ -221,16 +221,18 @@ class Runner(DiscoverRunner):
 
     def suite_result(self, suite, result, **kwargs):
         with open(os.environ["TURNOUT_SUITE_RESULT"], "w") as file:
-            json.dump({"run": result.testsRun, "bad": result.bad, "used": USED}, file)
+            found = {"run": result.testsRun, "bad": result.bad, "skipped": result.not_run, "used": USED}
+            json.dump(found, file)
         return super().suite_result(suite, result, **kwargs)
 
 
 class Recording(unittest.TextTestResult):
-    """Remembers the tests that did not end as they should, each with the last line of its traceback."""
+    """Remembers the tests that were skipped or ended as they should not, each with its reason."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.bad = {}
+        self.not_run = {}
 
     def _note(self, test, error):
         self.bad[getattr(test, "test_case", test).id()] = f"{error[0].__name__}: {error[1]}".splitlines()[0]
@@ -247,6 +249,10 @@ class Recording(unittest.TextTestResult):
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._note(test, err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.not_run[test.id()] = reason
 
     def addUnexpectedSuccess(self, test):
         super().addUnexpectedSuccess(test)
