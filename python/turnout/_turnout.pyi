@@ -220,7 +220,7 @@ class Server:
     def __new__(
         cls,
         event_loop: AbstractEventLoop,
-        link: Any,
+        link: WorkerLink | None,
         settings: str,
         kind: Literal["asgi", "django", "wsgi"],
         application: Any,
@@ -228,7 +228,10 @@ class Server:
         state: dict[str, Any] | None = None,
         pool: SyncPool | None = None,
     ) -> Server:
-        """``application``: an ASGI or WSGI callable, or a `turnout.django.handler.DjangoHandler`. Settings as JSON."""
+        """``application``: an ASGI or WSGI callable, or a `turnout.django.handler.DjangoHandler`. Settings as JSON.
+
+        Without a link, which only a worker process has, it listens on the addresses of the settings itself.
+        """
 
     def start(self) -> None:
         """Begins to accept connections."""
@@ -237,7 +240,7 @@ class Server:
         """Stops accepting, lets requests in flight finish; done when the last connection is closed."""
 
     def abort(self) -> None:
-        """Drops every connection."""
+        """Drops every connection; one that was never started stops listening."""
 
     def end_streams(self) -> None:
         """Close the streamed answers that hold no thread, on the pool; after that none leaves its thread any more."""
@@ -245,6 +248,14 @@ class Server:
     @property
     def pool(self) -> SyncPool:
         """Where sync views run."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests accepted and not yet answered."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, until it is started; port 0 is the number the system chose by then."""
 
 @final
 class WorkerLink:
@@ -278,6 +289,9 @@ class WorkerLink:
 
 def command(arguments: list[str], worker: list[str]) -> int:
     """Run a command line (without the program's name); ``worker`` starts a worker process. The exit status."""
+
+def default_settings() -> str:
+    """What is served with when nobody says anything, as JSON for a `Server`."""
 
 @final
 class LabUpstreams:

@@ -15,15 +15,14 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from turnout import banner, project
-from turnout._turnout import Server, SyncPool, WorkerLink
-from turnout.lifespan import Lifespan, LifespanError
+from turnout._turnout import WorkerLink
+from turnout.lifespan import LifespanError
 from turnout.loop import new_event_loop
 from turnout.project import Project, ProjectError
+from turnout.service import Service
 
 #: After the drain: for lifespan, tasks and threads to end. The supervisor waits two seconds longer before it kills.
 END_SECONDS = 2.0
-#: A task that was cancelled gets so long to notice.
-CANCEL_SECONDS = 0.5
 
 logger = logging.getLogger("turnout")
 
@@ -70,17 +69,7 @@ class Worker:
         asyncio.set_event_loop(self.loop)
         link.start_heart(self.loop.reactor)
         self.stopping = asyncio.Event()
-        self.lifespan = Lifespan(loaded.application) if loaded.kind == "asgi" else None
-        self.pool = SyncPool(settings["threads"], queue_timeout=settings["queue_timeout"])
-        self.handler = self._django_handler() if loaded.kind == "django" else None
-        self.server = Server(
-            self.loop,
-            link,
-            link.settings,
-            *self._interface(),
-            state=self.lifespan.state if self.lifespan else None,
-            pool=self.pool,
-        )
+        self.service = Service(self.loop, settings, loaded, link)
 
     def run(self) -> None:
         """Serve until told to stop, then put everything away."""
@@ -93,7 +82,8 @@ class Worker:
 
     def describe(self) -> str:
         """The banner."""
-        described = self.handler.describe() if self.handler is not None else None
+        handler = self.service.handler
+        described = handler.describe() if handler is not None else None
         return banner.render(self.project, self.settings, described, colour=banner.colours())
 
     async def _live(self) -> None:
@@ -101,21 +91,18 @@ class Worker:
             # What is loaded by now stays to the end: the garbage collector need not go through it again and again.
             gc.collect()
             gc.freeze()
-            self.server.start()
+            self.service.server.start()
             self.link.ready(self.describe())
             await self.stopping.wait()
-            await self._drain()
-        if self.lifespan is not None:
-            try:
-                await asyncio.wait_for(self.lifespan.shutdown(), END_SECONDS / 2)
-            except asyncio.TimeoutError:
-                logger.warning("the application's shutdown took longer than %g s and was cut off", END_SECONDS / 2)
+            await self.service.drain()
+        await self.service.shut_down(END_SECONDS / 2)
 
     async def _started(self) -> bool:
         """Whether to serve: not if the end came while an ASGI application was still getting ready."""
-        if self.lifespan is None:
+        lifespan = self.service.lifespan
+        if lifespan is None:
             return True
-        startup, stopping = asyncio.ensure_future(self.lifespan.startup()), asyncio.ensure_future(self.stopping.wait())
+        startup, stopping = asyncio.ensure_future(lifespan.startup()), asyncio.ensure_future(self.stopping.wait())
         await asyncio.wait([startup, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not startup.done():
@@ -130,71 +117,20 @@ class Worker:
             raise ProjectError(f"{self.project.label} did not start: {last}") from None
         return not self.stopping.is_set()
 
-    async def _drain(self) -> None:
-        limit = self.settings["drain"]
-        try:
-            await asyncio.wait_for(asyncio.ensure_future(self.server.drain()), limit)
-        except asyncio.TimeoutError:
-            cut = self.server.in_flight
-            if cut:
-                logger.warning("requests in flight that were cut off after %g s (--drain): %d", limit, cut)
-            self.server.abort()
-            # The requests among these were cancelled with it and clean up: no second cancellation must cut that short.
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            if tasks:
-                await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
-
     def _asked_to_stop(self) -> None:
         if self.stopping.is_set():
             _end_now(128 + signal.SIGTERM)
         self.stopping.set()
 
     def _put_away(self) -> None:
-        """What asyncio.run does at its end, with a limit to each step."""
-        self.server.end_streams()
-        # What pool threads gave to the loop before that becomes tasks now.
-        self.loop.run_until_complete(asyncio.sleep(0))
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self.loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))
-        with suppress(asyncio.TimeoutError):
-            self.loop.run_until_complete(asyncio.wait_for(self.loop.shutdown_asyncgens(), CANCEL_SECONDS))
-        if self.handler is not None:
-            self.handler.close()
-        if not self.pool.close(END_SECONDS / 2):
+        """End everything that has threads or tasks."""
+        if not self.service.close(END_SECONDS / 2):
             # A thread that still runs the project's code would wake up in an interpreter that is gone.
-            logger.warning("threads that did not end in time, the process ends without them: %d", self.pool.threads)
+            threads = self.service.pool.threads
+            logger.warning("threads that did not end in time, the process ends without them: %d", threads)
             self.link.close()
             _end_now(0)
         self.loop.close()
-
-    def _interface(self) -> tuple[str, Any]:
-        """How Rust calls the application. A handler that steps aside is called as what it is for any server."""
-        if self.handler is None:
-            return self.project.kind, self.project.application
-        if self.handler.native:
-            return "django", self.handler
-        return self.handler.request_kind, getattr(self.handler, f"{self.handler.request_kind}_app")
-
-    def _django_handler(self) -> Any:
-        from turnout.django.handler import DjangoHandler
-
-        try:
-            handler = DjangoHandler(
-                self.project.application,
-                loop=self.loop,
-                sync_pool=self.pool,
-                compat=self.settings["compat"],
-                request_why=self.project.why,
-                exclusive_threads=self.settings["exclusive_threads"],
-                thread_wait=self.settings["queue_timeout"],
-            )
-        except BaseException as error:
-            raise project.project_raised(error, "loading the project") from error
-        self.pool.on_thread_end(handler.end_thread)
-        return handler
 
 
 def _leave_it_to_the_supervisor(number: int, frame: Any) -> None:

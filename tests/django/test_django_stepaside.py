@@ -7,11 +7,18 @@ import functools
 import json
 
 import pytest
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler, StaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.wsgi import get_wsgi_application
+from django.test import override_settings
 from tracks_site import views
+from wire import get
+
+from turnout.testing import LiveServer
 
 PATCHES = [
     (ASGIHandler, "__call__"),
@@ -187,3 +194,18 @@ def test_wsgi_requests_do_not_see_each_others_context(make):
         assert await asyncio.to_thread(twice) == "0 stream 1 stream 2 stream "
 
     make(check, kind="wsgi", compat=True)
+
+
+@pytest.mark.parametrize(
+    ("around", "make_application"),
+    [(StaticFilesHandler, get_wsgi_application), (ASGIStaticFilesHandler, get_asgi_application)],
+)
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators:Warning")
+def test_djangos_static_files_handler_may_be_around_the_application(around, make_application):
+    with (
+        override_settings(STATIC_URL="static/", INSTALLED_APPS=[*settings.INSTALLED_APPS, "django.contrib.admin"]),
+        LiveServer(around(make_application())) as server,
+    ):
+        assert get(server.url, "/sync/").status == 200
+        assert get(server.url, "/static/admin/css/base.css").headers["Content-Type"] == "text/css"
+        assert get(server.url, "/static/no-such-file").status == 404

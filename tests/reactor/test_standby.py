@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from turnout import _turnout
 from turnout.loop import TurnoutLoop, new_event_loop
@@ -156,6 +160,35 @@ def test_python_that_is_always_ready_does_not_hold_up_rust(loop: TurnoutLoop, co
         return await asking
 
     assert loop.run_until_complete(main()) == [b"x\n"] * 20
+
+
+@pytest.mark.parametrize("busy", ["callbacks", "descriptor"])
+def test_every_turn_of_a_loop_that_never_waits_lets_rust_work(loop: TurnoutLoop, busy: str) -> None:
+    """Requirement 12. Were the runtime left to the standby, each answer would take a turn of its own of it."""
+    server = testing.EchoServer(loop.reactor)
+    client = socket.create_connection(("127.0.0.1", server.port))
+    client.setblocking(False)
+    answers = 200
+    left, right = socket.socketpair()
+    if busy == "descriptor":
+        # Always writable.
+        loop.add_writer(left, lambda: None)
+
+    async def main() -> None:
+        for _ in range(answers):
+            client.send(b"x\n")
+            while True:
+                await asyncio.sleep(0)
+                with suppress(BlockingIOError):
+                    assert client.recv(16) == b"x\n"
+                    break
+
+    before = loop.reactor.stats()["standby_turns"]
+    loop.run_until_complete(asyncio.wait_for(main(), PATIENCE))
+    assert loop.reactor.stats()["standby_turns"] - before < answers / 2
+    loop.remove_writer(left)
+    for each in (client, left, right):
+        each.close()
 
 
 def test_nothing_is_lost_when_the_runtime_changes_hands_all_the_time(loop: TurnoutLoop) -> None:

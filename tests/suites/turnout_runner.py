@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import unittest
-from collections import Counter
 from pathlib import Path
 
 import django.core.asgi
@@ -27,6 +26,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.test.runner import DiscoverRunner
 from django.urls import get_resolver
 from loop_guard import guarded
+from turnout_live import USED, TurnoutThread
 
 from turnout.django.answers import headers_of
 from turnout.django.asynctrack import AsyncTrack, is_async_view
@@ -37,8 +37,7 @@ from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.throughasgi import ThroughASGI
 
 MODE = os.environ.get("TURNOUT_SUITE_MODE", "hybrid")
-# How often a request went through which of turnout's parts: a suite that passes without them has shown nothing.
-USED = Counter()
+# USED says how often a request went through which of turnout's parts: a suite that passes without has shown nothing.
 StockClientHandler = django.test.client.ClientHandler
 StockAsyncClientHandler = django.test.client.AsyncClientHandler
 
@@ -202,7 +201,8 @@ class Runner(DiscoverRunner):
         django.test.client.AsyncClientHandler = AsyncClientHandler
         django.core.asgi.ASGIHandler = REPLACED[ASGIHandler]
         django.core.wsgi.WSGIHandler = REPLACED[WSGIHandler]
-        # What LiveServerThread serves: the sockets stay wsgiref's.
+        django.test.testcases.LiveServerTestCase.server_thread_class = TurnoutThread
+        # What the others serve, those that bring wsgiref's server.
         django.test.testcases.WSGIHandler = NativeWSGIHandler
 
     def build_suite(self, *args, **kwargs):
@@ -221,16 +221,18 @@ class Runner(DiscoverRunner):
 
     def suite_result(self, suite, result, **kwargs):
         with open(os.environ["TURNOUT_SUITE_RESULT"], "w") as file:
-            json.dump({"run": result.testsRun, "bad": result.bad, "used": USED}, file)
+            found = {"run": result.testsRun, "bad": result.bad, "skipped": result.not_run, "used": USED}
+            json.dump(found, file)
         return super().suite_result(suite, result, **kwargs)
 
 
 class Recording(unittest.TextTestResult):
-    """Remembers the tests that did not end as they should, each with the last line of its traceback."""
+    """Remembers the tests that were skipped or ended as they should not, each with its reason."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.bad = {}
+        self.not_run = {}
 
     def _note(self, test, error):
         self.bad[getattr(test, "test_case", test).id()] = f"{error[0].__name__}: {error[1]}".splitlines()[0]
@@ -247,6 +249,10 @@ class Recording(unittest.TextTestResult):
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._note(test, err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.not_run[test.id()] = reason
 
     def addUnexpectedSuccess(self, test):
         super().addUnexpectedSuccess(test)

@@ -92,8 +92,12 @@ fn settings(typed: &ArgMatches, around: &Surroundings) -> Result<Settings, Confi
     Ok(settings)
 }
 
-/// The table's own defaults.
-fn defaults() -> Settings {
+/// The table's own defaults: what is served with when nobody says anything.
+///
+/// # Panics
+///
+/// When a default of the table is not a value of its option, which a test rules out.
+pub fn defaults() -> Settings {
     let mut settings = Settings { cores: value::cores(), ..Settings::default() };
     for option in OPTIONS.iter().filter(|option| !option.default.is_empty()) {
         apply(option, &mut settings, vec![option.default.to_owned()], "default of ")

@@ -12,7 +12,7 @@ mod settings;
 mod table;
 mod value;
 
-pub use cli::{Command, ConfigError, Surroundings, parse};
+pub use cli::{Command, ConfigError, Surroundings, defaults, parse};
 pub use reference::reference;
 pub use settings::{AccessLogFormat, Interface, LogLevel, Settings};
 pub use table::{Group, OPTIONS, Opt, Takes};

@@ -25,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule(gil_used = true)]
 mod _turnout {
     #[pymodule_export]
-    use crate::command::{WorkerLink, command};
+    use crate::command::{WorkerLink, command, default_settings};
     #[pymodule_export]
     use crate::interface::asgi::Cycle;
     #[pymodule_export]

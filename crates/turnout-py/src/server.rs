@@ -122,8 +122,9 @@ impl Server {
         Ok(future)
     }
 
-    /// Drops every connection.
+    /// Drops every connection; one that was never started stops listening.
     fn abort(&self) -> PyResult<()> {
+        self.listeners.lock().clear();
         self.drain.abort();
         self.mark(false)
     }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import SyncToAsync
 from django.core import signals
 from django.core.handlers.asgi import get_script_prefix
+from django.core.handlers.base import BaseHandler
 
 from turnout.django.hoppool import BorrowedThreads
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
@@ -50,7 +51,9 @@ class StepAside:
         """Make the chains that will be needed, at the start."""
         handler = self._handler
         if not self.uses_tracks:
-            if getattr(handler.application, "_view_middleware", None) is None:
+            own = type(handler.application).load_middleware is not BaseHandler.load_middleware
+            # One with a way of its own (StaticFilesHandler) has none to load, or did it when it was made.
+            if not own and getattr(handler.application, "_view_middleware", None) is None:
                 handler.application.load_middleware(is_async=handler.request_kind == "asgi")
         elif handler.request_kind == "wsgi":
             self._wsgi_application()

@@ -23,6 +23,12 @@ pub(crate) fn command(py: Python<'_>, arguments: Vec<OsString>, worker: Vec<OsSt
     py.detach(|| run(&arguments, worker))
 }
 
+/// See `_turnout.pyi`.
+#[pyfunction]
+pub(crate) fn default_settings() -> String {
+    serde_json::to_string(&turnout_config::defaults()).expect("settings are numbers and text")
+}
+
 fn run(arguments: &[OsString], worker: Vec<OsString>) -> u8 {
     let text = |it: &OsString| it.to_string_lossy().into_owned();
     let arguments: Vec<_> = arguments.iter().map(text).collect();

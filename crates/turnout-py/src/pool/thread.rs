@@ -87,14 +87,27 @@ fn run(py: Python<'_>, job: Box<dyn Job>) {
     }
 }
 
-/// Gives the thread its name where Python looks for it: log records and tracebacks show it.
+/// Makes the thread one of Python's, for log records, tracebacks and children.
 fn introduce(py: Python<'_>, name: &str) {
-    let named = py
+    let introduced = py
         .import(intern!(py, "threading"))
         .and_then(|threading| threading.call_method0(intern!(py, "current_thread")))
-        .and_then(|thread| thread.setattr(intern!(py, "name"), name));
-    if let Err(error) = named {
+        .and_then(|thread| {
+            thread.setattr(intern!(py, "name"), name)?;
+            may_fork(&thread)
+        });
+    if let Err(error) = introduced {
         error.write_unraisable(py, None);
+    }
+}
+
+/// In a child that this thread forks it is the main thread, which before Python 3.13 must have a lock that only threads of
+/// Python's own making get: without one every child of `multiprocessing` ended with status 1.
+fn may_fork(thread: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = thread.py();
+    match thread.getattr_opt(intern!(py, "_tstate_lock"))? {
+        Some(lock) if lock.is_none() => thread.call_method0(intern!(py, "_set_tstate_lock")).map(drop),
+        _ => Ok(()),
     }
 }
 

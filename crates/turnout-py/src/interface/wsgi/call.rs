@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -89,12 +89,15 @@ impl Job for WsgiJob {
         if app.waits.is_some() {
             app.event_loop.forget(&call);
         }
+        let body_failed = input.borrow().has_failed();
         input.borrow_mut().close();
         let mut start = start.borrow_mut();
         if let Err(error) = outcome {
             start.abort();
-            // Who has left cannot be served; that is nobody's fault.
-            if !start.client_left() {
+            // Who has left cannot be served; that is nobody's fault. Nor is it the app's that a body did not come: the thread may
+            // learn of it before the connection is known to be over.
+            let of_the_body = body_failed && error.is_instance_of::<PyOSError>(py);
+            if !start.client_left() && !of_the_body {
                 failed(&error);
             }
         }

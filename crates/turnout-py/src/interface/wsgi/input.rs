@@ -38,6 +38,11 @@ impl Input {
         self.state = State::Closed;
     }
 
+    /// True when an error of the body was raised.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed(_))
+    }
+
     /// Waits until something is held; false at the end.
     fn fill(&mut self, py: Python<'_>) -> PyResult<bool> {
         if !self.held.is_empty() {

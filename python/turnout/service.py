@@ -1,0 +1,114 @@
+"""A loaded project on a loop: interface, pools, lifespan and server put together. Knows no process and no signal.
+
+A worker is one of these in a process of its own; `turnout.testing.LiveServer` is one on a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from turnout import project
+from turnout._turnout import Server, SyncPool
+from turnout.lifespan import Lifespan
+from turnout.project import Project
+
+if TYPE_CHECKING:
+    from turnout._turnout import WorkerLink
+    from turnout.loop import TurnoutLoop
+
+#: A task that was cancelled gets so long to notice.
+CANCEL_SECONDS = 0.5
+
+logger = logging.getLogger("turnout")
+
+
+class Service:
+    """One project, ready to be served by one loop."""
+
+    def __init__(
+        self, loop: TurnoutLoop, settings: dict[str, Any], loaded: Project, link: WorkerLink | None = None
+    ) -> None:
+        self.loop = loop
+        self.settings = settings
+        self.project = loaded
+        self.lifespan = Lifespan(loaded.application) if loaded.kind == "asgi" else None
+        self.pool = SyncPool(settings["threads"], queue_timeout=settings["queue_timeout"])
+        self.handler = self._django_handler() if loaded.kind == "django" else None
+        self.server = Server(
+            loop,
+            link,
+            json.dumps(settings),
+            *self._interface(),
+            state=self.lifespan.state if self.lifespan else None,
+            pool=self.pool,
+        )
+
+    async def drain(self) -> None:
+        """Take no more connections, let requests in flight finish within the limit, cut off the rest."""
+        limit = self.settings["drain"]
+        try:
+            await asyncio.wait_for(asyncio.ensure_future(self.server.drain()), limit)
+        except asyncio.TimeoutError:
+            cut = self.server.in_flight
+            if cut:
+                logger.warning("requests in flight that were cut off after %g s (--drain): %d", limit, cut)
+            self.server.abort()
+            # The requests among these were cancelled with it and clean up: no second cancellation must cut that short.
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            if tasks:
+                await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+
+    async def shut_down(self, limit: float) -> None:
+        """The application's own end."""
+        if self.lifespan is None:
+            return
+        try:
+            await asyncio.wait_for(self.lifespan.shutdown(), limit)
+        except asyncio.TimeoutError:
+            logger.warning("the application's shutdown took longer than %g s and was cut off", limit)
+
+    def close(self, limit: float) -> bool:
+        """What asyncio.run does at its end, a limit to each step; False when threads still run. The loop stays."""
+        self.server.end_streams()
+        # What pool threads gave to the loop before that becomes tasks now.
+        self.loop.run_until_complete(asyncio.sleep(0))
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))
+        with suppress(asyncio.TimeoutError):
+            self.loop.run_until_complete(asyncio.wait_for(self.loop.shutdown_asyncgens(), CANCEL_SECONDS))
+        if self.handler is not None:
+            self.handler.close()
+        return self.pool.close(limit)
+
+    def _interface(self) -> tuple[Any, Any]:
+        """How Rust calls the application. A handler that steps aside is called as what it is for any server."""
+        if self.handler is None:
+            return self.project.kind, self.project.application
+        if self.handler.native:
+            return "django", self.handler
+        return self.handler.request_kind, getattr(self.handler, f"{self.handler.request_kind}_app")
+
+    def _django_handler(self) -> Any:
+        from turnout.django.handler import DjangoHandler
+
+        try:
+            handler = DjangoHandler(
+                self.project.application,
+                loop=self.loop,
+                sync_pool=self.pool,
+                compat=self.settings["compat"],
+                request_why=self.project.why,
+                exclusive_threads=self.settings["exclusive_threads"],
+                thread_wait=self.settings["queue_timeout"],
+            )
+        except BaseException as error:
+            raise project.project_raised(error, "loading the project") from error
+        self.pool.on_thread_end(handler.end_thread)
+        return handler
