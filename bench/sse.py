@@ -1,6 +1,7 @@
 """Server-sent events: a thousand listeners, an event a second each, beside uvicorn.
 
     python -m bench.sse [--clients 1000] [--seconds 60] [--only events/async] [--servers turnout,uvicorn]
+    python -m bench.sse --name snapshot-sse                # kept by git: results/snapshot-sse.md
 
 The server has one core, the listeners the other. A row is void if a listener missed an event: had fewer than the
 seconds say, less one, in the measured time. CPU is that of the whole process tree, the rest as in README.md. The bars
@@ -19,10 +20,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.machine import describe
 from bench.processes import Child, Sampler, cpu_seconds, running, wait_until
 from bench.servers import Server, variants
 
-SITE = Path(__file__).resolve().parent / "site"
+HERE = Path(__file__).resolve().parent
+SITE = HERE / "site"
 VIEWS = ("events/async", "events/sync")
 MOST_THREADS = 16
 MOST_CPU = 0.5
@@ -124,6 +127,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--only", default="", help="views whose path contains this")
     parser.add_argument("--servers", default="turnout,uvicorn")
+    parser.add_argument("--name", help="keep the figures as results/NAME.md")
     arguments = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * arguments.clients + 1000), hard))
@@ -143,19 +147,44 @@ def main() -> None:
             counts = f"{row.events:>9,}{row.threads:>9}"
             print(f"{row.server:10}{row.view:16}{counts}{sizes}{row.cpu:>8.2f}{share:>8.1f}{void}", flush=True)
             time.sleep(0.5)
-    _judge(rows)
+    verdicts = _judge(rows)
+    print("\n".join(verdicts))
+    if arguments.name:
+        report = _markdown(rows, verdicts, arguments.clients, arguments.seconds)
+        (HERE / "results" / f"{arguments.name}.md").write_text(report)
 
 
-def _judge(rows: list[Row]) -> None:
+def _judge(rows: list[Row]) -> list[str]:
     rivals = {row.view: row for row in rows if row.server == "uvicorn"}
+    verdicts = []
     for row in rows:
         if row.server == "turnout":
             holds = "holds" if row.threads <= MOST_THREADS else "does not hold"
-            print(f"{row.view}: {row.threads} threads, at most {MOST_THREADS}: {holds}")
+            verdicts.append(f"{row.view}: {row.threads} threads, at most {MOST_THREADS}: {holds}")
             if row.view in rivals:
                 ratio = row.cpu / rivals[row.view].cpu
                 holds = "holds" if ratio <= MOST_CPU else "does not hold"
-                print(f"{row.view}: {ratio:.2f} of uvicorn's CPU, at most {MOST_CPU}: {holds}")
+                verdicts.append(f"{row.view}: {ratio:.2f} of uvicorn's CPU, at most {MOST_CPU}: {holds}")
+    return verdicts
+
+
+def _markdown(rows: list[Row], verdicts: list[str], clients: int, seconds: float) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in describe().items())
+    lines = [
+        "# Server-sent events beside uvicorn",
+        "",
+        f"{machine}.",
+        "",
+        f"{clients:,} listeners, an event a second each, {seconds:g} s; server and listeners on a core each.",
+        "",
+        "| view | server | events | threads | RSS MiB | PSS MiB | CPU % | CPU µs an event |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        sizes = f"{row.rss / 2**20:.1f} | {row.pss / 2**20:.1f}"
+        cpu = f"{100 * row.cpu / seconds:.1f} | {1e6 * row.cpu / max(row.events, 1):.1f}"
+        lines.append(f"| {row.view} | {row.server} | {row.events:,} | {row.threads} | {sizes} | {cpu} |")
+    return "\n".join([*lines, "", *(f"- {verdict}" for verdict in verdicts), ""])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The native half of turnout. Private: what is public is re-exported by the modules beside this file."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextvars import Context
 from selectors import SelectorKey
@@ -138,6 +138,18 @@ class Exchange:
     @property
     def started(self) -> bool:
         """True once the head was given."""
+
+@final
+class Sending:
+    """Sends what an async generator yields and ends the answer: awaitable, once, and closes the generator in any case.
+
+    What it yields becomes bytes by `make_bytes`, or, if `plain`, as Django's own does it with UTF-8.
+    """
+
+    def __init__(
+        self, source: AsyncGenerator[Any], make_bytes: Callable[[Any], bytes], plain: bool, exchange: Any
+    ) -> None: ...
+    def __await__(self) -> Generator[Any, Any]: ...
 
 @final
 class Reactor:

@@ -127,6 +127,26 @@ def test_many_endless_streams_hold_no_thread_and_close_when_their_clients_leave(
     assert server.log.count("Exception") == failed
 
 
+@pytest.mark.parametrize("view", ["wide", "async-wide"])
+def test_an_async_iterator_is_asked_no_further_than_its_client_reads(server, view):
+    closed = server.log.count("wide closed after")
+    client = Client(server.url)
+    client.request("GET", f"/special/{view}")
+    answer = client.getresponse()
+    assert get(server.url, "/special/busy").status == 200
+    lines = answer.read().split(b"\n")
+    assert [line.split(b" ")[0] for line in lines[:-1]] == [b"%d" % number for number in range(200)]
+    client.request("GET", f"/special/{view}")
+    client.getresponse()
+    assert get(server.url, "/special/busy").status == 200
+    client.close()
+    log = server.wait_for_log("wide closed after", times=closed + 2)
+    made = [int(count) for count in named(log, "wide closed after")[closed:]]
+    # 13 MB are more than what the sockets and the four chunks between hold.
+    assert made[0] == 200
+    assert made[1] < 200
+
+
 @pytest.mark.parametrize("view", ["events", "async-events"])
 def test_head_of_an_endless_stream_ends(server, view):
     closed = server.log.count("events closed")

@@ -166,6 +166,44 @@ def test_timers_of_one_moment_fire_in_the_order_of_their_making(any_loop: Turnou
     assert fired == list(range(1000))
 
 
+def test_a_loop_of_many_timers_is_woken_for_them_once_a_millisecond(loop: TurnoutLoop) -> None:
+    fired: list[int] = []
+    turn(loop)
+    before = loop.reactor.stats()["waits"]
+    start = loop.time() + 0.005
+    for number in range(400):
+        loop.call_at(start + number * 0.0001, fired.append, number)
+    loop.call_at(start + 0.04, loop.stop)
+    loop.run_forever()
+    assert fired == list(range(400))
+    # One to the first of them, one for each of 40 milliseconds, and some that something else ended.
+    assert loop.reactor.stats()["waits"] - before <= 60
+
+
+def test_what_a_timer_makes_ready_after_a_sleep_needs_no_look_of_its_own(loop: TurnoutLoop) -> None:
+    async def main() -> int:
+        before = loop.reactor.stats()["selects"]
+        for _ in range(30):
+            await asyncio.sleep(0.002)
+        return loop.reactor.stats()["selects"] - before
+
+    assert loop.run_until_complete(main()) <= 45
+
+
+def test_a_timer_that_stops_the_loop_stops_it_before_what_it_made_ready(any_loop: TurnoutLoop) -> None:
+    seen: list[str] = []
+
+    def stop() -> None:
+        any_loop.call_soon(seen.append, "later")
+        any_loop.stop()
+
+    any_loop.call_later(0.002, stop)
+    any_loop.run_forever()
+    assert seen == []
+    turn(any_loop)
+    assert seen == ["later"]
+
+
 def test_cancelled_timers_do_not_pile_up(each_loop) -> None:
     class Argument: ...
 

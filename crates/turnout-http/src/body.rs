@@ -191,6 +191,17 @@ pub struct BodySender {
     shared: Arc<Shared>,
 }
 
+/// Room for one chunk, taken before it is sent: by whom, and when, is for its holder to say. Keeps the answer open.
+#[derive(Debug)]
+pub struct Room(mpsc::OwnedPermit<Result<Bytes, Aborted>>);
+
+impl Room {
+    /// Writes; never waits.
+    pub fn send(self, chunk: Bytes) {
+        self.0.send(Ok(chunk));
+    }
+}
+
 impl Body {
     /// A streamed body and its writing end.
     pub fn channel() -> (BodySender, Self) {
@@ -236,6 +247,15 @@ impl BodySender {
             mpsc::error::TrySendError::Full(Ok(chunk)) => SendError::Full(chunk),
             _ => SendError::Disconnected,
         })
+    }
+
+    /// Takes room for a chunk to be written later. `None`: there is none now.
+    pub fn try_reserve(&self) -> Result<Option<Room>, SendError> {
+        match self.chunks.clone().try_reserve_owned() {
+            Ok(permit) => Ok(Some(Room(permit))),
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(None),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(SendError::Disconnected),
+        }
     }
 
     /// Writes when there is room. Cancel-safe: cancelled, the chunk was not written.

@@ -29,7 +29,7 @@ mod _turnout {
     #[pymodule_export]
     use crate::interface::asgi::Cycle;
     #[pymodule_export]
-    use crate::interface::django::Exchange;
+    use crate::interface::django::{Exchange, Sending};
     #[pymodule_export]
     use crate::lab::{LabLoad, LabUpstreams};
     #[pymodule_export]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Awaitable
+from types import AsyncGeneratorType
 from typing import Any, Protocol
 
 from django.http.response import FileResponse, HttpResponse, HttpResponseBase, ResponseHeaders, StreamingHttpResponse
 
+from turnout._turnout import Sending
 from turnout.django.pulling import send_pulled
 
 log = logging.getLogger("turnout.django")
@@ -59,8 +61,25 @@ def headers_of(response: Any) -> list[tuple[str, str]]:
     return lines
 
 
-async def stream(response: Any, exchange: Exchange) -> None:
+def stream(response: Any, exchange: Exchange) -> Awaitable[None]:
     """The body of a streaming response whose head is out, and its end."""
+    if _is_async(response) and _is_plain_generator(response):
+        return Sending(response._iterator, response.make_bytes, _makes_utf8_as_django_does(response), exchange)
+    return _stream(response, exchange)
+
+
+def _is_plain_generator(response: Any) -> bool:
+    """Whether the iterator is all there is to ask: Django's `streaming_content` would only call `make_bytes`."""
+    own = type(response).streaming_content is StreamingHttpResponse.streaming_content
+    return own and type(response._iterator) is AsyncGeneratorType
+
+
+def _makes_utf8_as_django_does(response: Any) -> bool:
+    own = type(response).make_bytes is HttpResponseBase.make_bytes and "make_bytes" not in response.__dict__
+    return own and str(response.charset).lower() in ("utf-8", "utf8")
+
+
+async def _stream(response: Any, exchange: Exchange) -> None:
     if _is_async(response):
         await _send_async(response, exchange)
     else:

@@ -159,11 +159,20 @@ impl Answer {
 
     /// One piece, from the loop: awaitable, because the client may read slowly.
     pub(crate) fn write<'py>(&mut self, py: Python<'py>, chunk: Bytes) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.give(py, chunk)?.unwrap_or_else(|| Ready::nothing(py)))
+    }
+
+    /// One piece, from the loop; a future if it has to wait for room.
+    pub(crate) fn give<'py>(&mut self, py: Python<'py>, chunk: Bytes) -> PyResult<Option<Bound<'py, PyAny>>> {
         let State::Streaming(sender) = &self.state else { return Err(self.not_streaming()) };
-        match sender.try_send(chunk) {
-            Ok(()) => Ok(Ready::nothing(py)),
-            Err(SendError::Disconnected) => Err(self.left(py)),
-            Err(SendError::Full(chunk)) => {
+        match sender.try_reserve() {
+            Ok(Some(room)) => {
+                // The connection is woken when the runtime is driven next, with all the others of this turn: from here that
+                // would be a system call for each.
+                self.event_loop.reactor.complete(Box::new(move || room.send(chunk)));
+                Ok(None)
+            }
+            Ok(None) => {
                 let (number, future) = self.event_loop.new_future(py)?;
                 let (event_loop, sender) = (self.event_loop.clone(), sender.clone());
                 self.event_loop.reactor.spawn(async move {
@@ -171,8 +180,9 @@ impl Answer {
                     let reactor = event_loop.reactor.clone();
                     reactor.deliver(Box::new(Settle { event_loop, number, gone }));
                 });
-                Ok(Bound::new(py, Pending::new(future.unbind()))?.into_any())
+                Ok(Some(Bound::new(py, Pending::new(future.unbind()))?.into_any()))
             }
+            Err(_) => Err(self.left(py)),
         }
     }
 
@@ -228,7 +238,11 @@ impl Answer {
             return Err(self.not_streaming());
         }
         self.call.done.store(true, SeqCst);
-        self.state = State::Ended;
+        let ended = std::mem::replace(&mut self.state, State::Ended);
+        if self.pool.is_none() {
+            // As with each piece before it.
+            self.event_loop.reactor.complete(Box::new(move || drop(ended)));
+        }
         Ok(())
     }
 

@@ -36,7 +36,8 @@ pub(super) type Ready = (RawFd, u32);
 pub(super) struct Events {
     ready: Vec<Ready>,
     deadline: bool,
-    any: bool,
+    /// Something that may still be there at the next drain: all but the deadline, which is edge-triggered.
+    lasting: bool,
 }
 
 impl Events {
@@ -48,12 +49,12 @@ impl Events {
     pub(super) fn clear(&mut self) {
         self.ready.clear();
         self.deadline = false;
-        self.any = false;
+        self.lasting = false;
     }
 
-    /// True if the set was empty: only then the next thing in it makes an edge.
+    /// True if nothing is left in the set: only then the next thing in it makes an edge.
     pub(super) fn is_empty(&self) -> bool {
-        !self.any
+        !self.lasting
     }
 }
 
@@ -101,14 +102,17 @@ impl Descriptors {
         events.clear();
         let mut buffer = [const { MaybeUninit::uninit() }; BATCH];
         let (found, _) = epoll::wait(&*self.0, &mut buffer[..], wait.as_ref())?;
-        events.any = !found.is_empty();
         for event in found {
             match event.data.u64() {
+                DEADLINE => {
+                    events.deadline = true;
+                    continue;
+                }
                 DOORBELL => drop(rustix::io::read(doorbell, &mut [0_u8; 8])),
-                DEADLINE => events.deadline = true,
                 // It was made from a RawFd, so it fits.
                 number => events.ready.push((number as RawFd, mask(event.flags))),
             }
+            events.lasting = true;
         }
         Ok(())
     }
@@ -147,7 +151,9 @@ pub(super) struct Deadline {
 impl Deadline {
     pub(super) fn new(descriptors: &Descriptors) -> Result<Self> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        epoll::add(&*descriptors.0, &timer, epoll::EventData::new_u64(DEADLINE), epoll::EventFlags::IN)?;
+        // By edge: it need not be read when it fired, which is a system call a timer. Arming it makes the next edge.
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&*descriptors.0, &timer, epoll::EventData::new_u64(DEADLINE), flags)?;
         Ok(Self { timer, armed: None })
     }
 
@@ -171,7 +177,6 @@ impl Deadline {
     pub(super) fn observe(&mut self, events: &Events) {
         if events.deadline {
             self.armed = None;
-            let _ = rustix::io::read(&self.timer, &mut [0_u8; 8]);
         }
     }
 }

@@ -17,6 +17,11 @@ const HAND_OVER: Duration = Duration::from_micros(200);
 /// (docs/decisions/0019-the-loop-offers-the-gil.md).
 const HOLD: Duration = Duration::from_micros(600);
 
+/// So many looks in a row that found nothing before a wait, and there is no more of them ...
+const VAIN_LOOKS: u32 = 8;
+/// ... until a wait was shorter than this: what ended it a look would have found.
+const SHORT_WAIT: Duration = Duration::from_micros(50);
+
 /// What only the thread inside `select` may touch.
 pub(super) struct Driver {
     engine: Option<Engine>,
@@ -27,6 +32,8 @@ pub(super) struct Driver {
     held_since: Instant,
     /// The one option of the reactor: see [`drive`].
     pub(super) try_before_release: bool,
+    /// Looks before a wait that found nothing, since one that did.
+    vain_looks: u32,
     pub(super) counts: Counts,
 }
 
@@ -57,6 +64,7 @@ impl Driver {
             shared,
             held_since: Instant::now(),
             try_before_release: true,
+            vain_looks: 0,
             counts: Counts::default(),
         }
     }
@@ -103,18 +111,60 @@ impl Driver {
         let (shared, events, counts) = (&self.shared, &mut self.events, &mut self.counts);
         match self.engine.as_mut() {
             None => plain(py, shared, &self.descriptors, events, timeout, counts)?,
-            Some(engine) => {
-                let waits = counts.waits;
-                drive(py, shared, engine, events, timeout, self.try_before_release, counts)?;
-                if counts.waits != waits {
+            Some(_) => {
+                let waits = self.counts.waits;
+                self.drive(py, timeout)?;
+                if self.counts.waits != waits {
                     self.held_since = Instant::now();
                 } else if self.held_since.elapsed() >= HOLD {
-                    offer(py, engine);
-                    self.held_since = Instant::now();
+                    self.offer(py);
                 }
             }
         }
         Ok(())
+    }
+
+    /// With a runtime. A pass that cannot wait keeps the GIL: it is bounded, and letting go of the GIL means to queue for it
+    /// again behind every thread that computes. Before a wait the runtime is tried once with the GIL kept, for the same reason
+    /// (under load the next request is already there); in a closed loop this shifts CPU time from pool threads to the loop, so
+    /// it is an option. Where requests are rare it finds nothing, and costs two system calls a turn: then it is left out. The
+    /// GIL is released only to sleep.
+    fn drive(&mut self, py: Python<'_>, timeout: Option<Duration>) -> Result<()> {
+        let Self { engine: Some(engine), shared, events, .. } = self else { return Ok(()) };
+        // A set that had something at the last drain may have it still, and gives no new edge for it.
+        engine.drain(events)?;
+        if timeout == Some(Duration::ZERO) || !events.is_empty() || shared.wants_python() {
+            engine.pass(1);
+        } else {
+            if self.try_before_release && self.vain_looks < VAIN_LOOKS {
+                // Two: what the first one found in the sockets, the second one runs.
+                engine.pass(2);
+                self.vain_looks += 1;
+            }
+            if engine.is_hot() || shared.wants_python() {
+                self.vain_looks = 0;
+            } else {
+                self.counts.waits += 1;
+                if let Some(timeout) = timeout {
+                    engine.arm(timeout)?;
+                }
+                if py.detach(|| engine.wait()) < SHORT_WAIT {
+                    self.vain_looks = 0;
+                }
+            }
+        }
+        if events.is_empty() { engine.drain(events) } else { Ok(()) }
+    }
+
+    /// Lets a thread have the GIL that waits for it, and uses the time.
+    fn offer(&mut self, py: Python<'_>) {
+        let Some(engine) = self.engine.as_mut() else { return };
+        py.detach(|| {
+            // On a core of their own or on this one: who waits must have run before this thread asks again.
+            std::thread::yield_now();
+            engine.pass(1);
+        });
+        self.held_since = Instant::now();
     }
 }
 
@@ -145,48 +195,6 @@ fn plain(
         Err(Errno::INTR) => Ok(()), // the caller runs Python's signal handlers next
         other => other,
     }
-}
-
-/// With a runtime. A pass that cannot wait keeps the GIL: it is bounded, and letting go of the GIL means to queue for it
-/// again behind every thread that computes. Before a wait the runtime is tried once with the GIL kept, for the same reason
-/// (under load the next request is already there); in a closed loop this shifts CPU time from pool threads to the loop, so
-/// it is an option. The GIL is released only to sleep.
-fn drive(
-    py: Python<'_>,
-    shared: &Shared,
-    engine: &mut Engine,
-    events: &mut Events,
-    timeout: Option<Duration>,
-    try_before_release: bool,
-    counts: &mut Counts,
-) -> Result<()> {
-    // A set that had something at the last drain may have it still, and gives no new edge for it.
-    engine.drain(events)?;
-    if timeout == Some(Duration::ZERO) || !events.is_empty() || shared.wants_python() {
-        engine.pass(1);
-    } else {
-        if try_before_release {
-            // Two: what the first one found in the sockets, the second one runs.
-            engine.pass(2);
-        }
-        if !engine.is_hot() && !shared.wants_python() {
-            counts.waits += 1;
-            if let Some(timeout) = timeout {
-                engine.arm(timeout)?;
-            }
-            py.detach(|| engine.wait());
-        }
-    }
-    if events.is_empty() { engine.drain(events) } else { Ok(()) }
-}
-
-/// Lets a thread have the GIL that waits for it, and uses the time.
-fn offer(py: Python<'_>, engine: &mut Engine) {
-    py.detach(|| {
-        // On a core of their own or on this one: who waits must have run before this thread asks again.
-        std::thread::yield_now();
-        engine.pass(1);
-    });
 }
 
 /// Takes the runtime back from the standby.

@@ -134,8 +134,14 @@ impl EventLoop {
     /// One turn: look for events, then run what was ready when that was done. `last` is when the one before ended.
     fn turn(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, last: u64) -> PyResult<u64> {
         let look = Self::look(slf, reactor, last)?;
-        Self::take_due(slf, steps, &look)?;
-        Self::run_ready(slf, steps, look.returned)
+        let was_due = Self::take_due(slf, steps, &look)?;
+        let ended = Self::run_ready(slf, steps, look.returned)?;
+        if was_due && look.waited_from.is_some() && !slf.get().stopping.load(Relaxed) {
+            // A timer's callback is nearly always the first half of a step: it resolves the future that a task sleeps on. After a
+            // sleep there is nothing else to do, so the other half needs no look of its own.
+            return Self::run_ready(slf, steps, ended);
+        }
+        Ok(ended)
     }
 
     fn look(slf: &Bound<'_, Self>, reactor: &Reactor, last: u64) -> PyResult<Look> {
@@ -151,7 +157,7 @@ impl EventLoop {
             None => (None, Some(0.0)),
             Some(due) => {
                 let now = Self::now(slf)?;
-                let seconds = due - now;
+                let seconds = this.timers.lock().wake_up(now).unwrap_or(due) - now;
                 let positive = seconds > 0.0;
                 let wait = if positive {
                     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
@@ -198,20 +204,26 @@ impl EventLoop {
         Ok(())
     }
 
-    /// What is due becomes ready.
-    fn take_due(slf: &Bound<'_, Self>, steps: &Steps, look: &Look) -> PyResult<()> {
+    /// What is due becomes ready. False: nothing was.
+    fn take_due(slf: &Bound<'_, Self>, steps: &Steps, look: &Look) -> PyResult<bool> {
         let this = slf.get();
         if this.timers.lock().next().is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let now = Self::now(slf)?;
+        let mut any = false;
         loop {
-            let Some((when, handle)) = this.timers.lock().pop_due(now + RESOLUTION) else { return Ok(()) };
+            let Some((when, handle)) = this.timers.lock().pop_due(now + RESOLUTION) else { break };
+            any = true;
             // A loop that slept until then was woken as early as could be; a busy one kept it waiting.
             let slept = look.waited_from.is_some_and(|from| from <= when);
             let since = if slept { look.returned } else { steps.before(look.returned, now - when) };
             this.ready.lock().push_back(Ready { step: Step::Native(handle), since });
         }
+        if any && look.waited_from.is_some() {
+            this.timers.lock().note_woken(now);
+        }
+        Ok(any)
     }
 
     /// Runs as many steps as are ready now; what they make ready has its turn after the next look. Answers when it was done.

@@ -13,6 +13,10 @@ const FEW: usize = 100;
 /// ... at least this part of them (one in so many) is cancelled.
 const CANCELLED_PART: usize = 2;
 
+/// The loop is woken for timers at most once in so many seconds, so that those of a thousand sleepers are worked off in groups. The
+/// stdlib rounds each of its waits up to a whole millisecond, so nobody can miss it; a lone timer is on time.
+const APART: f64 = 0.001;
+
 /// A heap by time, in the order of their making among equals.
 #[derive(Default)]
 pub(super) struct Timers {
@@ -20,6 +24,8 @@ pub(super) struct Timers {
     made: u64,
     /// How many of the heap are cancelled.
     cancelled: usize,
+    /// When the loop was last woken for one of them.
+    woken: f64,
 }
 
 struct Timer {
@@ -62,6 +68,17 @@ impl Timers {
     /// When the first one is due.
     pub(super) fn next(&self) -> Option<f64> {
         self.heap.peek().map(|timer| timer.when)
+    }
+
+    /// Until when to sleep at `now`; a time that is past if not at all.
+    pub(super) fn wake_up(&self, now: f64) -> Option<f64> {
+        let due = self.next()?;
+        Some(if due > now { due.max(self.woken + APART) } else { due })
+    }
+
+    /// The loop was woken at `now`, and one of them was due.
+    pub(super) fn note_woken(&mut self, now: f64) {
+        self.woken = now;
     }
 
     /// The first one if it is due before `end`.

@@ -89,6 +89,25 @@ async def async_events(request):
     return events(request)
 
 
+def wide(request):
+    """An async generator with large chunks and no `await`: only its client's reading can hold it up."""
+
+    async def chunks():
+        made = 0
+        try:
+            for number in range(200):
+                made += 1
+                yield b"%d " % number + CHUNK + b"\n"
+        finally:
+            print("wide closed after", made, flush=True)
+
+    return StreamingHttpResponse(chunks())
+
+
+async def async_wide(request):
+    return wide(request)
+
+
 def failing(request):
     async def chunks():
         yield b"first"
@@ -222,6 +241,8 @@ urlpatterns = [
     path("packed-file", packed_file),
     path("events", events),
     path("async-events", async_events),
+    path("wide", wide),
+    path("async-wide", async_wide),
     path("failing", failing),
     path("rows", rows),
     path("async-rows", async_rows),

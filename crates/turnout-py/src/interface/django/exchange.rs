@@ -20,6 +20,11 @@ impl Exchange {
     pub(crate) fn new(answer: Answer) -> Self {
         Self { answer }
     }
+
+    /// As `write`, of a chunk that is not empty; what it answers is only there if there was no room.
+    pub(super) fn give<'py>(&mut self, py: Python<'py>, chunk: Bytes) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.answer.give(py, chunk)
+    }
 }
 
 #[pymethods]

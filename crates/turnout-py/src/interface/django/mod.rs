@@ -6,8 +6,10 @@ mod call;
 mod exchange;
 mod meta;
 mod response;
+mod sending;
 mod stream;
 mod sync;
 
 pub(crate) use call::DjangoApp;
 pub(crate) use exchange::Exchange;
+pub(crate) use sending::Sending;
