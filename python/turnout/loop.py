@@ -12,18 +12,14 @@ import selectors
 import signal
 import threading
 import weakref
-from asyncio import base_events
+from asyncio import base_events, sslproto
 from collections.abc import Callable
 from typing import Any
 
-from turnout._turnout import EventLoop, Handle, Reactor
+from turnout._turnout import EventLoop, Reactor
+from turnout.transports import SocketTransport
 
 __all__ = ["ReactorSelector", "TurnoutLoop", "new_event_loop"]
-
-
-# What a transport asks of one `recv`. The stdlib's 256 KiB are above malloc's threshold for memory of its own: three
-# system calls and fresh pages for each read, however short.
-_READ_SIZE = 64 * 1024
 
 
 class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined,misc]
@@ -39,10 +35,6 @@ class ReactorSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined
     def fileno(self) -> int:
         """Return the descriptor of the epoll set."""
         return self.reactor.fileno()
-
-    def find(self, fileobj: Any) -> selectors.SelectorKey | None:
-        """Return the key of a file object, if it is watched."""
-        return self._fd_to_key.get(self._fileobj_lookup(fileobj))
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file object; an error of the kernel leaves no trace."""
@@ -115,36 +107,29 @@ class TurnoutLoop(EventLoop, asyncio.SelectorEventLoop):
         super().close()
         self._forget_all()
 
-    def _add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> Handle:
-        self._check_closed()
-        handle = self._new_handle(callback, *args)
-        key = self._selector.find(fd)
-        if key is None:
-            self._selector.register(fd, selectors.EVENT_READ, (handle, None))
-        else:
-            before, writer = key.data
-            self._selector.modify(fd, key.events | selectors.EVENT_READ, (handle, writer))
-            if before is not None:
-                before.cancel()
-        return handle
+    def _make_socket_transport(
+        self, sock: Any, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+    ) -> asyncio.Transport:
+        return SocketTransport(self, sock, protocol, waiter, extra, server)
 
-    def _add_writer(self, fd: Any, callback: Callable[..., object], *args: Any) -> Handle:
-        self._check_closed()
-        handle = self._new_handle(callback, *args)
-        key = self._selector.find(fd)
-        if key is None:
-            self._selector.register(fd, selectors.EVENT_WRITE, (None, handle))
-        else:
-            reader, before = key.data
-            self._selector.modify(fd, key.events | selectors.EVENT_WRITE, (reader, handle))
-            if before is not None:
-                before.cancel()
-        return handle
-
-    def _make_socket_transport(self, *args: Any, **options: Any) -> asyncio.Transport:
-        transport = super()._make_socket_transport(*args, **options)
-        transport.max_size = _READ_SIZE
-        return transport
+    def _make_ssl_transport(
+        self,
+        rawsock: Any,
+        protocol: Any,
+        sslcontext: Any,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: Any = None,
+        server: Any = None,
+        **timeouts: Any,
+    ) -> asyncio.Transport:
+        ssl_protocol = sslproto.SSLProtocol(
+            self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
+        )
+        SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
+        return ssl_protocol._app_transport
 
     def _run_in_debug_mode(self, handle: asyncio.Handle) -> None:
         # What the stdlib does around each step in debug mode; the native turn calls it.

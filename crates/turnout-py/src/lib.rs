@@ -37,7 +37,7 @@ mod _turnout {
     #[pymodule_export]
     use crate::reactor::testing::_testing;
     #[pymodule_export]
-    use crate::reactor::{CallHandle, EventLoop, Reactor, TimerHandle};
+    use crate::reactor::{CallHandle, EventLoop, Reactor, Stream, TimerHandle};
     #[pymodule_export]
     use crate::server::Server;
 }

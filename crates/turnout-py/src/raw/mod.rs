@@ -8,6 +8,7 @@ mod descriptors;
 mod fork;
 pub(crate) mod inherited;
 mod interpreter;
+mod streams;
 mod text;
 mod ticks;
 
@@ -15,5 +16,6 @@ pub(crate) use context::{copy_context, run_in_context};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use interpreter::py_runtime_range;
+pub(crate) use streams::{receive, send};
 pub(crate) use text::latin1;
 pub(crate) use ticks::ticks;

@@ -104,22 +104,32 @@ impl Driver {
         Ok(Found { ready: self.events.take_ready(), waited: self.counts.waits != waits })
     }
 
+    /// The runtime's bounded pass in the middle of a long turn of Python's, so that the standby need not step in. What it finds
+    /// for Python waits for the next [`Driver::select`].
+    pub(super) fn breathe(&mut self, py: Python<'_>) {
+        let Some(engine) = self.engine.as_mut() else { return };
+        if self.shared.turn.enter() {
+            self.counts.reclaims += 1;
+            reclaim(py, &self.shared);
+        }
+        engine.pass(1);
+        self.shared.turn.leave();
+    }
+
     fn look(&mut self, py: Python<'_>, timeout: Option<Duration>) -> std::io::Result<()> {
         if self.engine.is_none() && !self.shared.outbox.is_empty() {
             self.start()?;
         }
-        let (shared, events, counts) = (&self.shared, &mut self.events, &mut self.counts);
-        match self.engine.as_mut() {
-            None => plain(py, shared, &self.descriptors, events, timeout, counts)?,
-            Some(_) => {
-                let waits = self.counts.waits;
-                self.drive(py, timeout)?;
-                if self.counts.waits != waits {
-                    self.held_since = Instant::now();
-                } else if self.held_since.elapsed() >= HOLD {
-                    self.offer(py);
-                }
-            }
+        if self.engine.is_none() {
+            let Self { shared, descriptors, events, counts, .. } = self;
+            return Ok(plain(py, shared, descriptors, events, timeout, counts)?);
+        }
+        let waits = self.counts.waits;
+        self.drive(py, timeout)?;
+        if self.counts.waits != waits {
+            self.held_since = Instant::now();
+        } else if self.held_since.elapsed() >= HOLD {
+            self.offer(py);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! signals, subprocesses. In debug mode the same queues are worked off with a Python method around each step.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::raw::ticks;
 use crate::reactor::handles::{Handle, TimerHandle};
+use crate::reactor::readers::{self, KEY_DATA, KEY_EVENTS, KEY_FILE, Side};
 use crate::reactor::selector::Reactor;
 use crate::reactor::steps::Steps;
 use crate::reactor::timers::Timers;
@@ -25,13 +26,9 @@ use crate::reactor::timers::Timers;
 /// What is due within one tick of the clock is due now, as in the stdlib.
 const RESOLUTION: f64 = 1e-9;
 
-/// asyncio's `EVENT_READ` and `EVENT_WRITE`, with the place of their handle in a selector key's data.
-const EVENTS: [(u32, usize); 2] = [(1, 0), (2, 1)];
-
-/// Where the stdlib keeps these in a `selectors.SelectorKey`.
-const KEY_FILE: usize = 0;
-const KEY_EVENTS: usize = 2;
-const KEY_DATA: usize = 3;
+/// How long the short steps of one turn may keep the network waiting; half of the standby's patience, for a hand-over to it
+/// and back costs some hundred times what a pass costs here. A single step that is longer is the standby's.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// Base class of `turnout.loop.TurnoutLoop`, before the stdlib's loop in the order of resolution.
 ///
@@ -46,6 +43,8 @@ pub(crate) struct EventLoop {
     closed: AtomicBool,
     /// Somebody put another clock in the place of `time`.
     foreign_clock: AtomicBool,
+    /// [`BREATH`] in ticks.
+    breath: AtomicU64,
 }
 
 /// One step to be taken.
@@ -71,6 +70,10 @@ struct Look {
 impl EventLoop {
     pub(super) fn is_debug(&self) -> bool {
         self.debug.load(Relaxed)
+    }
+
+    pub(super) fn reactor(&self) -> Option<&Reactor> {
+        self.reactor.get().map(|(reactor, _)| reactor.get())
     }
 
     /// A handle that is among the timers was cancelled.
@@ -131,15 +134,30 @@ impl EventLoop {
         Ok(timer)
     }
 
+    fn watch<'py>(
+        slf: &Bound<'py, Self>,
+        fd: Bound<'py, PyAny>,
+        side: Side,
+        callback: Bound<'py, PyAny>,
+        arguments: Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        if slf.get().closed.load(Relaxed) {
+            return Err(PyRuntimeError::new_err("Event loop is closed"));
+        }
+        let handle = Bound::new(slf.py(), Handle::new(slf, callback, arguments, None)?)?;
+        readers::add(slf, fd, side, &handle)?;
+        Ok(handle)
+    }
+
     /// One turn: look for events, then run what was ready when that was done. `last` is when the one before ended.
     fn turn(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, last: u64) -> PyResult<u64> {
         let look = Self::look(slf, reactor, last)?;
         let was_due = Self::take_due(slf, steps, &look)?;
-        let ended = Self::run_ready(slf, steps, look.returned)?;
+        let ended = Self::run_ready(slf, reactor, steps, look.returned)?;
         if was_due && look.waited_from.is_some() && !slf.get().stopping.load(Relaxed) {
             // A timer's callback is nearly always the first half of a step: it resolves the future that a task sleeps on. After a
             // sleep there is nothing else to do, so the other half needs no look of its own.
-            return Self::run_ready(slf, steps, ended);
+            return Self::run_ready(slf, reactor, steps, ended);
         }
         Ok(ended)
     }
@@ -188,15 +206,14 @@ impl EventLoop {
         }
         let data = key.get_item(KEY_DATA)?;
         let data = data.cast::<PyTuple>()?;
-        for (event, place) in EVENTS {
-            let handle = data.get_item(place)?;
-            if mask & event == 0 || handle.is_none() {
+        for side in [Side::Reader, Side::Writer] {
+            let handle = data.get_item(side.place())?;
+            if mask & side.event() == 0 || handle.is_none() {
                 continue;
             }
             let step = Step::of(handle);
             if step.is_cancelled(slf.py())? {
-                let name = if place == 0 { "_remove_reader" } else { "_remove_writer" };
-                slf.call_method1(name, (key.get_item(KEY_FILE)?,))?;
+                readers::remove(slf, &key.get_item(KEY_FILE)?, side)?;
             } else {
                 slf.get().ready.lock().push_back(Ready { step, since });
             }
@@ -227,8 +244,10 @@ impl EventLoop {
     }
 
     /// Runs as many steps as are ready now; what they make ready has its turn after the next look. Answers when it was done.
-    fn run_ready(slf: &Bound<'_, Self>, steps: &Steps, mut begun: u64) -> PyResult<u64> {
+    fn run_ready(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, mut begun: u64) -> PyResult<u64> {
         let this = slf.get();
+        let breath = this.breath.load(Relaxed);
+        let mut breathed = begun;
         let count = this.ready.lock().len();
         for _ in 0..count {
             let Some(next) = this.ready.lock().pop_front() else { break };
@@ -240,6 +259,11 @@ impl EventLoop {
             }
             begun = ended;
             ran?;
+            if ended.saturating_sub(breathed) > breath {
+                reactor.breathe(slf.py());
+                breathed = ticks();
+                begun = breathed;
+            }
         }
         Ok(begun)
     }
@@ -295,6 +319,7 @@ impl EventLoop {
             debug: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             foreign_clock: AtomicBool::new(false),
+            breath: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -375,7 +400,7 @@ impl EventLoop {
     }
 
     /// Whether `close` was called.
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Relaxed)
     }
 
@@ -395,6 +420,7 @@ impl EventLoop {
         let time = slf.getattr(intern!(py, "time"))?;
         let native = time.is_instance_of::<PyCFunction>() && time.getattr(intern!(py, "__self__"))?.is(slf);
         this.foreign_clock.store(!native, Relaxed);
+        this.breath.store(steps.ticks_in(BREATH), Relaxed);
         let running = !slf.getattr(intern!(py, "_thread_id"))?.is_none();
         let mut last = ticks();
         loop {
@@ -415,14 +441,68 @@ impl EventLoop {
         Ok(())
     }
 
-    /// A handle that is not queued: of a reader or a writer.
-    #[pyo3(signature = (callback, *args))]
-    fn _new_handle<'py>(
+    /// Calls `callback(*args)` whenever `fd` can be read.
+    #[pyo3(signature = (fd, callback, *args))]
+    fn add_reader(
+        slf: &Bound<'_, Self>,
+        fd: Bound<'_, PyAny>,
+        callback: Bound<'_, PyAny>,
+        args: Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        readers::ensure_no_transport(slf, &fd)?;
+        Self::watch(slf, fd, Side::Reader, callback, args).map(drop)
+    }
+
+    /// Calls `callback(*args)` whenever `fd` can be written to.
+    #[pyo3(signature = (fd, callback, *args))]
+    fn add_writer(
+        slf: &Bound<'_, Self>,
+        fd: Bound<'_, PyAny>,
+        callback: Bound<'_, PyAny>,
+        args: Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        readers::ensure_no_transport(slf, &fd)?;
+        Self::watch(slf, fd, Side::Writer, callback, args).map(drop)
+    }
+
+    /// Ends `add_reader`; False if there was none.
+    fn remove_reader(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        readers::ensure_no_transport(slf, fd)?;
+        readers::remove(slf, fd, Side::Reader)
+    }
+
+    /// Ends `add_writer`; False if there was none.
+    fn remove_writer(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        readers::ensure_no_transport(slf, fd)?;
+        readers::remove(slf, fd, Side::Writer)
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_reader<'py>(
         slf: &Bound<'py, Self>,
+        fd: Bound<'py, PyAny>,
         callback: Bound<'py, PyAny>,
         args: Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, Handle>> {
-        Bound::new(slf.py(), Handle::new(slf, callback, args, None)?)
+        Self::watch(slf, fd, Side::Reader, callback, args)
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_writer<'py>(
+        slf: &Bound<'py, Self>,
+        fd: Bound<'py, PyAny>,
+        callback: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Self::watch(slf, fd, Side::Writer, callback, args)
+    }
+
+    fn _remove_reader(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        readers::remove(slf, fd, Side::Reader)
+    }
+
+    fn _remove_writer(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        readers::remove(slf, fd, Side::Writer)
     }
 
     /// Drops everything that is ready or will be.

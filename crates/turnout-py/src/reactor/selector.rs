@@ -143,9 +143,24 @@ impl Reactor {
         Ok(found)
     }
 
+    /// In the middle of a turn that is long because it has many steps: the network has a moment. See [`Driver::breathe`].
+    pub(super) fn breathe(&self, py: Python<'_>) {
+        let state = self.state();
+        if state.shared.is_foreign() || state.shared.is_closed() {
+            return;
+        }
+        if let Some(mut driver) = state.driver.try_lock() {
+            driver.breathe(py);
+        }
+    }
+
     /// The selector key of a descriptor, unless it was unregistered since it became ready (or never by us).
     pub(super) fn key<'py>(&self, py: Python<'py>, fd: RawFd) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.keys.bind(py).get_item(fd)
+    }
+
+    pub(super) fn keys<'py>(&self, py: Python<'py>) -> &Bound<'py, PyDict> {
+        self.keys.bind(py)
     }
 
     pub(super) fn steps(&self) -> Arc<Steps> {
@@ -188,17 +203,17 @@ impl Reactor {
     }
 
     /// Watches `fd` for `events` (selectors.EVENT_READ, EVENT_WRITE or both).
-    fn add(&self, fd: RawFd, events: u32) -> PyResult<()> {
+    pub(super) fn add(&self, fd: RawFd, events: u32) -> PyResult<()> {
         self.usable()?.descriptors.add(fd, events).map_err(os_error)
     }
 
     /// Watches `fd` for other events.
-    fn modify(&self, fd: RawFd, events: u32) -> PyResult<()> {
+    pub(super) fn modify(&self, fd: RawFd, events: u32) -> PyResult<()> {
         self.usable()?.descriptors.modify(fd, events).map_err(os_error)
     }
 
     /// Watches `fd` no more.
-    fn remove(&self, fd: RawFd) -> PyResult<()> {
+    pub(super) fn remove(&self, fd: RawFd) -> PyResult<()> {
         self.usable()?.descriptors.remove(fd).map_err(os_error)
     }
 
@@ -340,7 +355,7 @@ fn duration(seconds: &Bound<'_, PyAny>) -> PyResult<Duration> {
 }
 
 /// With `errno`, so that Python picks the subclass and asyncio can ask what it was.
-fn os_error(error: impl Into<io::Error>) -> PyErr {
+pub(super) fn os_error(error: impl Into<io::Error>) -> PyErr {
     let error = error.into();
     let Some(number) = error.raw_os_error() else { return error.into() };
     let text = error.to_string();

@@ -4,7 +4,7 @@
 //! thread with the GIL held, read from anywhere.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::raw::ticks;
 
@@ -53,6 +53,11 @@ impl Steps {
     /// The stamp of a moment `seconds` before `now`.
     pub(super) fn before(&self, now: u64, seconds: f64) -> u64 {
         now.saturating_sub(whole(seconds * 1e9 / self.nanoseconds_a_tick(now)))
+    }
+
+    /// So many ticks are `length`.
+    pub(super) fn ticks_in(&self, length: Duration) -> u64 {
+        whole(length.as_nanos() as f64 / self.nanoseconds_a_tick(ticks()))
     }
 
     pub(super) fn sums(&self) -> Sums {
