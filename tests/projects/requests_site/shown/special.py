@@ -99,7 +99,8 @@ def wide(request):
                 made += 1
                 yield b"%d " % number + CHUNK + b"\n"
         finally:
-            print("wide closed after", made, flush=True)
+            # In one write: other threads print too.
+            print(f"wide closed after {made}\n", end="", flush=True)
 
     return StreamingHttpResponse(chunks())
 
