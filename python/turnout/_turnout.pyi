@@ -147,6 +147,9 @@ class Exchange:
     def write(self, chunk: bytes) -> Awaitable[None]:
         """A piece of a streamed answer; waits while the client reads slowly, ConnectionResetError when it left."""
 
+    def pull(self, source: AsyncGenerator[Any], make_bytes: Callable[[Any], bytes], plain: bool) -> Sending:
+        """Sends what an async generator yields, and ends the answer."""
+
     def end(self) -> None:
         """The last piece was written."""
 

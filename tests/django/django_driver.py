@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from turnout._turnout import Sending
+
 ILLEGAL = re.compile(r"[\r\n\0]")
 
 
@@ -75,6 +77,9 @@ class Exchange:
         assert not self._started, "a second answer"
         self._started = True
         self.answer.status, self.answer.headers = status, list(headers)
+
+    def pull(self, source, make_bytes, plain):
+        return Sending(source, make_bytes, plain, self)
 
     async def write(self, chunk) -> None:
         assert type(chunk) is bytes, type(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -22,7 +23,11 @@ def both(request):
     """turnout, and a function that asks Django's own handler the same."""
     kind = request.param
     command = [sys.executable, "-W", "ignore", SITE / "djangos_own.py", kind]
-    own = subprocess.Popen(command, cwd=SITE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # Other tests of the session may have named the settings of another project.
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shown.settings"}
+    own = subprocess.Popen(
+        command, cwd=SITE, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
     def ask(method, path):
         own.stdin.write(json.dumps([method, path]) + "\n")

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import unittest
+from contextlib import aclosing
 from pathlib import Path
 
 import django.core.asgi
@@ -35,6 +36,11 @@ from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.throughasgi import ThroughASGI
+
+try:
+    from turnout._turnout import Sending
+except ImportError:  # Newer Pythons run some of the suites without the extension.
+    Sending = None
 
 MODE = os.environ.get("TURNOUT_SUITE_MODE", "hybrid")
 # USED says how often a request went through which of turnout's parts: a suite that passes without has shown nothing.
@@ -114,6 +120,14 @@ class SendExchange:
     async def write(self, chunk):
         await self.flush()
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def pull(self, source, make_bytes, plain):
+        if Sending is not None:
+            return await Sending(source, make_bytes, plain, self)
+        async with aclosing(source):
+            async for chunk in source:
+                await self.write(make_bytes(chunk))
+        self.end()
 
     def end(self):
         self._later.append({"type": "http.response.body"})

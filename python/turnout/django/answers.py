@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from django.http.response import FileResponse, HttpResponse, HttpResponseBase, ResponseHeaders, StreamingHttpResponse
 
-from turnout._turnout import Sending
 from turnout.django.pulling import send_pulled
 
 log = logging.getLogger("turnout.django")
@@ -42,6 +41,9 @@ class Exchange(Protocol):
     def write(self, chunk: bytes) -> Awaitable[None]:
         """One chunk; done when there is room for the next."""
 
+    def pull(self, source: Any, make_bytes: Any, plain: bool) -> Awaitable[None]:
+        """All that an async generator yields, and the end; it is closed in any case. `plain`: `make_bytes` is Django's."""
+
     def end(self) -> None:
         """The streamed answer is whole."""
 
@@ -64,7 +66,7 @@ def headers_of(response: Any) -> list[tuple[str, str]]:
 def stream(response: Any, exchange: Exchange) -> Awaitable[None]:
     """The body of a streaming response whose head is out, and its end."""
     if _is_async(response) and _is_plain_generator(response):
-        return Sending(response._iterator, response.make_bytes, _makes_utf8_as_django_does(response), exchange)
+        return exchange.pull(response._iterator, response.make_bytes, _makes_utf8_as_django_does(response))
     return _stream(response, exchange)
 
 

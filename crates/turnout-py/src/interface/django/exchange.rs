@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::response;
+use super::sending::Sending;
 use crate::interface::answer::{Answer, as_promised};
 use crate::interface::awaitable::Pending;
 use crate::interface::calls::Settle;
@@ -82,6 +83,11 @@ impl Exchange {
     /// A piece of a streamed answer: awaitable, for the client may read slowly. ConnectionResetError when it left.
     fn write<'py>(&mut self, py: Python<'py>, chunk: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
         self.answer.write(py, Bytes::copy_from_slice(chunk.as_bytes()))
+    }
+
+    /// What an async generator yields, to its end.
+    fn pull(slf: Bound<'_, Self>, source: Py<PyAny>, make_bytes: Py<PyAny>, plain: bool) -> Sending {
+        Sending::new(source, make_bytes, plain, slf.into_any().unbind())
     }
 
     /// The last piece was written.

@@ -145,7 +145,7 @@ impl Sending {
 #[pymethods]
 impl Sending {
     #[new]
-    fn new(source: Py<PyAny>, make_bytes: Py<PyAny>, plain: bool, exchange: Py<PyAny>) -> Self {
+    pub(super) fn new(source: Py<PyAny>, make_bytes: Py<PyAny>, plain: bool, exchange: Py<PyAny>) -> Self {
         Self { source, make_bytes, plain, exchange, stage: Stage::Chunk, steps: None }
     }
 
