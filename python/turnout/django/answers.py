@@ -42,7 +42,7 @@ class Exchange(Protocol):
         """One chunk; done when there is room for the next."""
 
     def pull(self, source: Any, make_bytes: Any, plain: bool) -> Awaitable[None]:
-        """All that an async generator yields, and the end; it is closed in any case. `plain`: `make_bytes` is Django's."""
+        """All that an async generator yields, then the end. `plain`: `make_bytes` is Django's."""
 
     def end(self) -> None:
         """The streamed answer is whole."""
