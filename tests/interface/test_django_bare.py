@@ -25,9 +25,7 @@ def both(request):
     command = [sys.executable, "-W", "ignore", SITE / "djangos_own.py", kind]
     # Other tests of the session may have named the settings of another project.
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shown.settings"}
-    own = subprocess.Popen(
-        command, cwd=SITE, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    own = subprocess.Popen(command, cwd=SITE, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(method, path):
         own.stdin.write(json.dumps([method, path]) + "\n")
