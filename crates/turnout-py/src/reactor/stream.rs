@@ -16,7 +16,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit, PyType
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString, PyTuple, PyWeakrefReference};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
@@ -131,7 +131,7 @@ impl Stream {
         let Some(transport) = self.transport(py) else { return Ok(()) };
         let slowly = intern!(py, "_write_slowly");
         if !self.may_send(&transport)? {
-            return drop_answer(transport.call_method1(slowly, (data,)));
+            return self.slowly(&transport, slowly, data.as_any());
         }
         let (sent, length) = if let Ok(bytes) = data.cast::<PyBytes>() {
             let bytes = bytes.as_bytes();
@@ -143,25 +143,21 @@ impl Stream {
             let buffer = PyUntypedBuffer::get(data)?;
             let length = buffer.len_bytes();
             if length == 0 || !buffer.is_c_contiguous() {
-                return drop_answer(transport.call_method1(slowly, (data,)));
+                return self.slowly(&transport, slowly, data.as_any());
             }
             let sent = raw::send(self.fd, &buffer);
             (sent, length)
         } else {
-            return drop_answer(transport.call_method1(slowly, (data,)));
+            return self.slowly(&transport, slowly, data.as_any());
         };
         match sent {
             Ok(sent) if sent == length => Ok(()),
             Ok(sent) => {
-                self.buffered.store(true, Relaxed);
                 let rest = PyMemoryView::from(data)?.call_method1(intern!(py, "cast"), ("B",))?;
                 let rest = rest.get_item(PySlice::new(py, sent.cast_signed(), isize::MAX, 1))?;
-                drop_answer(transport.call_method1(slowly, (rest,)))
+                self.slowly(&transport, slowly, rest.as_any())
             }
-            Err(Errno::AGAIN | Errno::INTR) => {
-                self.buffered.store(true, Relaxed);
-                drop_answer(transport.call_method1(slowly, (data,)))
-            }
+            Err(Errno::AGAIN | Errno::INTR) => self.slowly(&transport, slowly, data.as_any()),
             Err(error) => failed(&transport, os_error(error), "Fatal write error on socket transport"),
         }
     }
@@ -171,9 +167,9 @@ impl Stream {
         let Some(transport) = self.transport(py) else { return Ok(()) };
         let slowly = intern!(py, "_writelines_slowly");
         let pieces = pieces(lines).filter(|pieces| pieces.len() <= MOST_PIECES);
-        let Some(pieces) = pieces else { return drop_answer(transport.call_method1(slowly, (lines,))) };
+        let Some(pieces) = pieces else { return self.slowly(&transport, slowly, lines.as_any()) };
         if !self.may_send(&transport)? {
-            return drop_answer(transport.call_method1(slowly, (lines,)));
+            return self.slowly(&transport, slowly, lines.as_any());
         }
         let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece.as_bytes())).collect();
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
@@ -185,7 +181,6 @@ impl Stream {
         match sent {
             Ok(sent) if sent == length => Ok(()),
             Ok(mut sent) => {
-                self.buffered.store(true, Relaxed);
                 let rest = PyList::empty(py);
                 for piece in pieces {
                     let bytes = piece.as_bytes();
@@ -195,12 +190,9 @@ impl Stream {
                         rest.append(PyBytes::new(py, &bytes[skipped..]))?;
                     }
                 }
-                drop_answer(transport.call_method1(slowly, (rest,)))
+                self.slowly(&transport, slowly, rest.as_any())
             }
-            Err(Errno::AGAIN | Errno::INTR) => {
-                self.buffered.store(true, Relaxed);
-                drop_answer(transport.call_method1(slowly, (lines,)))
-            }
+            Err(Errno::AGAIN | Errno::INTR) => self.slowly(&transport, slowly, lines.as_any()),
             Err(error) => failed(&transport, os_error(error), "Fatal write error on socket transport"),
         }
     }
@@ -229,6 +221,17 @@ impl Stream {
     fn is_open(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(fileno) = self.ends.lock().as_ref().map(|ends| ends.fileno.clone_ref(py)) else { return Ok(false) };
         Ok(fileno.call0(py)?.extract::<RawFd>(py)? == self.fd)
+    }
+
+    /// The stdlib's own way, which may leave something in its buffer: what comes after that must not overtake it.
+    fn slowly(
+        &self,
+        transport: &Bound<'_, PyAny>,
+        name: &Bound<'_, PyString>,
+        data: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.buffered.store(true, Relaxed);
+        drop_answer(transport.call_method1(name, (data,)))
     }
 
     /// Whether the kernel may be handed bytes now: nothing is buffered before them, and nothing forbids it.
