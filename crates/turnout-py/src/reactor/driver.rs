@@ -12,10 +12,14 @@ use crate::reactor::shared::{Parked, Shared};
 
 /// How long the loop thread waits for the standby to let go before it releases the GIL for that.
 const HAND_OVER: Duration = Duration::from_micros(200);
-/// With the GIL for this long, the loop thread offers it to the others. Clients that answer at once would have it go on until a
-/// thread that computes has waited a whole switch interval; that thread would get too little of the processor
+/// With the GIL for this long while others want it, the loop thread offers it to them. Clients that answer at once would have it go on
+/// until a thread that computes has waited a whole switch interval; that thread would get too little of the processor
 /// (docs/decisions/0019-the-loop-offers-the-gil.md).
 const HOLD: Duration = Duration::from_micros(600);
+/// An offer stands for this long: a thread on another core needs about that to wake up.
+const OFFER: Duration = Duration::from_micros(50);
+/// Back with the GIL only after this long: somebody else had it.
+const CONTENDED: Duration = Duration::from_micros(150);
 
 /// So many looks in a row that found nothing before a wait, and there is no more of them ...
 const VAIN_LOOKS: u32 = 8;
@@ -30,6 +34,8 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     /// When the loop thread last came back with the GIL.
     held_since: Instant,
+    /// It had to queue for it then.
+    contended: bool,
     /// The one option of the reactor: see [`drive`].
     pub(super) try_before_release: bool,
     /// Looks before a wait that found nothing, since one that did.
@@ -63,6 +69,7 @@ impl Driver {
             events: Events::default(),
             shared,
             held_since: Instant::now(),
+            contended: false,
             try_before_release: true,
             vain_looks: 0,
             counts: Counts::default(),
@@ -126,9 +133,7 @@ impl Driver {
         }
         let waits = self.counts.waits;
         self.drive(py, timeout)?;
-        if self.counts.waits != waits {
-            self.held_since = Instant::now();
-        } else if self.held_since.elapsed() >= HOLD {
+        if self.contended && self.counts.waits == waits && self.held_since.elapsed() >= HOLD {
             self.offer(py);
         }
         Ok(())
@@ -158,23 +163,36 @@ impl Driver {
                 if let Some(timeout) = timeout {
                     engine.arm(timeout)?;
                 }
-                if py.detach(|| engine.wait()) < SHORT_WAIT {
+                let (waited, over) = py.detach(|| (engine.wait(), Instant::now()));
+                if waited < SHORT_WAIT {
                     self.vain_looks = 0;
                 }
+                self.held_since = Instant::now();
+                self.contended = self.held_since - over > CONTENDED;
             }
         }
         if events.is_empty() { engine.drain(events) } else { Ok(()) }
     }
 
     /// Lets a thread have the GIL that waits for it, and uses the time.
+    ///
+    /// Each time the GIL is let go of, whoever waits for it wakes up, and begins to count the switch interval anew when he comes too
+    /// late. So there is no second offer after one that nobody took: then it is CPython's turn to make the switch.
     fn offer(&mut self, py: Python<'_>) {
         let Some(engine) = self.engine.as_mut() else { return };
+        let began = Instant::now();
         py.detach(|| {
-            // On a core of their own or on this one: who waits must have run before this thread asks again.
-            std::thread::yield_now();
-            engine.pass(1);
+            loop {
+                // On this core: who waits must have run before this thread asks again.
+                std::thread::yield_now();
+                engine.pass(1);
+                if began.elapsed() >= OFFER {
+                    break;
+                }
+            }
         });
         self.held_since = Instant::now();
+        self.contended = self.held_since - began > OFFER + CONTENDED;
     }
 }
 
