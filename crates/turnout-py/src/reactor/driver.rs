@@ -15,11 +15,11 @@ const HAND_OVER: Duration = Duration::from_micros(200);
 /// With the GIL for this long while others want it, the loop thread offers it to them. Clients that answer at once would have it go on
 /// until a thread that computes has waited a whole switch interval; that thread would get too little of the processor
 /// (docs/decisions/0019-the-loop-offers-the-gil.md).
-const HOLD: Duration = Duration::from_micros(600);
-/// An offer stands for this long: a thread on another core needs about that to wake up.
+const HOLD: Duration = Duration::from_micros(500);
+/// An offer stands for this long, and the 50 us that timers are late: a thread on another core needs about that to wake up.
 const OFFER: Duration = Duration::from_micros(50);
 /// Back with the GIL only after this long: somebody else had it.
-const CONTENDED: Duration = Duration::from_micros(150);
+const CONTENDED: Duration = Duration::from_micros(200);
 
 /// So many looks in a row that found nothing before a wait, and there is no more of them ...
 const VAIN_LOOKS: u32 = 8;
@@ -151,7 +151,7 @@ impl Driver {
         if timeout == Some(Duration::ZERO) || !events.is_empty() || shared.wants_python() {
             engine.pass(1);
         } else {
-            if self.try_before_release && self.vain_looks < VAIN_LOOKS {
+            if self.try_before_release && (self.contended || self.vain_looks < VAIN_LOOKS) {
                 // Two: what the first one found in the sockets, the second one runs.
                 engine.pass(2);
                 self.vain_looks += 1;
@@ -164,11 +164,16 @@ impl Driver {
                     engine.arm(timeout)?;
                 }
                 let (waited, over) = py.detach(|| (engine.wait(), Instant::now()));
+                let back = Instant::now();
+                let queued = back - over > CONTENDED;
                 if waited < SHORT_WAIT {
                     self.vain_looks = 0;
                 }
-                self.held_since = Instant::now();
-                self.contended = self.held_since - over > CONTENDED;
+                // After less than that others have not woken up yet: it is as if the GIL had been kept.
+                if queued || waited >= SHORT_WAIT {
+                    self.held_since = back;
+                    self.contended = queued;
+                }
             }
         }
         if events.is_empty() { engine.drain(events) } else { Ok(()) }
@@ -182,14 +187,9 @@ impl Driver {
         let Some(engine) = self.engine.as_mut() else { return };
         let began = Instant::now();
         py.detach(|| {
-            loop {
-                // On this core: who waits must have run before this thread asks again.
-                std::thread::yield_now();
-                engine.pass(1);
-                if began.elapsed() >= OFFER {
-                    break;
-                }
-            }
+            // On this core or another: who waits must have run before this thread asks again. Yielding is not enough.
+            std::thread::sleep(OFFER);
+            engine.pass(1);
         });
         self.held_since = Instant::now();
         self.contended = self.held_since - began > OFFER + CONTENDED;
