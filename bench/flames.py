@@ -34,16 +34,19 @@ RATE = 499
 STACK = 32768
 
 #: Who asked for the work: the first whose mark is in a stack. The names of Python's frames begin with `py::`.
-WORKERS = (
+OUTER = (
     ("the kernel: writing to sockets", ("do_writev", "sys_sendto")),
-    ("the kernel: reading from sockets", ("sys_recvfrom", "ksys_read;")),
+    ("the kernel: reading from sockets", ("sys_recvfrom", "ksys_read")),
     ("the kernel: looking for events", ("sys_epoll",)),
     ("the kernel: the rest", ("do_syscall_64", "asm_sysvec", "asm_exc")),
     ("get_response and the view", ("py::AsyncTrack.turnout_respond", "py::SyncServing._respond")),
     ("the request and the response as objects, signals, closing", ("py::AsyncServing.serve", "py::DjangoHandler.")),
+)
+#: Else: whose the innermost frame is that has a mark.
+INNER = (
     ("from Rust to Python and back", ("_turnout::interface",)),
-    ("HTTP", ("turnout_http", "hyper::", "httparse::")),
-    ("the collector of garbage", ("gc_collect", "_PyGC")),
+    ("HTTP", ("turnout_http", "hyper::", "httparse::", "http::")),
+    ("the collector of garbage", ("gc_collect",)),
 )
 REST = "the loop, the runtime, the pool"
 
@@ -125,10 +128,21 @@ def table(stacks: Counter[str]) -> str:
     """Who asked for the work, as shares of all samples."""
     shares: Counter[str] = Counter()
     for stack, count in stacks.items():
-        who = next((who for who, marks in WORKERS if any(mark in stack for mark in marks)), REST)
-        shares[who] += count
+        shares[_who(stack)] += count
     every = sum(shares.values())
     return "\n".join(f"{count / every:6.1%}  {who}" for who, count in shares.most_common())
+
+
+def _who(stack: str) -> str:
+    for who, marks in OUTER:
+        if any(mark in stack for mark in marks):
+            return who
+    # Without the types a function was made for: those name everything.
+    for frame in (re.sub(r"<(?!impl| ).*", "", frame) for frame in reversed(stack.split(";"))):
+        for who, marks in INNER:
+            if any(mark in frame for mark in marks):
+                return who
+    return REST
 
 
 if __name__ == "__main__":
