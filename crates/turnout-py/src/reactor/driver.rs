@@ -15,7 +15,7 @@ const HAND_OVER: Duration = Duration::from_micros(200);
 /// With the GIL for this long while others want it, the loop thread offers it to them. Clients that answer at once would have it go on
 /// until a thread that computes has waited a whole switch interval; that thread would get too little of the processor
 /// (docs/decisions/0019-the-loop-offers-the-gil.md).
-const HOLD: Duration = Duration::from_micros(500);
+const HOLD: Duration = Duration::from_micros(800);
 /// An offer stands for this long, and the 50 us that timers are late: a thread on another core needs about that to wake up.
 const OFFER: Duration = Duration::from_micros(50);
 /// Back with the GIL only after this long: somebody else had it.
