@@ -36,7 +36,7 @@ pub(super) struct Driver {
     held_since: Instant,
     /// It had to queue for it then.
     contended: bool,
-    /// The one option of the reactor: see [`drive`].
+    /// The one option of the reactor: see [`Driver::drive`].
     pub(super) try_before_release: bool,
     /// Looks before a wait that found nothing, since one that did.
     vain_looks: u32,
@@ -163,14 +163,19 @@ impl Driver {
                 if let Some(timeout) = timeout {
                     engine.arm(timeout)?;
                 }
-                let (waited, over) = py.detach(|| (engine.wait(), Instant::now()));
+                let (began, over) = py.detach(|| {
+                    let began = Instant::now();
+                    engine.wait();
+                    (began, Instant::now())
+                });
                 let back = Instant::now();
+                let short = over - began < SHORT_WAIT;
                 let queued = back - over > CONTENDED;
-                if waited < SHORT_WAIT {
+                if short {
                     self.vain_looks = 0;
                 }
                 // After less than that others have not woken up yet: it is as if the GIL had been kept.
-                if queued || waited >= SHORT_WAIT {
+                if queued || !short {
                     self.held_since = back;
                     self.contended = queued;
                 }
@@ -179,7 +184,7 @@ impl Driver {
         if events.is_empty() { engine.drain(events) } else { Ok(()) }
     }
 
-    /// Lets a thread have the GIL that waits for it, and uses the time.
+    /// Lets a thread have the GIL that waits for it; the network has a pass before this one asks for it again.
     ///
     /// Each time the GIL is let go of, whoever waits for it wakes up, and begins to count the switch interval anew when he comes too
     /// late. So there is no second offer after one that nobody took: then it is CPython's turn to make the switch.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::unix::AsyncFd;
@@ -76,14 +76,8 @@ impl Engine {
         }));
     }
 
-    /// Drives until something waits for Python; for how long.
-    pub(super) fn wait(&mut self) -> Duration {
-        let began = Instant::now();
-        self.drive_until_wanted();
-        began.elapsed()
-    }
-
-    fn drive_until_wanted(&mut self) {
+    /// Drives until something waits for Python.
+    pub(super) fn wait(&mut self) {
         let (runtime, python, shared) = (self.runtime.as_ref(), self.python.as_ref(), &self.shared);
         let (Some(runtime), Some(python)) = (runtime, python) else { return };
         let hot = &mut self.hot;

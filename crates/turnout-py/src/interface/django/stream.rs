@@ -228,13 +228,8 @@ impl Job for Resume {
         }
     }
 
-    /// The answer was begun, so it waits on.
     fn expire(self: Box<Self>) {
-        let app = self.app.clone();
-        // The end of the pool comes after that of what is parked.
-        if !app.pool.is_closed() {
-            app.pool.push(self);
-        }
+        wait_on(self.app.clone(), self);
     }
 }
 
@@ -247,10 +242,15 @@ impl Job for End {
     }
 
     fn expire(self: Box<Self>) {
-        let app = self.0.app.clone();
-        if !app.pool.is_closed() {
-            app.pool.push(self);
-        }
+        wait_on(self.0.app.clone(), self);
+    }
+}
+
+/// The answer was begun, so its job waits on, however late it is.
+fn wait_on(app: Arc<DjangoApp>, job: Box<dyn Job>) {
+    // The end of the pool comes after that of what is parked.
+    if !app.pool.is_closed() {
+        app.pool.push(job);
     }
 }
 
