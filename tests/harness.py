@@ -114,10 +114,14 @@ def serve(
 
 
 @contextmanager
-def serve_validated(
-    app: str, args: Sequence[str] = (), *, cwd: Path, env: Mapping[str, str] | None = None
+def serve_asgi(
+    app: str, args: Sequence[str] = (), *, validated: bool, cwd: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Serving]:
-    """As `serve`, with `turnout.testing.asgi_validator` around the ASGI application; a violation fails the test."""
+    """As `serve`; `validated`: with `turnout.testing.asgi_validator` around the app, and a violation fails the test."""
+    if not validated:
+        with serve([app, *args], cwd=cwd, env=env) as serving:
+            yield serving
+        return
     path = os.pathsep.join(filter(None, [str(VALIDATED), (env or {}).get("PYTHONPATH")]))
     with serve(["validated:app", *args], cwd=cwd, env={**(env or {}), "VALIDATED": app, "PYTHONPATH": path}) as serving:
         yield serving

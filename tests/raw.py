@@ -52,13 +52,17 @@ class Wire:
         return self.socket.recv(65536)
 
     def line(self) -> bytes:
-        while b"\n" not in self._held:
+        return self.until(b"\n")
+
+    def until(self, end: bytes) -> bytes:
+        """What came up to and with `end`."""
+        while end not in self._held:
             more = self.more()
             if not more:
-                raise ConnectionResetError("ended within a line")
+                raise ConnectionResetError(f"ended before {end!r}: {self._held[:100]!r}")
             self._held += more
-        line, _, self._held = self._held.partition(b"\n")
-        return line + b"\n"
+        before, _, self._held = self._held.partition(end)
+        return before + end
 
     def exactly(self, length: int) -> bytes:
         while len(self._held) < length:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import serve, serve_validated
+from harness import serve_asgi
 from wire import get
 
 PLAIN = Path(__file__).parents[1] / "projects" / "plain"
@@ -14,12 +14,8 @@ PLAIN = Path(__file__).parents[1] / "projects" / "plain"
 
 @pytest.fixture(scope="module", params=["plain", "validated"])
 def server(request):
-    if request.param == "plain":
-        with serve(["asgi_app:app"], cwd=PLAIN) as server:
-            yield server
-    else:
-        with serve_validated("asgi_app:app", cwd=PLAIN) as server:
-            yield server
+    with serve_asgi("asgi_app:app", validated=request.param == "validated", cwd=PLAIN) as server:
+        yield server
 
 
 def call(server, method, path, **more):
@@ -68,7 +64,7 @@ def test_the_scope_is_as_specified(server):
 
 def test_over_a_unix_socket_there_is_no_client_and_the_server_is_a_path(tmp_path):
     path = tmp_path / "x.sock"
-    with serve_validated("asgi_app:app", ["--bind", f"unix:{path}"], cwd=PLAIN) as server:
+    with serve_asgi("asgi_app:app", ["--bind", f"unix:{path}"], validated=True, cwd=PLAIN) as server:
         scope = json.loads(get(server.addresses[0], "/scope").body)
     assert (scope["client"], scope["server"]) == (None, [str(path), None])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from harness import Serving, serve, serve_validated
+from harness import serve, serve_asgi
+from raw import wire
 from wire import Client, get
 
 PLAIN = Path(__file__).parents[1] / "projects" / "plain"
@@ -23,42 +23,8 @@ def server():
 @pytest.fixture(scope="module", params=["plain", "validated"])
 def right(request):
     """For what follows the specification: the validator must agree."""
-    if request.param == "plain":
-        with serve(["asgi_protocol:app"], cwd=PLAIN) as server:
-            yield server
-    else:
-        with serve_validated("asgi_protocol:app", cwd=PLAIN) as server:
-            yield server
-
-
-class Wire:
-    """Raw bytes to and from a server."""
-
-    def __init__(self, server: Serving) -> None:
-        self.socket = socket.create_connection((server.host, server.port), timeout=30)
-        self.received = b""
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def until(self, end: bytes) -> bytes:
-        """What came up to and with `end`."""
-        while end not in self.received:
-            more = self.socket.recv(65536)
-            assert more, self.received
-            self.received += more
-        before, _, self.received = self.received.partition(end)
-        return before + end
-
-    def rest(self) -> bytes:
-        """Everything to the end of the connection."""
-        return self.received + b"".join(iter(lambda: self.socket.recv(65536), b""))
+    with serve_asgi("asgi_protocol:app", validated=request.param == "validated", cwd=PLAIN) as server:
+        yield server
 
 
 # name -> what the app is told
@@ -151,29 +117,26 @@ def test_an_app_that_ends_badly_is_answered_for_while_nothing_was_sent(server, p
     [("/half-streamed", "its response was complete"), ("/no-trailers", "it had sent its trailers")],
 )
 def test_an_answer_that_was_begun_and_not_ended_never_looks_whole(server, path, lacking):
-    with Wire(server) as wire:
-        wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n".encode())
-        try:
-            answer = wire.rest()
-        except ConnectionResetError:
-            answer = b""
+    with wire(server.url) as connection:
+        connection.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n".encode())
+        answer, _ = connection.rest()
     assert not answer.endswith(b"0\r\n\r\n")
     server.wait_for_log(f"the ASGI app returned before {lacking}: GET {path}")
 
 
 def test_a_receive_that_was_cancelled_lost_nothing(right):
-    with Wire(right) as wire:
-        wire.send(b"POST /impatient HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with wire(right.url) as connection:
+        connection.send(b"POST /impatient HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for number in range(10):
             # The app gives up a few times before each of them.
-            wire.socket.settimeout(0.03)
+            connection.socket.settimeout(0.03)
             with pytest.raises(TimeoutError):
-                wire.socket.recv(1)
-            wire.send(b"3\r\n%03d\r\n" % number)
-        wire.socket.settimeout(30)
-        wire.send(b"0\r\n\r\n")
-        wire.until(b"\r\n\r\n")
-        answer = json.loads(wire.until(b"}"))
+                connection.socket.recv(1)
+            connection.send(b"3\r\n%03d\r\n" % number)
+        connection.socket.settimeout(30)
+        connection.send(b"0\r\n\r\n")
+        connection.until(b"\r\n\r\n")
+        answer = json.loads(connection.until(b"}"))
     assert answer["total"] == "".join(f"{number:03}" for number in range(10))
     assert answer["cancelled"] > 0
 
@@ -197,8 +160,8 @@ def test_after_the_answer_receive_says_that_it_is_over(right):
 @pytest.mark.parametrize(("how", "logged"), [("send", False), ("wrapped", False), ("error", True)])
 def test_who_goes_on_after_the_client_left_is_told_at_once_and_complained_about_only_for_faults(right, how, logged):
     before = len(right.log)
-    with Wire(right) as wire:
-        wire.send(f"GET /left/{how} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    with wire(right.url) as connection:
+        connection.send(f"GET /left/{how} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         right.wait_for_log(f"{how} waits")
     right.wait_for_log(f"{how} ended")
     assert get(right.url, "/state").status == 200
@@ -206,36 +169,40 @@ def test_who_goes_on_after_the_client_left_is_told_at_once_and_complained_about_
 
 
 def test_a_client_that_sends_faster_than_the_app_reads_is_slowed_down(right):
-    with Wire(right) as wire:
+    with wire(right.url) as connection:
         size = 256 * 1024 * 1024
-        wire.send(b"POST /slow-reader HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
-        wire.socket.settimeout(1.0)
+        connection.send(b"POST /slow-reader HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        connection.socket.settimeout(1.0)
         sent = 0
         try:
             while sent < size:
-                sent += wire.socket.send(b"x" * 65536)
+                sent += connection.socket.send(b"x" * 65536)
         except TimeoutError:
             pass
     assert sent < size // 2, "all of it was taken though nobody read"
 
 
 def test_hints_go_out_before_the_answer(right):
-    with Wire(right) as wire:
-        wire.send(b"GET /hint HTTP/1.1\r\nHost: x\r\n\r\n")
+    with wire(right.url) as connection:
+        connection.send(b"GET /hint HTTP/1.1\r\nHost: x\r\n\r\n")
         first = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload; as=style\r\n"
-        assert wire.until(b"\r\n\r\n") == first + b"link: </script.js>; rel=preload; as=script\r\n\r\n"
-        assert wire.until(b"\r\n\r\n") == first + b"\r\n"
-        assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
-        assert wire.until(b"0\r\n\r\n") == b"1\r\nx\r\n1\r\nx\r\n0\r\n\r\n"
+        assert connection.until(b"\r\n\r\n") == first + b"link: </script.js>; rel=preload; as=script\r\n\r\n"
+        assert connection.until(b"\r\n\r\n") == first + b"\r\n"
+        assert connection.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
+        assert connection.until(b"0\r\n\r\n") == b"1\r\nx\r\n1\r\nx\r\n0\r\n\r\n"
 
 
 def test_http_1_0_is_offered_what_it_can_have(right):
-    with Wire(right) as wire:
-        wire.send(b"GET /hint HTTP/1.0\r\nTE: trailers\r\n\r\n")
-        assert wire.rest().startswith(b"HTTP/1.0 200 OK\r\n")
-    with Wire(right) as wire:
-        wire.send(b"GET /debug HTTP/1.0\r\nTE: trailers\r\n\r\n")
-        assert wire.rest().endswith(b'\r\n\r\n["http.response.pathsend"]')
+    with wire(right.url) as connection:
+        connection.send(b"GET /hint HTTP/1.0\r\nTE: trailers\r\n\r\n")
+        answer, reset = connection.rest()
+        assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+        assert not reset
+    with wire(right.url) as connection:
+        connection.send(b"GET /debug HTTP/1.0\r\nTE: trailers\r\n\r\n")
+        answer, reset = connection.rest()
+        assert answer.endswith(b'\r\n\r\n["http.response.pathsend"]')
+        assert not reset
 
 
 def test_a_file_is_sent_by_its_path(right, tmp_path):
@@ -258,20 +225,20 @@ def test_a_file_of_another_length_than_promised_is_one_500(server, tmp_path):
 
 
 def test_trailers_are_announced_to_who_takes_them_and_sent(right):
-    with Wire(right) as wire:
-        wire.send(b"GET /trailers HTTP/1.1\r\nHost: x\r\nTE: gzip, Trailers\r\n\r\n")
-        assert b"\r\ntrailer: x-sum, x-time\r\n" in wire.until(b"\r\n\r\n")
-        assert wire.until(b"\r\n\r\n") == b"1\r\nx\r\n0\r\nx-sum: 1\r\nx-time: 2\r\n\r\n"
-        wire.send(b"GET /trailers HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"trailer" not in wire.until(b"\r\n\r\n")
-        assert wire.until(b"x") == b"x"
+    with wire(right.url) as connection:
+        connection.send(b"GET /trailers HTTP/1.1\r\nHost: x\r\nTE: gzip, Trailers\r\n\r\n")
+        assert b"\r\ntrailer: x-sum, x-time\r\n" in connection.until(b"\r\n\r\n")
+        assert connection.until(b"\r\n\r\n") == b"1\r\nx\r\n0\r\nx-sum: 1\r\nx-time: 2\r\n\r\n"
+        connection.send(b"GET /trailers HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"trailer" not in connection.until(b"\r\n\r\n")
+        assert connection.until(b"x") == b"x"
 
 
 def test_trailers_that_nobody_takes_are_dropped(server):
-    with Wire(server) as wire:
-        wire.send(b"GET /promised-trailers HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"\r\ntrailer:" not in wire.until(b"\r\n\r\n")
-        assert wire.until(b"0\r\n\r\n") == b"1\r\nx\r\n0\r\n\r\n"
+    with wire(server.url) as connection:
+        connection.send(b"GET /promised-trailers HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"\r\ntrailer:" not in connection.until(b"\r\n\r\n")
+        assert connection.until(b"0\r\n\r\n") == b"1\r\nx\r\n0\r\n\r\n"
 
 
 def test_debug_information_is_for_a_log_of_that_level(server, right):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness import Serving, run, serve, serve_validated
+from harness import Serving, run, serve, serve_asgi
 from wire import get
 
 APPS = Path(__file__).parents[1] / "projects" / "serve"
@@ -14,8 +14,7 @@ APPS = Path(__file__).parents[1] / "projects" / "serve"
 
 def stopped(name: str, *, validated: bool = False) -> tuple[Serving, dict]:
     """A server that answered one request, and its answer."""
-    serving = serve_validated(f"lifespans:{name}", cwd=APPS) if validated else serve([f"lifespans:{name}"], cwd=APPS)
-    with serving as server:
+    with serve_asgi(f"lifespans:{name}", validated=validated, cwd=APPS) as server:
         answer = get(server.url)
         assert answer.status == 200
         assert server.stop() == 0
@@ -24,8 +23,7 @@ def stopped(name: str, *, validated: bool = False) -> tuple[Serving, dict]:
 
 @pytest.mark.parametrize("validated", [False, True])
 def test_each_request_has_a_shallow_copy_of_the_state(validated: bool) -> None:
-    server = serve_validated("lifespans:mutating", cwd=APPS) if validated else serve(["lifespans:mutating"], cwd=APPS)
-    with server as running:
+    with serve_asgi("lifespans:mutating", validated=validated, cwd=APPS) as running:
         answers = [json.loads(get(running.url).body) for _ in range(2)]
         assert running.stop() == 0
         log = running.log

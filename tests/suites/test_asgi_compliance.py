@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import serve, serve_validated
+from harness import serve_asgi
 from suites import asgi_compliance
 
 # The selection leaves out what needs TLS by name; these need it too, and are called otherwise.
@@ -25,9 +25,7 @@ SELECTED = 161
 @pytest.mark.parametrize("validated", [False, True], ids=["plain", "validated"])
 def test_every_test_passes_but_those_that_are_listed(tmp_path: Path, validated: bool) -> None:
     where = {"cwd": asgi_compliance.folder(), "env": asgi_compliance.environment()}
-    name = "apps.main_app:app"
-    serving = serve_validated(name, **where) if validated else serve([name], **where)
-    with serving as server:
+    with serve_asgi("apps.main_app:app", validated=validated, **where) as server:
         outcomes = asgi_compliance.run(server.url, tmp_path / "report.xml")
     bad = {name: outcome for name, outcome in outcomes.items() if outcome != "passed"}
     assert {name: outcome for name, outcome in bad.items() if name not in EXPECTED} == {}
