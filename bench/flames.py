@@ -31,7 +31,7 @@ CONNECTIONS = 32
 #: Samples a second. Not a divisor of a second, or timers would march in step with it.
 RATE = 499
 #: Of each stack, in bytes: deep enough for the interpreter's frames, small enough to be written down.
-STACK = 32768
+STACK = 16384
 
 #: Who asked for the work: the first whose mark is in a stack. The names of Python's frames begin with `py::`.
 OUTER = (
@@ -49,6 +49,9 @@ INNER = (
     ("the collector of garbage", ("gc_collect",)),
 )
 REST = "the loop, the runtime, the pool"
+#: Part of a stack that ends at a function of Python's whose name perf did not find. More than a few: measure again.
+BROKEN = "[perf-"
+LOST = "(stacks that could not be followed to their beginning)"
 
 
 def main() -> None:
@@ -76,24 +79,28 @@ def record(path: str, seconds: int) -> Counter[str]:
     plan = Plan(seconds=seconds, warm_up=2, pinned=True, upstream="", say=print)
     port = free_port()
     load = [Load(path, CONNECTIONS)]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(start(variants("turnout", "django")[0], port, plan)) as child,
-    ):
-        generator.together(load, port, plan.warm_up, plan.load_core)
-        busy = threading.Thread(target=generator.together, args=(load, port, seconds + 2, plan.load_core))
-        busy.start()
-        worker = generator.fetch_json(port, "/facts/")["pid"]
+    with tempfile.TemporaryDirectory() as folder:
         raw, injected = f"{folder}/raw", f"{folder}/injected"
-        told = ["-k", "1", "-e", "cpu-clock", "-F", str(RATE), "--call-graph", f"dwarf,{STACK}", "-o", raw]
-        # The load's core is the one with time to spare.
-        pinned = ["taskset", "--cpu-list", str(plan.load_core)]
-        _run([*pinned, "perf", "record", *told, "-p", str(worker), "--", "sleep", str(seconds)])
-        busy.join()
-        _run(["perf", "inject", "-i", raw, "--jit", "--output", injected])
-        script = _run(["perf", "script", "-i", injected])
-        for pid in child.tree():
-            Path(f"/tmp/jit-{pid}.dump").unlink(missing_ok=True)
+        with running(start(variants("turnout", "django")[0], port, plan)) as child:
+            generator.together(load, port, plan.warm_up, plan.load_core)
+            busy = threading.Thread(target=generator.together, args=(load, port, seconds + 2, plan.load_core))
+            busy.start()
+            worker = generator.fetch_json(port, "/facts/")["pid"]
+            told = ["-k", "1", "-e", "cpu-clock", "-F", str(RATE), "--call-graph", f"dwarf,{STACK}", "-o", raw]
+            # The load's core is the one with time to spare.
+            pinned = ["taskset", "--cpu-list", str(plan.load_core)]
+            _run([*pinned, "perf", "record", *told, "-p", str(worker), "--", "sleep", str(seconds)])
+            busy.join()
+            processes = child.tree()
+        # Only now has Python written down the last of its functions.
+        try:
+            _run(["perf", "inject", "-i", raw, "--jit", "--output", injected])
+            script = _run(["perf", "script", "-i", injected])
+        finally:
+            for pid in processes:
+                for left in (f"jit-{pid}.dump", f"jitted-{pid}-*.so"):
+                    for path in Path("/tmp").glob(left):
+                        path.unlink()
     stacks: Counter[str] = Counter()
     for line in _run(["inferno-collapse-perf"], script).splitlines():
         stack, _, count = line.rpartition(" ")
@@ -142,7 +149,7 @@ def _who(stack: str) -> str:
         for who, marks in INNER:
             if any(mark in frame for mark in marks):
                 return who
-    return REST
+    return LOST if BROKEN in stack else REST
 
 
 if __name__ == "__main__":
