@@ -7,24 +7,26 @@ from django.core.signals import request_finished
 from django.dispatch import receiver
 from django.http import HttpResponse, StreamingHttpResponse
 
+from shown.said import say
+
 
 @receiver(request_finished)
 def finished(**kwargs):
-    print("finished", flush=True)
+    say("finished")
 
 
 async def forever(name):
-    print(name, "waits", flush=True)
+    say(name, "waits")
     try:
         await asyncio.sleep(3600)
     except asyncio.CancelledError:
-        print(name, "was cancelled", flush=True)
+        say(name, "was cancelled")
         raise
 
 
 async def clean_up(name):
     await asyncio.sleep(0.01)
-    print(name, "cleaned up", flush=True)
+    say(name, "cleaned up")
 
 
 async def an_async_view(request):

@@ -15,20 +15,22 @@ from django.urls import path
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import condition
 
+from shown.said import say
+
 CHUNK = b"x" * 65_536
 marker = ContextVar("marker", default="lost")
 
 
 @receiver(request_finished)
 def finished(**kwargs):
-    print("signal on", threading.current_thread().name, flush=True)
+    say("signal on", threading.current_thread().name)
 
 
 class Told(FileResponse):
     """Says when it is closed."""
 
     def close(self):
-        print("closed the file", flush=True)
+        say("closed the file")
         super().close()
 
 
@@ -36,7 +38,7 @@ class Noted(StreamingHttpResponse):
     """Says when it is closed."""
 
     def close(self):
-        print("closed the stream", flush=True)
+        say("closed the stream")
         super().close()
 
 
@@ -80,7 +82,7 @@ def events(request):
                 await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(0)
-            print("events closed", flush=True)
+            say("events closed")
 
     return Noted(chunks())
 
@@ -99,8 +101,7 @@ def wide(request):
                 made += 1
                 yield b"%d " % number + CHUNK + b"\n"
         finally:
-            # In one write: other threads print too.
-            print(f"wide closed after {made}\n", end="", flush=True)
+            say(f"wide closed after {made}")
 
     return StreamingHttpResponse(chunks())
 
@@ -142,14 +143,14 @@ def rows(request):
                 for (number,) in iter(cursor.fetchone, None):
                     name = threading.current_thread().name
                     if name not in threads:
-                        print("rows on", name, flush=True)
+                        say("rows on", name)
                     threads.add(name)
                     yield b"%d %s " % (number, marker.get().encode()) + CHUNK + b"\n"
                     # Another query on the same connection: Django checks whose thread it is.
                     with connection.cursor() as other:
                         other.execute("SELECT 1")
         finally:
-            print("rows closed", flush=True)
+            say("rows closed")
 
     return Noted(chunks())
 
@@ -208,7 +209,7 @@ reasons_to_stay = {
 def busy(request):
     """A thread of the sync pool."""
     name = threading.current_thread().name
-    print("busy on", name, flush=True)
+    say("busy on", name)
     return JsonResponse({"thread": name})
 
 
@@ -224,7 +225,7 @@ def hold(request):
     """Keeps its thread until somebody lets that go."""
     name = threading.current_thread().name
     event = released[name] = threading.Event()
-    print("holds", name, flush=True)
+    say("holds", name)
     event.wait(30)
     return JsonResponse({"thread": name})
 
