@@ -221,7 +221,7 @@ class Driver:
     async def run(self, **request: Any) -> Answer:
         """On the track the handler decides."""
         host = dict(request.get("headers", ())).get("Host", "testserver")
-        track, _ = self.handler.decide(request.get("path", "/"), host)
+        track, *_ = self.handler.decide(request.get("path", "/"), host)
         return await (self.run_async if track else self.run_sync)(**request)
 
     async def run_asgi(self, *, leave=None, **request: Any) -> Answer:

@@ -31,18 +31,18 @@ class Urls:
 def test_the_view_decides_and_a_missing_page_wants_a_thread(make):
     async def check(driver):
         decide = driver.handler.decide
-        assert decide("/async/", HOST) == (ASYNC, True)
-        assert decide("/sync/", HOST) == (SYNC, True)
-        assert decide("/none/", HOST) == (SYNC, False)
+        assert decide("/async/", HOST) == (ASYNC, True, "async/")
+        assert decide("/sync/", HOST) == (SYNC, True, "sync/")
+        assert decide("/none/", HOST) == (SYNC, False, "")
 
     make(check)
 
 
 def test_only_hosts_of_the_project_are_remembered(make):
     async def check(driver):
-        assert driver.handler.decide("/async/", "shop.example") == (ASYNC, True)
-        assert driver.handler.decide("/async/", "evil.example") == (ASYNC, False)
-        assert driver.handler.decide("/async/", None) == (ASYNC, False)
+        assert driver.handler.decide("/async/", "shop.example") == (ASYNC, True, "async/")
+        assert driver.handler.decide("/async/", "evil.example") == (ASYNC, False, "async/")
+        assert driver.handler.decide("/async/", None) == (ASYNC, False, "async/")
 
     make(check, settings={"ALLOWED_HOSTS": ["shop.example"]})
 
@@ -63,9 +63,9 @@ def test_a_urlconf_set_by_middleware_is_learned(make, with_middleware):
         assert handler.routes() == [(None, SYNC)]
         assert any("may change the URLconf" in note for note in handler.describe()["notes"])
         # The URLconf the middleware sets has the two views the other way round.
-        assert handler.decide("/async/", HOST) == (ASYNC, False)
+        assert handler.decide("/async/", HOST) == (ASYNC, False, "async/")
         assert json.loads((await driver.run(path="/async/")).body)["track"] == "sync"
-        assert handler.decide("/async/", HOST) == (SYNC, True)
+        assert handler.decide("/async/", HOST) == (SYNC, True, "async/")
         assert json.loads((await driver.run(path="/async/")).body)["thread"].startswith("turnout-sync")
 
     make(check, settings=with_middleware("Rerouting"))
@@ -77,7 +77,7 @@ def test_what_is_learned_holds_for_the_route_and_is_bounded(make):
         request = SimpleNamespace(META={"HTTP_HOST": HOST}, path_info="/hop/1/")
         assert decisions.decide("/hop/2/", HOST)[0] == ASYNC
         decisions.verify(request, False)
-        assert decisions.decide("/hop/2/", HOST) == (SYNC, True)
+        assert decisions.decide("/hop/2/", HOST) == (SYNC, True, "hop/<int:n>/")
         for n in range(3 * LEARNED_MAX):
             request.META = {"HTTP_HOST": f"host{n}"}
             decisions.verify(request, False)
@@ -91,9 +91,9 @@ def test_language_prefixes_are_resolved_as_the_path_says(make):
 
     async def check(driver):
         assert (None, SYNC) in driver.handler.routes()
-        assert driver.handler.decide("/de/page/", HOST) == (ASYNC, True)
-        assert driver.handler.decide("/en/page/", HOST) == (ASYNC, True)
-        assert driver.handler.decide("/plain/", HOST) == (SYNC, True)
+        assert driver.handler.decide("/de/page/", HOST) == (ASYNC, True, "de/page/")
+        assert driver.handler.decide("/en/page/", HOST) == (ASYNC, True, "en/page/")
+        assert driver.handler.decide("/plain/", HOST) == (SYNC, True, "plain/")
         answer = await driver.run_async(path="/de/page/")
         assert answer.status == 200
 
@@ -116,7 +116,7 @@ def test_a_converter_that_asks_the_database_goes_to_the_thread(make):
 
     async def check(driver):
         assert driver.handler.routes() == [(None, SYNC)]
-        assert driver.handler.decide("/thing/", HOST) == (SYNC, True)
+        assert driver.handler.decide("/thing/", HOST) == (SYNC, True, "")
         assert (await driver.run(path="/thing/")).status == 200
 
     try:

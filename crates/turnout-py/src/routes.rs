@@ -3,11 +3,15 @@
 //! The URLconf comes flattened, in match order. A wrong answer costs time, never correctness: both of Django's chains run both kinds of view.
 //! What cannot be decided here is decided by Python on the loop, and learned.
 
+use std::hash::{Hash, Hasher};
+
 use parking_lot::RwLock;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use regex::{RegexSet, RegexSetBuilder};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
+
+use crate::pool::View;
 
 /// Paths are learned up to this many; then all are forgotten: clients choose paths, so the table must not grow with them.
 const MOST_LEARNED: usize = 1024;
@@ -35,15 +39,36 @@ impl Track {
     }
 }
 
+/// What is known of a request before Python sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) track: Track,
+    /// Requests of one route wait for a thread in one line.
+    pub(crate) view: View,
+}
+
+impl Route {
+    /// One that Python resolved; `name`: Django's text of it, empty where there is no view.
+    pub(crate) fn named(track: Track, name: &str) -> Self {
+        if name.is_empty() {
+            return Self { track, view: View::default() };
+        }
+        let mut hasher = FxHasher::default();
+        name.hash(&mut hasher);
+        // Never the number of a place in the table.
+        Self { track, view: View(hasher.finish() | 1 << 63) }
+    }
+}
+
 /// The compiled URLconf.
 #[derive(Debug)]
 pub(crate) struct Routes {
     patterns: RegexSet,
-    /// For each pattern: its place in match order, and the track of its view.
-    matched: Vec<(usize, Track)>,
+    /// For each pattern: its place in match order, and what it leads to.
+    matched: Vec<(usize, Route)>,
     /// The place of the first route that Rust cannot match.
     first_opaque: Option<usize>,
-    learned: RwLock<FxHashMap<Box<str>, Track>>,
+    learned: RwLock<FxHashMap<Box<str>, Route>>,
 }
 
 impl Routes {
@@ -56,7 +81,7 @@ impl Routes {
             match pattern.filter(|pattern| regex::Regex::new(pattern).is_ok()) {
                 Some(pattern) => {
                     patterns.push(pattern);
-                    matched.push((place, track));
+                    matched.push((place, Route { track, view: View(place as u64 + 1) }));
                 }
                 None => first_opaque = first_opaque.or(Some(place)),
             }
@@ -73,26 +98,26 @@ impl Routes {
         }
     }
 
-    /// The track of a decoded path; `None` when only Python can tell.
-    pub(crate) fn decide(&self, path: &str, host: Option<&str>) -> Option<Track> {
+    /// The route of a decoded path; `None` when only Python can tell.
+    pub(crate) fn decide(&self, path: &str, host: Option<&str>) -> Option<Route> {
         let learned = self.learned.read();
         if !learned.is_empty()
-            && let Some(track) = learned.get(&*key(path, host))
+            && let Some(route) = learned.get(&*key(path, host))
         {
-            return Some(*track);
+            return Some(*route);
         }
         drop(learned);
         let matched = self.patterns.matches(path.strip_prefix('/').unwrap_or(path)).iter().next();
         match (matched.map(|pattern| self.matched[pattern]), self.first_opaque) {
-            (Some((place, track)), opaque) if opaque.is_none_or(|opaque| place < opaque) => Some(track),
+            (Some((place, route)), opaque) if opaque.is_none_or(|opaque| place < opaque) => Some(route),
             (_, Some(_)) => None,
             // No route: the 404 page, APPEND_SLASH and flatpages all want a thread.
-            (_, None) => Some(Track::Sync),
+            (_, None) => Some(Route::named(Track::Sync, "")),
         }
     }
 
     /// Remembers what Python decided, or found out to be wrong.
-    pub(crate) fn learn(&self, path: &str, host: Option<&str>, track: Track) {
+    pub(crate) fn learn(&self, path: &str, host: Option<&str>, route: Route) {
         if path.len() > LONGEST_LEARNED || host.is_some_and(|host| host.len() > LONGEST_LEARNED) {
             return;
         }
@@ -100,7 +125,7 @@ impl Routes {
         if learned.len() >= MOST_LEARNED {
             learned.clear();
         }
-        learned.insert(key(path, host), track);
+        learned.insert(key(path, host), route);
     }
 }
 

@@ -72,21 +72,21 @@ class Decisions:
         kinds = [is_async_view(view) for view in routes.views(self.resolver)]
         return kinds.count(False), kinds.count(True)
 
-    def decide(self, path: str, host: str | None) -> tuple[int, bool]:
-        """(track, whether it may be remembered for this host and path)."""
+    def decide(self, path: str, host: str | None) -> tuple[int, bool, str]:
+        """(track, whether it may be remembered for this host and path, the route; none where there is no view)."""
         if self.async_only_middleware():
-            return ASYNC, True
+            return ASYNC, True, ""
         route, guess = contextvars.copy_context().run(self._resolve, path)
         known = self._learned.get((host or "", route))
         if known is not None:
-            return known, True
+            return known, True, route
         if guess is None:
             # 404 page, slash redirect, flat page: all want a thread. Never remembered: there is no end of such paths.
-            return SYNC, False
+            return SYNC, False, ""
         if self.rerouting():
             # The async chain finds out at the cost of a hop; `verify` then remembers.
-            return ASYNC, False
-        return guess, self._host_is_ours(host)
+            return ASYNC, False, route
+        return guess, self._host_is_ours(host), route
 
     def verify(self, request: Any, is_async: bool) -> None:
         """The view of a request is of the other kind than its track. Called by both chains; remembered by route."""
@@ -113,7 +113,7 @@ class Decisions:
         return self._async_only
 
     def _resolve(self, path: str) -> tuple[str, int | None]:
-        """The route of a path (where there is none, the path) and the track of its view; no track: no view."""
+        """The route of a path and the track of its view; no track: no view, and the path in place of a route."""
         if settings.USE_I18N and routes.needs_language(self.resolver):
             translation.activate(translation.get_language_from_path(path) or settings.LANGUAGE_CODE)
         try:
@@ -121,8 +121,8 @@ class Decisions:
         except Resolver404:
             return path, None
         except Exception:
-            # A converter that asks the database may not do so here; the thread may.
-            return path, SYNC
+            # A converter that asks the database may not do so here; the thread may. The route stays unknown.
+            return "", SYNC
         return match.route or "", ASYNC if is_async_view(match.func) else SYNC
 
     @staticmethod

@@ -143,8 +143,8 @@ class DjangoHandler:
         """The URLconf, flat, in match order: (regex for Rust, or None where only Python can tell; track)."""
         return self.decisions.routes()
 
-    def decide(self, path: str, host: str | None) -> tuple[int, bool]:
-        """The track for what `routes` left open, and whether the answer may be remembered. On the loop."""
+    def decide(self, path: str, host: str | None) -> tuple[int, bool, str]:
+        """The track for what `routes` left open, whether the answer may be remembered, and the route. On the loop."""
         return self.decisions.decide(path, host)
 
     # --- stepping aside ---

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use super::queue::Line;
+use super::queue::{Line, Standing};
 use super::{Contention, Pool};
 use crate::reactor::Handle;
 
@@ -33,22 +33,26 @@ pub(super) async fn watch(pool: Arc<Pool>, reactor: Handle) {
         expire(&pool);
         let mut crowd = Crowd::default();
         while let Some(line) = pool.queue.line() {
-            let pause = if line.idle == 0 && line.threads >= pool.limits.threads {
-                LOOK_LATER
-            } else {
+            let pause = if let Some(next) = line.next.filter(|_| line.idle > 0 || line.threads < pool.limits.threads) {
                 let Contention { computing, contending } = pool.contention(line.threads);
-                let most = crowd.look(line.stood, contending).min(computing);
-                if add(&pool, line, computing, most) {
+                let most = crowd.look(next.stood, contending).min(computing);
+                if add(&pool, line, next, computing, most) {
                     crowd.joined();
                     // The next job may have a claim too.
                     tokio::task::yield_now().await;
                     continue;
                 }
                 LOOK_AGAIN * (computing as u32).clamp(1, 4)
+            } else {
+                LOOK_LATER
             };
             // While it looks every millisecond, answers need not wake the runtime one by one: see `Pool::complete`.
             pool.looks_soon.store(pause <= LOOK_AGAIN, SeqCst);
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // A job that may be taken, where those before it may not.
+                () = pool.queue.stirred(), if line.next.is_none() => {}
+            }
             pool.looks_soon.store(false, SeqCst);
             reactor.look();
             expire(&pool);
@@ -86,8 +90,8 @@ impl Crowd {
 }
 
 /// Puts one more thread to work, if that helps.
-fn add(pool: &Arc<Pool>, line: Line, computing: usize, crowd: usize) -> bool {
-    let stands = line.stood >= PATIENCE * (crowd as u32).pow(3);
+fn add(pool: &Arc<Pool>, line: Line, next: Standing, computing: usize, crowd: usize) -> bool {
+    let stands = next.stood >= PATIENCE * (crowd as u32).pow(3);
     let helps = computing == 0 || (stands && computing <= MOST_COMPUTING);
     if !helps {
         return false;
@@ -95,5 +99,5 @@ fn add(pool: &Arc<Pool>, line: Line, computing: usize, crowd: usize) -> bool {
     if line.idle > 0 {
         return pool.queue.activate();
     }
-    line.waited >= PATIENCE && pool.start_thread()
+    next.waited >= PATIENCE && pool.start_thread()
 }

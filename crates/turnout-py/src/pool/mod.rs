@@ -1,10 +1,11 @@
 //! The sync pool: long-lived threads on which sync views run whole (DESIGN section 6).
 //!
-//! [`queue`] hands jobs to threads, [`growth`] decides when one more is worth it, [`thread`] is the life of one thread.
+//! [`queue`] hands jobs to threads in the order of [`lines`], [`growth`] decides when one more is worth it, [`thread`] is the life of one thread.
 //! It knows jobs, not requests. Jobs come from the runtime (no GIL held) and from Python ([`SyncPool::submit`]).
 
 mod call;
 mod growth;
+mod lines;
 mod queue;
 mod thread;
 
@@ -19,6 +20,7 @@ use pyo3::types::PyTuple;
 use turnout_states::Activity;
 
 use crate::reactor::Handle;
+pub(crate) use lines::View;
 use queue::{Pushed, Queue};
 use thread::Member;
 
@@ -30,6 +32,11 @@ const MOST_LOOKS: usize = 9;
 
 /// Work for one thread of the pool.
 pub(crate) trait Job: Send {
+    /// Whose line it waits in.
+    fn view(&self) -> View {
+        View::default()
+    }
+
     /// Does it, on a pool thread. A panic is caught and logged by the thread.
     fn run(self: Box<Self>, py: Python<'_>);
 
@@ -77,7 +84,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            queue: Queue::new(),
+            queue: Queue::new(limits.threads),
             limits,
             members: Mutex::default(),
             named: AtomicUsize::new(0),
@@ -89,7 +96,7 @@ impl Pool {
 
     /// Queues a job. The first one starts the first thread; [`growth`] adds the others.
     pub(crate) fn push(self: &Arc<Self>, job: Box<dyn Job>) {
-        match self.queue.push(job) {
+        match self.queue.push(job.view(), job) {
             Pushed::Taken => {}
             Pushed::Waits if self.queue.threads() == 0 => drop(self.start_thread()),
             Pushed::Waits => self.queue.stir(),

@@ -1,14 +1,15 @@
-//! First come, first served for jobs; last come, first served for threads, so that those not needed fall idle and end.
+//! Jobs to threads: in the order of [`super::lines`] for jobs; last come, first served for threads, so that those not needed fall idle and end.
 //!
 //! Knows nothing of Python. One short lock guards all of it; no user code runs under it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
+
+use super::lines::{Lines, View};
 
 pub(super) struct Queue<J> {
     state: Mutex<State<J>>,
@@ -19,7 +20,7 @@ pub(super) struct Queue<J> {
 }
 
 struct State<J> {
-    waiting: VecDeque<(Instant, J)>,
+    lines: Lines<J>,
     /// Threads with nothing to do, the most recently used last.
     idle: Vec<Arc<Seat<J>>>,
     threads: usize,
@@ -31,11 +32,12 @@ struct State<J> {
 }
 
 impl<J> State<J> {
-    fn take(&mut self) -> Option<J> {
-        let (_, job) = self.waiting.pop_front()?;
+    fn take(&mut self) -> Option<(View, J)> {
+        let now = Instant::now();
+        let taken = self.lines.take(now)?;
         self.busy += 1;
-        self.moved = Instant::now();
-        Some(job)
+        self.moved = now;
+        Some(taken)
     }
 }
 
@@ -49,7 +51,7 @@ struct Seat<J> {
 
 enum Handed<J> {
     Nothing,
-    Job(J),
+    Job(View, J),
     /// The queue was closed: go home.
     Dismissal,
 }
@@ -80,23 +82,30 @@ impl<J> Seat<J> {
 }
 
 impl<J> Handed<J> {
-    fn job(self) -> Option<J> {
+    fn job(self) -> Option<(View, J)> {
         match self {
-            Self::Job(job) => Some(job),
+            Self::Job(view, job) => Some((view, job)),
             Self::Nothing | Self::Dismissal => None,
         }
     }
 }
 
-/// The line of jobs, looked at once.
+/// Jobs wait: how it stands with them, looked at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
-    /// How long the first one has waited.
-    pub(super) waited: Duration,
-    /// For how long no thread has taken any.
-    pub(super) stood: Duration,
+    /// The next one; `None` when none of them may be taken now.
+    pub(super) next: Option<Standing>,
     pub(super) threads: usize,
     pub(super) idle: usize,
+}
+
+/// The job that is next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// How long it has waited.
+    pub(super) waited: Duration,
+    /// For how long of that no thread has taken any.
+    pub(super) stood: Duration,
 }
 
 /// What became of a job that was pushed.
@@ -110,9 +119,10 @@ pub(super) enum Pushed<J> {
 }
 
 impl<J> Queue<J> {
-    pub(super) fn new() -> Self {
+    /// For at most so many threads.
+    pub(super) fn new(threads: usize) -> Self {
         let state = State {
-            waiting: VecDeque::new(),
+            lines: Lines::new(threads),
             idle: Vec::new(),
             threads: 0,
             busy: 0,
@@ -123,51 +133,53 @@ impl<J> Queue<J> {
     }
 
     /// Hands the job to an idle thread if no thread has one; with busy threads it waits until one of them is free or [`Queue::activate`] wakes another.
-    pub(super) fn push(&self, job: J) -> Pushed<J> {
+    pub(super) fn push(&self, view: View, job: J) -> Pushed<J> {
         let mut state = self.state.lock();
         if state.closed {
             return Pushed::Closed(job);
         }
-        state.waiting.push_back((Instant::now(), job));
-        if state.busy > 0 || state.waiting.len() > 1 || !Self::hand_over(state) {
+        state.lines.push(view, job);
+        if state.busy > 0 || state.lines.waiting() > 1 || !Self::hand_over(state) {
             return Pushed::Waits;
         }
         Pushed::Taken
     }
 
-    /// Wakes an idle thread for the job at the front; false when there is no such thread, or no job.
+    /// Wakes an idle thread for the next job; false when there is no such thread, or no job that may be taken.
     pub(super) fn activate(&self) -> bool {
         Self::hand_over(self.state.lock())
     }
 
     fn hand_over(mut state: MutexGuard<'_, State<J>>) -> bool {
-        if state.waiting.is_empty() {
+        if state.idle.is_empty() {
             return false;
         }
-        let Some(seat) = state.idle.pop() else { return false };
-        let Some(job) = state.take() else { return false };
+        let Some((view, job)) = state.take() else { return false };
+        let seat = state.idle.pop().expect("there is one");
         drop(state);
-        seat.hand(Handed::Job(job));
+        seat.hand(Handed::Job(view, job));
         true
     }
 
-    /// The calling thread's job, if it had one, is done.
-    pub(super) fn done(&self) {
-        self.state.lock().busy -= 1;
+    /// The calling thread's job is done.
+    pub(super) fn done(&self, view: View) {
+        let mut state = self.state.lock();
+        state.busy -= 1;
+        state.lines.done(view);
     }
 
     /// The next job for the calling thread; `None` tells it to end: idle for too long, or closed. With jobs waiting it sits down
     /// all the same if others should have its turn: `crowded` tells, and is asked without the lock.
     /// `busy` is the thread's flag for others to see.
-    pub(super) fn next(&self, idle: Duration, busy: &Arc<AtomicBool>, crowded: impl Fn() -> bool) -> Option<J> {
+    pub(super) fn next(&self, idle: Duration, busy: &Arc<AtomicBool>, crowded: impl Fn() -> bool) -> Option<(View, J)> {
         loop {
-            let has_work = !self.state.lock().waiting.is_empty();
+            let has_work = self.state.lock().lines.next_since().is_some();
             let sits = has_work && crowded();
             let mut state = self.state.lock();
             if (!sits || state.closed)
-                && let Some(job) = state.take()
+                && let Some(taken) = state.take()
             {
-                return Some(job);
+                return Some(taken);
             }
             if state.closed {
                 return None;
@@ -177,7 +189,7 @@ impl<J> Queue<J> {
             state.idle.push(seat.clone());
             drop(state);
             match seat.wait(Some(Instant::now() + idle)) {
-                Some(Handed::Job(job)) => return Some(job),
+                Some(Handed::Job(view, job)) => return Some((view, job)),
                 Some(_) => {} // closed: what waits is still done
                 None => return self.leave(&seat),
             }
@@ -185,7 +197,7 @@ impl<J> Queue<J> {
     }
 
     /// Gives up a seat, unless something was handed over at the very last moment.
-    fn leave(&self, seat: &Arc<Seat<J>>) -> Option<J> {
+    fn leave(&self, seat: &Arc<Seat<J>>) -> Option<(View, J)> {
         let mut state = self.state.lock();
         let before = state.idle.len();
         state.idle.retain(|other| !Arc::ptr_eq(other, seat));
@@ -216,29 +228,26 @@ impl<J> Queue<J> {
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.state.lock().waiting.len()
+        self.state.lock().lines.waiting()
     }
 
     /// How the line stands; `None` when nobody waits.
     pub(super) fn line(&self) -> Option<Line> {
         let state = self.state.lock();
-        let (since, _) = state.waiting.front()?;
+        if state.lines.waiting() == 0 {
+            return None;
+        }
         let now = Instant::now();
-        Some(Line {
-            waited: now.duration_since(*since),
-            stood: now.duration_since(state.moved.max(*since)),
-            threads: state.threads,
-            idle: state.idle.len(),
-        })
+        let next = state.lines.next_since().map(|since| Standing {
+            waited: now.duration_since(since),
+            stood: now.duration_since(state.moved.max(since)),
+        });
+        Some(Line { next, threads: state.threads, idle: state.idle.len() })
     }
 
     /// Takes out the job at the front if it has waited since before `limit`.
     pub(super) fn pop_older_than(&self, limit: Instant) -> Option<J> {
-        let mut state = self.state.lock();
-        match state.waiting.front() {
-            Some((since, _)) if *since <= limit => state.waiting.pop_front().map(|(_, job)| job),
-            _ => None,
-        }
+        self.state.lock().lines.pop_older_than(limit)
     }
 
     pub(super) fn stir(&self) {
@@ -256,6 +265,7 @@ impl<J> Queue<J> {
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        state.lines.keep_none();
         let idle = std::mem::take(&mut state.idle);
         drop(state);
         for seat in idle {

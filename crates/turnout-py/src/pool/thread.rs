@@ -65,12 +65,12 @@ pub(super) fn live(pool: &Arc<Pool>, name: &str) {
 fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) {
     loop {
         let next = py.detach(|| pool.queue.next(IDLE, &member.busy, || pool.is_crowded(member)));
-        let Some(job) = next else { return };
+        let Some((view, job)) = next else { return };
         member.took.store(pool.taken.fetch_add(1, Relaxed), Relaxed);
         if !job.is_abandoned() {
             run(py, job);
         }
-        pool.queue.done();
+        pool.queue.done(view);
     }
 }
 

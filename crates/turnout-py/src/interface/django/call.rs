@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
 use turnout_http::{Collected, Request, Response};
@@ -20,9 +21,9 @@ use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
 use crate::interface::wsgi::environ::{self, Facts};
 use crate::interface::{IN_MEMORY, Root, body, internal_error, log_failure, not_below};
-use crate::pool::Pool;
+use crate::pool::{Pool, View};
 use crate::reactor::Deliver;
-use crate::routes::{Routes, Track};
+use crate::routes::{Route, Routes, Track};
 
 /// A Django project.
 pub(crate) struct DjangoApp {
@@ -68,6 +69,7 @@ pub(super) struct Prepared {
     pub(super) body: Collected,
     pub(super) sender: oneshot::Sender<Response>,
     pub(super) call: Arc<Call>,
+    pub(super) view: View,
 }
 
 impl DjangoApp {
@@ -135,9 +137,10 @@ impl DjangoApp {
         let (sender, receiver) = oneshot::channel();
         let call = self.event_loop.new_call();
         let guard = Guard::new(self.event_loop.clone(), call.clone());
-        let track = self.track(&head);
-        let request = Prepared { head, body, sender, call };
-        match track {
+        let route = self.route(&head);
+        let view = route.map_or_else(View::default, |route| route.view);
+        let request = Prepared { head, body, sender, call, view };
+        match route.map(|route| route.track) {
             Some(Track::Sync) => self.run_sync(request),
             Some(Track::Async) => {
                 self.event_loop.reactor.deliver(Box::new(Start { app: self.clone(), request, decided: true }));
@@ -149,7 +152,7 @@ impl DjangoApp {
         response.unwrap_or_else(|_| internal_error())
     }
 
-    fn track(&self, head: &Head) -> Option<Track> {
+    fn route(&self, head: &Head) -> Option<Route> {
         // Not UTF-8: Django has its own rules for it, so Django decides.
         std::str::from_utf8(&self.routed(head)).ok().and_then(|path| self.routes.decide(path, head.host()))
     }
@@ -200,24 +203,28 @@ struct Start {
 }
 
 impl Start {
-    fn decide(&self, py: Python<'_>) -> PyResult<Track> {
+    fn decide(&self, py: Python<'_>) -> PyResult<Route> {
         let head = &self.request.head;
         let path = String::from_utf8_lossy(&self.app.routed(head)).into_owned();
         let decision = self.app.methods.decide.bind(py).call1((&path, head.host()))?;
-        let (track, may_learn): (u8, bool) = decision.extract()?;
-        let track = Track::from_number(track)?;
+        let (track, may_learn, name): (u8, bool, PyBackedStr) = decision.extract()?;
+        let route = Route::named(Track::from_number(track)?, &name);
         if may_learn {
-            self.app.routes.learn(&path, head.host(), track);
+            self.app.routes.learn(&path, head.host(), route);
         }
-        Ok(track)
+        Ok(route)
     }
 
-    fn run(self, py: Python<'_>) -> PyResult<()> {
-        if !self.decided && self.decide(py)? == Track::Sync {
-            self.app.run_sync(self.request);
-            return Ok(());
+    fn run(mut self, py: Python<'_>) -> PyResult<()> {
+        if !self.decided {
+            let route = self.decide(py)?;
+            if route.track == Track::Sync {
+                self.request.view = route.view;
+                self.app.run_sync(self.request);
+                return Ok(());
+            }
         }
-        let Self { app, request: Prepared { head, body, sender, call }, .. } = self;
+        let Self { app, request: Prepared { head, body, sender, call, .. }, .. } = self;
         let answer = Answer::new(app.event_loop.clone(), call.clone(), sender);
         let (dict, file) = app.arguments(py, &head, body)?;
         let exchange = Bound::new(py, Exchange::new(answer))?;

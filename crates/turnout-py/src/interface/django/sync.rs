@@ -11,7 +11,7 @@ use super::stream::Stream;
 use crate::interface::answer::Answer;
 use crate::interface::head::Head;
 use crate::interface::{busy, log_failure};
-use crate::pool::Job;
+use crate::pool::{Job, View};
 
 pub(super) struct SyncJob {
     pub(super) app: Arc<DjangoApp>,
@@ -19,8 +19,12 @@ pub(super) struct SyncJob {
 }
 
 impl Job for SyncJob {
+    fn view(&self) -> View {
+        self.request.view
+    }
+
     fn run(self: Box<Self>, py: Python<'_>) {
-        let Self { app, request: Prepared { head, body, sender, call } } = *self;
+        let Self { app, request: Prepared { head, body, sender, call, .. } } = *self;
         let mut answer = Answer::new(app.event_loop.clone(), call.clone(), sender).of_pool(&app.pool);
         let failed = |error: &PyErr| {
             log_failure(py, error, "Exception while serving", &head.method, head.target.path());
