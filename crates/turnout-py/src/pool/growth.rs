@@ -31,12 +31,12 @@ pub(super) async fn watch(pool: Arc<Pool>, reactor: Handle) {
     while !pool.queue.is_closed() {
         pool.queue.stirred().await;
         expire(&pool);
-        let mut crowd = Crowd::default();
+        let mut crowd = Crowd { before: reactor.times_queued(), ..Crowd::default() };
         while let Some(line) = pool.queue.line() {
             let pause = if let Some(next) = line.next.filter(|_| line.idle > 0 || line.threads < pool.limits.threads) {
                 let Contention { computing, contending } = pool.contention(line.threads);
-                let most = crowd.look(next.stood, contending).min(computing);
-                if add(&pool, line, next, computing, most) {
+                crowd.look(next.stood, contending, reactor.times_queued());
+                if add(&pool, line, next, computing, crowd.size(computing)) {
                     crowd.joined();
                     // The next job may have a claim too.
                     tokio::task::yield_now().await;
@@ -67,20 +67,30 @@ fn expire(pool: &Pool) {
     }
 }
 
-/// The most threads seen to want the GIL at a time since the line last moved: one look may come while one hands it to another.
-/// Without it, threads that compute outside the GIL could not be told from those that are just not waiting for it.
+/// How many want the GIL, of the pool's threads and the loop's: the most seen at a time since the line last moved, for one look may come
+/// while one hands it to another. Without it, threads that compute outside the GIL could not be told from those that are just not
+/// waiting for it.
 #[derive(Default)]
 struct Crowd {
     stood: Duration,
     most: usize,
+    /// How often the loop thread had queued for the GIL when the line last moved, and by now.
+    before: u64,
+    now: u64,
 }
 
 impl Crowd {
-    fn look(&mut self, stood: Duration, contending: usize) -> usize {
-        let moved = stood < self.stood;
-        self.most = if moved { contending } else { self.most.max(contending) };
+    fn look(&mut self, stood: Duration, contending: usize, loop_queued: u64) {
+        if stood < self.stood {
+            *self = Self { most: contending, before: loop_queued, ..Self::default() };
+        }
+        self.most = self.most.max(contending);
         self.stood = stood;
-        self.most
+        self.now = loop_queued;
+    }
+
+    fn size(&self, computing: usize) -> usize {
+        self.most.min(computing) + usize::from(self.now != self.before)
     }
 
     /// One more was put to work: it will want the GIL, but takes a moment to get there.

@@ -11,6 +11,7 @@ use turnout_states::{Activity, Probe};
 
 use super::{IDLE, Job, Pool};
 use crate::raw;
+use crate::reactor::AtWork;
 
 /// A thread of the pool, as the others see it.
 pub(super) struct Member {
@@ -68,6 +69,7 @@ fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) {
         let Some((view, job)) = next else { return };
         member.took.store(pool.taken.fetch_add(1, Relaxed), Relaxed);
         if !job.is_abandoned() {
+            let _at_work = AtWork::begin();
             run(py, job);
         }
         pool.queue.done(view);

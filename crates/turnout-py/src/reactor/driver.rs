@@ -1,6 +1,7 @@
 //! One `select`, without the Python of it: which way to look, when to keep the GIL, when to let go of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -8,16 +9,18 @@ use rustix::io::{Errno, Result};
 
 use crate::reactor::descriptors::{Descriptors, Events, Ready};
 use crate::reactor::engine::Engine;
-use crate::reactor::shared::{Parked, Shared};
+use crate::reactor::shared::{AtWork, Parked, Shared};
 
 /// How long the loop thread waits for the standby to let go before it releases the GIL for that.
 const HAND_OVER: Duration = Duration::from_micros(200);
 /// With the GIL for this long while others want it, the loop thread offers it to them. Clients that answer at once would have it go on
 /// until a thread that computes has waited a whole switch interval; that thread would get too little of the processor
-/// (docs/decisions/0019-the-loop-offers-the-gil.md).
-const HOLD: Duration = Duration::from_micros(800);
+/// (docs/decisions/0019-the-loop-offers-the-gil.md, 0021).
+const HOLD: Duration = Duration::from_micros(500);
 /// An offer stands for this long, and the 50 us that timers are late: a thread on another core needs about that to wake up.
 const OFFER: Duration = Duration::from_micros(50);
+/// After an offer that nobody took there is no other for so long, unless the loop thread had to queue.
+const REFUSED: Duration = Duration::from_millis(10);
 /// Back with the GIL only after this long: somebody else had it.
 const CONTENDED: Duration = Duration::from_micros(200);
 
@@ -32,10 +35,7 @@ pub(super) struct Driver {
     descriptors: Descriptors,
     events: Events,
     shared: Arc<Shared>,
-    /// When the loop thread last came back with the GIL.
-    held_since: Instant,
-    /// It had to queue for it then.
-    contended: bool,
+    held: Held,
     /// The one option of the reactor: see [`Driver::drive`].
     pub(super) try_before_release: bool,
     /// Looks before a wait that found nothing, since one that did.
@@ -53,6 +53,33 @@ pub(super) struct Counts {
     pub(super) reclaims: u64,
 }
 
+/// The GIL, as the loop thread has it.
+struct Held {
+    /// When it last came back with it.
+    since: Instant,
+    /// It had to queue for it then.
+    contended: bool,
+    /// When nobody took it that was offered it.
+    refused: Option<Instant>,
+}
+
+impl Held {
+    fn again(&mut self, since: Instant, contended: bool, shared: &Shared) {
+        self.since = since;
+        self.contended = contended;
+        if contended {
+            shared.queued.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whether it is somebody else's turn. That it had to queue is not all there is to know: whom CPython made to let go in the
+    /// middle of its code does not see that.
+    fn long_enough(&self) -> bool {
+        self.since.elapsed() >= HOLD
+            && (self.contended || (AtWork::anybody() && self.refused.is_none_or(|at| at.elapsed() >= REFUSED)))
+    }
+}
+
 /// What one `select` found.
 pub(super) struct Found {
     /// Python's ready descriptors.
@@ -68,8 +95,7 @@ impl Driver {
             descriptors,
             events: Events::default(),
             shared,
-            held_since: Instant::now(),
-            contended: false,
+            held: Held { since: Instant::now(), contended: false, refused: None },
             try_before_release: true,
             vain_looks: 0,
             counts: Counts::default(),
@@ -133,7 +159,7 @@ impl Driver {
         }
         let waits = self.counts.waits;
         self.drive(py, timeout)?;
-        if self.contended && self.counts.waits == waits && self.held_since.elapsed() >= HOLD {
+        if self.counts.waits == waits && self.held.long_enough() {
             self.offer(py);
         }
         Ok(())
@@ -145,13 +171,13 @@ impl Driver {
     /// it is an option. Where requests are rare it finds nothing, and costs two system calls a turn: then it is left out. The
     /// GIL is released only to sleep.
     fn drive(&mut self, py: Python<'_>, timeout: Option<Duration>) -> Result<()> {
-        let Self { engine: Some(engine), shared, events, .. } = self else { return Ok(()) };
+        let Self { engine: Some(engine), shared, events, held, .. } = self else { return Ok(()) };
         // A set that had something at the last drain may have it still, and gives no new edge for it.
         engine.drain(events)?;
         if timeout == Some(Duration::ZERO) || !events.is_empty() || shared.wants_python() {
             engine.pass(1);
         } else {
-            if self.try_before_release && (self.contended || self.vain_looks < VAIN_LOOKS) {
+            if self.try_before_release && (held.contended || self.vain_looks < VAIN_LOOKS) {
                 // Two: what the first one found in the sockets, the second one runs.
                 engine.pass(2);
                 self.vain_looks += 1;
@@ -176,8 +202,7 @@ impl Driver {
                 }
                 // After less than that others have not woken up yet: it is as if the GIL had been kept.
                 if queued || !short {
-                    self.held_since = back;
-                    self.contended = queued;
+                    held.again(back, queued, shared);
                 }
             }
         }
@@ -196,8 +221,10 @@ impl Driver {
             std::thread::sleep(OFFER);
             engine.pass(1);
         });
-        self.held_since = Instant::now();
-        self.contended = self.held_since - began > OFFER + CONTENDED;
+        let back = Instant::now();
+        let taken = back - began > OFFER + CONTENDED;
+        self.held.again(back, taken, &self.shared);
+        self.held.refused = (!taken).then_some(back);
     }
 }
 

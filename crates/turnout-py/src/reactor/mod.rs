@@ -54,5 +54,5 @@ pub(crate) mod watchdog;
 pub(crate) use event_loop::EventLoop;
 pub(crate) use handles::{Handle as CallHandle, TimerHandle};
 pub(crate) use selector::Reactor;
-pub(crate) use shared::{Deliver, Handle};
+pub(crate) use shared::{AtWork, Deliver, Handle};
 pub(crate) use stream::Stream;

@@ -79,6 +79,11 @@ impl Handle {
         }
     }
 
+    /// How often the loop thread has had to queue for the GIL so far.
+    pub(crate) fn times_queued(&self) -> u64 {
+        self.0.queued.load(Ordering::Relaxed)
+    }
+
     /// Makes `future` a task of the runtime, which the next `select` creates if there is none yet. From any thread.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         let runtime = self.0.link.lock().as_ref().map(|link| link.runtime.clone());
@@ -86,6 +91,28 @@ impl Handle {
             Some(runtime) if !self.0.is_dead() => drop(runtime.spawn(future)),
             _ => self.complete(Box::new(move || drop(tokio::spawn(future)))),
         }
+    }
+}
+
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// A thread runs Python code and may want the GIL, for as long as this lives. Of the whole process, as the GIL is.
+pub(crate) struct AtWork(());
+
+impl AtWork {
+    pub(crate) fn begin() -> Self {
+        AT_WORK.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+
+    pub(super) fn anybody() -> bool {
+        AT_WORK.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        AT_WORK.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -130,6 +157,8 @@ pub(super) struct Shared {
     closed: AtomicBool,
     generation: u64,
     link: Mutex<Option<Link>>,
+    /// How often the loop thread had to queue for the GIL.
+    pub(super) queued: AtomicU64,
     /// System calls made to wake somebody, for the tests and benches.
     pub(super) wakes: AtomicU64,
 }
@@ -148,6 +177,8 @@ impl Shared {
             closed: AtomicBool::new(false),
             generation: raw::fork_generation(),
             link: Mutex::new(None),
+            queued: AtomicU64::new(0),
+
             wakes: AtomicU64::new(0),
         })
     }
