@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.client
+import json
 import os
 import re
 import socket
@@ -246,6 +247,20 @@ def test_a_stream_goes_on_on_another_thread_with_its_own_connection(tmp_path):
         get(server.url, f"/special/release?thread={first}")
         assert [each.result().status for each in held] == [200, 200]
         client.close()
+
+
+def test_a_stream_that_goes_to_the_loop_leaves_nothing_on_its_thread(tmp_path):
+    env = {"SPECIAL_DATABASE": str(tmp_path / "db.sqlite3")}
+    with serve(["shown.wsgi:application", "--threads", "1"], cwd=SITE, env=env) as server:
+        client = Client(server.url)
+        client.request("GET", "/special/queried-events?endless=1")
+        assert client.getresponse().status == 200
+        server.wait_for_log("own cache closed on turnout-sync-1")
+        left = json.loads(get(server.url, "/special/left-over").body)
+        assert left == {"thread": "turnout-sync-1", "connected": False}
+        assert "events closed" not in server.log
+        client.close()
+        server.wait_for_log("events closed")
 
 
 def named(log, what):

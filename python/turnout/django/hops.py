@@ -121,8 +121,10 @@ class RequestThread(Executor):
             if thread is not None:
                 thread.queue.put(end_of_request)
                 return
+            if self._backlog is None:
+                return
             # Calls that still wait for a thread belong to tasks that outlive the request, or were cancelled with it.
-            if not any(not future.cancelled() for future, *_ in self._backlog or ()):
+            if all(future.cancelled() for future, *_ in self._backlog):
                 self._backlog = None
                 self._pool.forget(self)
 

@@ -25,6 +25,10 @@ ASGI_APPLICATION = "shown.asgi.application"
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("SPECIAL_DATABASE", ":memory:")}
 }
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "own": {"BACKEND": "shown.caching.OwnCache"},
+}
 FORCE_SCRIPT_NAME = os.environ.get("FORCED")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -7,6 +7,7 @@ import threading
 from contextvars import ContextVar
 
 from asgiref.sync import sync_to_async
+from django.core.cache import caches
 from django.core.signals import request_finished
 from django.db import connection, transaction
 from django.dispatch import receiver
@@ -89,6 +90,24 @@ def events(request):
 
 async def async_events(request):
     return events(request)
+
+
+def queried_events(request):
+    """Uses what belongs to its thread, which the stream then leaves."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    caches["own"].get("anything")
+    return events(request)
+
+
+def left_over(request):
+    """What the request before left on this thread."""
+    return JsonResponse(
+        {
+            "thread": threading.current_thread().name,
+            "connected": connection.connection is not None,
+        }
+    )
 
 
 def wide(request):
@@ -243,6 +262,8 @@ urlpatterns = [
     path("packed-file", packed_file),
     path("events", events),
     path("async-events", async_events),
+    path("queried-events", queried_events),
+    path("left-over", left_over),
     path("wide", wide),
     path("async-wide", async_wide),
     path("failing", failing),
