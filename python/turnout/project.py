@@ -255,13 +255,13 @@ def async_parts(settings: Any) -> Iterator[str]:
             yield f"view {getattr(view, '__module__', '')}.{getattr(view, '__qualname__', view)}"
 
 
-def views(patterns: Any) -> Iterator[Any]:
-    """Every view of a URLconf, in match order."""
+def views(patterns: Any, within: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Every view of a URLconf, in match order. It may include itself: what is being walked is not entered again."""
     for pattern in patterns:
-        if hasattr(pattern, "url_patterns"):
-            yield from views(pattern.url_patterns)
-        else:
+        if not hasattr(pattern, "url_patterns"):
             yield pattern.callback
+        elif pattern not in within:
+            yield from views(pattern.url_patterns, (*within, pattern))
 
 
 def _marked(view: Any) -> bool:

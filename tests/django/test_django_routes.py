@@ -13,6 +13,7 @@ from django.urls.resolvers import RegexPattern, URLResolver
 from django.utils.translation import gettext_lazy
 from tracks_site import views
 
+from turnout import project
 from turnout.django import patterns, routes
 from turnout.django.asynctrack import is_async_view
 
@@ -196,6 +197,21 @@ def test_translated_routes_are_left_to_python():
     assert flat(path(gettext_lazy("about/"), a)) == [(None, SYNC)]
     with override_settings(ROOT_URLCONF="tracks_site.urls"):
         assert flat(*i18n_patterns(path("x/", a))) == [(None, SYNC)]
+
+
+def test_a_urlconf_that_includes_itself_is_walked_once_and_left_to_python_below():
+    entries = [path("a/", a)]
+    # As `path("again/", include(__name__))` in a module: its list holds the resolver of itself.
+    entries += [path("again/", include(entries)), path("s/", s)]
+    root = URLResolver(RegexPattern(r"^/"), entries)
+    table = routes.flatten(root, is_async_view)
+    addresses = ("a/", "again/a/", "again/again/a/", "s/", "again/s/", "again/again/again/s/", "none/")
+    found = {address: decided(table, address) for address in addresses}
+    assert {address: track for address, track in found.items() if track not in (None, by_django(root, address))} == {}
+    assert (found["a/"], found["again/a/"], found["again/again/a/"]) == (ASYNC, ASYNC, None)
+    assert list(routes.views(root)).count(a) == list(project.views(root.url_patterns)).count(a) == 2
+    assert routes.depends_on_path_alone(root)
+    assert not routes.needs_language(root)
 
 
 def test_an_include_that_can_end_at_several_places_is_not_translated():

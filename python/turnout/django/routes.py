@@ -2,6 +2,8 @@
 
 An entry is (expression, track): the expression is matched against the whole decoded path without its first "/". Where
 only Python can tell whether the pattern matches, the expression is None, and a path that gets that far is undecided.
+
+A URLconf may include itself, as Django's resolvers allow: each walk below stops at a resolver that it is `within`.
 """
 
 from __future__ import annotations
@@ -25,32 +27,34 @@ def flatten(resolver: URLResolver, is_async: Callable[[Any], bool]) -> list[Rout
     return list(_below(resolver, "", is_async))
 
 
-def views(resolver: URLResolver) -> Iterator[Any]:
+def views(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[Any]:
     """Every view of the URLconf."""
     for entry in resolver.url_patterns:
-        if isinstance(entry, URLResolver):
-            yield from views(entry)
-        else:
+        if not isinstance(entry, URLResolver):
             yield entry.callback
+        elif entry not in within:
+            yield from views(entry, (*within, entry))
 
 
-def needs_language(resolver: URLResolver) -> bool:
+def needs_language(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> bool:
     """Whether the active language decides what a path means."""
     for entry in resolver.url_patterns:
         if isinstance(entry.pattern, LocalePrefixPattern) or not _is_fixed(entry.pattern):
             return True
-        if isinstance(entry, URLResolver) and needs_language(entry):
+        if isinstance(entry, URLResolver) and entry not in within and needs_language(entry, (*within, entry)):
             return True
     return False
 
 
-def depends_on_path_alone(resolver: URLResolver) -> bool:
+def depends_on_path_alone(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> bool:
     """Whether resolving has no other input than the path: nothing of the project's own takes part in it."""
     try:
         _check(resolver.pattern)
         for entry in resolver.url_patterns:
             if isinstance(entry, URLResolver):
-                if type(entry).resolve is not URLResolver.resolve or not depends_on_path_alone(entry):
+                if type(entry).resolve is not URLResolver.resolve:
+                    return False
+                if entry not in within and not depends_on_path_alone(entry, (*within, entry)):
                     return False
             elif type(entry).resolve is not URLPattern.resolve:
                 return False
@@ -60,13 +64,17 @@ def depends_on_path_alone(resolver: URLResolver) -> bool:
     return True
 
 
-def _below(resolver: URLResolver, before: str, is_async: Callable[[Any], bool]) -> Iterator[Route]:
+def _below(
+    resolver: URLResolver, before: str, is_async: Callable[[Any], bool], within: tuple[URLResolver, ...] = ()
+) -> Iterator[Route]:
     for entry in resolver.url_patterns:
         try:
             if isinstance(entry, URLResolver):
                 if type(entry).resolve is not URLResolver.resolve:
                     raise Untranslatable("a resolver of its own")
-                yield from _below(entry, before + _prefix(entry.pattern), is_async)
+                if entry in within:
+                    raise Untranslatable("a URLconf that includes itself")
+                yield from _below(entry, before + _prefix(entry.pattern), is_async, (*within, entry))
             else:
                 if type(entry).resolve is not URLPattern.resolve:
                     raise Untranslatable("a pattern of its own")
