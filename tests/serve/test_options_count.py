@@ -69,7 +69,7 @@ def test_threads_and_queue_timeout_bound_the_sync_pool() -> None:
         assert first.result().status == 200
 
 
-@pytest.mark.parametrize(("options", "seconds"), [([], 0.0025), (["--switch-interval", "off"], 0.005)])
+@pytest.mark.parametrize(("options", "seconds"), [([], 0.0029), (["--switch-interval", "off"], 0.005)])
 def test_the_switch_interval(options: list[str], seconds: float) -> None:
     with serve(["wsgi_app:app", *options], cwd=APPS) as server:
         assert float(get(server.url, "/switch-interval").text) == pytest.approx(seconds)

@@ -206,7 +206,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "switch-interval",
         group: Group::Capacity,
         value: "DURATION|off",
-        default: "2500us",
+        default: "2900us",
         help: "sys.setswitchinterval of the workers: how soon a thread that computes hands the GIL to one that wants it. off leaves Python's 5 ms.",
         takes: Takes::One(|to, text| value::duration_or_never(text).map(|it| to.switch_interval = it)),
     },

@@ -36,7 +36,7 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!(settings.max_in_flight, 1024);
     assert_eq!(settings.drain, Duration::from_secs(30));
     assert_eq!(settings.hang_limit, Some(Duration::from_secs(60)));
-    assert_eq!(settings.switch_interval, Some(Duration::from_micros(2500)));
+    assert_eq!(settings.switch_interval, Some(Duration::from_micros(2900)));
     assert_eq!((settings.max_head, settings.max_uri, settings.max_body), (65_536, 8_192, None));
     assert_eq!((settings.body_rate, settings.body_grace), (240, Duration::from_secs(20)));
     assert_eq!(settings.access_log, AccessLogFormat::Off);
