@@ -246,22 +246,15 @@ def async_parts(settings: Any) -> Iterator[str]:
     from django.urls import get_resolver
     from django.utils.module_loading import import_string
 
+    from turnout.django.routes import views
+
     for path in settings.MIDDLEWARE:
         middleware = import_string(path)
         if getattr(middleware, "async_capable", False) and not getattr(middleware, "sync_capable", True):
             yield f"middleware {path}"
-    for view in views(get_resolver().url_patterns):
+    for view in views(get_resolver()):
         if iscoroutinefunction(view) or _marked(view):
             yield f"view {getattr(view, '__module__', '')}.{getattr(view, '__qualname__', view)}"
-
-
-def views(patterns: Any, within: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """Every view of a URLconf, in match order. It may include itself: what is being walked is not entered again."""
-    for pattern in patterns:
-        if not hasattr(pattern, "url_patterns"):
-            yield pattern.callback
-        elif pattern not in within:
-            yield from views(pattern.url_patterns, (*within, pattern))
 
 
 def _marked(view: Any) -> bool:

@@ -23,11 +23,11 @@ def holders(server):
 
 
 def release_all(server, held):
-    released = set()
+    released = 0
     while not all(each.done for each in held):
-        for number, thread in list(enumerate(holders(server)))[len(released) :]:
+        for thread in holders(server)[released:]:
             get(server.url, f"/special/release?thread={thread}")
-            released.add(number)
+            released += 1
     return [each.result().status for each in held]
 
 

@@ -3,7 +3,7 @@
 An entry is (expression, track): the expression is matched against the whole decoded path without its first "/". Where
 only Python can tell whether the pattern matches, the expression is None, and a path that gets that far is undecided.
 
-A URLconf may include itself, as Django's resolvers allow: each walk below stops at a resolver that it is `within`.
+A URLconf may include itself, as Django's resolvers allow: no walk enters a resolver that it is `within`.
 """
 
 from __future__ import annotations
@@ -27,41 +27,37 @@ def flatten(resolver: URLResolver, is_async: Callable[[Any], bool]) -> list[Rout
     return list(_below(resolver, "", is_async))
 
 
-def views(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[Any]:
-    """Every view of the URLconf."""
-    for entry in resolver.url_patterns:
-        if not isinstance(entry, URLResolver):
-            yield entry.callback
-        elif entry not in within:
-            yield from views(entry, (*within, entry))
+def views(resolver: URLResolver) -> Iterator[Any]:
+    """Every view of the URLconf, in match order."""
+    return (entry.callback for entry in _entries(resolver) if not isinstance(entry, URLResolver))
 
 
-def needs_language(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> bool:
+def needs_language(resolver: URLResolver) -> bool:
     """Whether the active language decides what a path means."""
-    for entry in resolver.url_patterns:
-        if isinstance(entry.pattern, LocalePrefixPattern) or not _is_fixed(entry.pattern):
-            return True
-        if isinstance(entry, URLResolver) and entry not in within and needs_language(entry, (*within, entry)):
-            return True
-    return False
+    patterns = (entry.pattern for entry in _entries(resolver))
+    return any(isinstance(pattern, LocalePrefixPattern) or not _is_fixed(pattern) for pattern in patterns)
 
 
-def depends_on_path_alone(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> bool:
+def depends_on_path_alone(resolver: URLResolver) -> bool:
     """Whether resolving has no other input than the path: nothing of the project's own takes part in it."""
     try:
         _check(resolver.pattern)
-        for entry in resolver.url_patterns:
-            if isinstance(entry, URLResolver):
-                if type(entry).resolve is not URLResolver.resolve:
-                    return False
-                if entry not in within and not depends_on_path_alone(entry, (*within, entry)):
-                    return False
-            elif type(entry).resolve is not URLPattern.resolve:
+        for entry in _entries(resolver):
+            kind = URLResolver if isinstance(entry, URLResolver) else URLPattern
+            if type(entry).resolve is not kind.resolve:
                 return False
             _check(entry.pattern)
     except Untranslatable:
         return False
     return True
+
+
+def _entries(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[Any]:
+    """Every pattern and resolver below; a resolver before what it holds."""
+    for entry in resolver.url_patterns:
+        yield entry
+        if isinstance(entry, URLResolver) and entry not in within:
+            yield from _entries(entry, (*within, entry))
 
 
 def _below(

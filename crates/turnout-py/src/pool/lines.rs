@@ -62,13 +62,13 @@ impl<J> Lines<J> {
 
     /// Since when the job waits that is next; `None` when none may be taken.
     pub(super) fn next_since(&self) -> Option<Instant> {
-        let next = self.next(Instant::now())?;
+        let next = self.next()?;
         self.by_view[next].since()
     }
 
     /// The job that is next goes to work.
     pub(super) fn take(&mut self, now: Instant) -> Option<(View, J)> {
-        let next = self.next(now)?;
+        let next = self.next()?;
         let line = &mut self.by_view[next];
         let (_, job) = line.waiting.pop_front()?;
         line.busy += 1;
@@ -103,15 +103,15 @@ impl<J> Lines<J> {
         self.by_view.iter().position(|line| line.view == view)
     }
 
-    fn next(&self, now: Instant) -> Option<usize> {
-        let may = |line: &Line<J>| line.busy < self.most || !self.others_in_demand(line.view, now);
+    fn next(&self) -> Option<usize> {
+        let may = |line: &Line<J>| line.busy < self.most || !self.others_in_demand(line.view);
         let ready = self.by_view.iter().enumerate().filter(|(_, line)| may(line));
         ready.filter_map(|(at, line)| Some((line.since()?, at))).min().map(|(_, at)| at)
     }
 
-    fn others_in_demand(&self, view: View, now: Instant) -> bool {
+    fn others_in_demand(&self, view: View) -> bool {
         let other = if self.last.is_some_and(|(last, _)| last != view) { self.last } else { self.before };
-        other.is_some_and(|(_, taken)| now.duration_since(taken) < DEMAND)
+        other.is_some_and(|(_, taken)| taken.elapsed() < DEMAND)
     }
 
     fn forget_if_empty(&mut self, at: usize) {
