@@ -98,7 +98,7 @@ _PLAIN = frozenset((type(None), bool, int, float, str, bytes))
 
 def _attributes_of(made: Any) -> dict[str, Any]:
     # Past a __getattribute__ of a subclass. The first use on a thread runs the __init__ of one, as ever.
-    return object.__getattribute__(made, "__dict__")
+    return _local.__getattribute__(made, "__dict__")
 
 
 def _initialise(made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
