@@ -13,6 +13,11 @@ from typing import Any
 
 import pytest
 
+from turnout.django import threadlocals
+
+# As a worker does: before the project is imported.
+threadlocals.install()
+
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracks_site.settings")
 

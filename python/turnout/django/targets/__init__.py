@@ -54,3 +54,8 @@ def runs(call: Any) -> Runs:
     if judge is None:
         return Runs.FOREIGN
     return judge(args, inner.keywords)
+
+
+def all_foreign(call: Any) -> Runs:
+    """Where nobody is to be trusted: Django's own handler, unpatched."""
+    return Runs.FOREIGN
