@@ -12,6 +12,7 @@ import textwrap
 from types import FunctionType, ModuleType
 from typing import Any
 
+from turnout.django.targets.functions import FUNCTIONS as _TARGETS
 from turnout.django.vetting import find, fingerprint, plain_function
 
 # Where the hooks get what they work on; `request.x` and `response.x` in them mean these classes.
@@ -123,8 +124,12 @@ _ALSO: dict[str, tuple[str, ...]] = {
 
 
 def collect(hook: str) -> dict[str, str]:
-    """The hook and, to any depth, the plain functions of Django it calls, each with its hash."""
+    """The hook and, to any depth, the plain functions of Django it calls, each with its hash.
+
+    Of what hops call (targets/functions.py), only what it calls itself.
+    """
     functions: dict[str, str] = {}
+    deep = hook not in _TARGETS
     queue = [hook, *_ALSO.get(hook, ())]
     while queue:
         name = queue.pop()
@@ -139,7 +144,7 @@ def collect(hook: str) -> dict[str, str]:
         if not functions[name]:
             del functions[name]
             continue
-        if hook not in _ALONE:
+        if hook not in _ALONE and (deep or len(functions) == 1):
             queue += _called(function)
     return dict(sorted(functions.items()))
 

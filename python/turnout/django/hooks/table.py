@@ -16,6 +16,7 @@ from turnout.django.hooks.sessions import foreign_engine, foreign_storage, messa
 from turnout.django.hooks.sites import FROM_TABLE, current_site, table_changed
 from turnout.django.hooks.users import login_required, x_view
 from turnout.django.hooks.verdicts import Rule
+from turnout.django.targets import functions
 
 _REQUEST = ("process_request",)
 _RESPONSE = ("process_response",)
@@ -63,6 +64,7 @@ HOOKS = (
     *(f"{home}.{hook}" for home, rule in RULES.items() for hook in rule.hooks),
     *LIFECYCLE,
     *shortcuts.FUNCTIONS,
+    *functions.FUNCTIONS,
     FROM_TABLE,
     "django.core.handlers.asgi.ASGIRequest.__init__",
     "django.core.handlers.base.BaseHandler.get_response",
