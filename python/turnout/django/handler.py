@@ -11,8 +11,9 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
@@ -25,6 +26,7 @@ from django.urls import get_resolver, set_script_prefix, set_urlconf
 from turnout.django import answers, connections, hooks, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
+from turnout.django.beside import own_thread
 from turnout.django.connections import Store
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
@@ -89,6 +91,8 @@ class DjangoHandler:
         self.overridden = shipped.overridden(kind) if self.known else []
         self.replaced = shipped.replaced(kind) if self.known else []
         self.native = self.known and not (compat or self.overridden or self.replaced)
+        #: What startup hooks have set, for the requests of every thread.
+        self.inherited: Mapping[contextvars.ContextVar[Any], Any] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._sync: SyncServing | None = None
@@ -187,6 +191,10 @@ class DjangoHandler:
         """Facts for the banner."""
         return describe(self)
 
+    def beside_requests(self) -> AbstractContextManager[None]:
+        """For what of the project's runs on the loop outside of requests: a thread for its blocking parts."""
+        return own_thread(self.hops)
+
     def close(self) -> None:
         """The worker ends: idle hop threads end now, busy ones with their request."""
         self.hops.close()
@@ -240,6 +248,8 @@ class DjangoHandler:
         return base
 
     def _enter_thread(self) -> None:
+        for variable, value in self.inherited.items():
+            variable.set(value)
         # async_to_sync in a view then runs on the real loop instead of making a thread and a loop a call.
         if self.loop is not None:
             SyncToAsync.threadlocal.main_event_loop = self.loop
