@@ -23,7 +23,7 @@ from django.urls import set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
-from turnout.django import hooks, remoteuser, synconly
+from turnout.django import hooks, remoteuser, rendering, synconly
 from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of
 from turnout.django.logs import would_log
 from turnout.django.shortcuts import RememberedMatches
@@ -150,7 +150,7 @@ class AsyncTrack(RememberedMatches):
         try:
             if base.iscoroutinefunction(response.render):
                 return await response.render()
-            return await sync_to_async(response.render)()
+            return await rendering.render(response)
         except Exception as error:
             answer = await self._exception_hooks(error, request)
             if answer is None:

@@ -39,7 +39,7 @@ from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
-from turnout.django.targets import all_foreign, known
+from turnout.django.targets import all_foreign, drf, known
 
 log = logging.getLogger("turnout.django")
 
@@ -261,7 +261,9 @@ class DjangoHandler:
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
-        known.install()
+        if not self.compat:
+            known.install()
+            drf.register()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.
