@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from turnout.django import hooks, vetting
+from turnout.django import declared, hooks, vetting
 
 if TYPE_CHECKING:
     from turnout.django.handler import DjangoHandler
@@ -37,6 +37,9 @@ def _mode(path: str) -> tuple[str, str]:
         return "native", "async of its own"
     if not any(hasattr(middleware, name) for name in ("process_request", "process_response", "process_view")):
         return "native", "no hooks before the view or around it"
+    said = declared.mode(middleware)
+    if said is not None:
+        return said
     why = hooks.why_not_class(middleware)
     return ("hop", why) if why else ("inline", "vetted for Django " + vetting.release())
 
@@ -55,6 +58,8 @@ def _notes(handler: DjangoHandler, facts: dict[str, Any]) -> list[str]:
         notes.append("all views are async: the sync chain loads only for paths without a view")
     else:
         notes.append("all views are sync: no async chain is loaded")
+    if declared.unused():
+        notes.append(f"{', '.join(declared.unused())} declared non-blocking, and not in MIDDLEWARE")
     if handler.decisions.async_only_middleware():
         notes.append("a middleware is async only: every request takes the async track")
     if handler.decisions.rerouting():

@@ -22,7 +22,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, hooks, shipped, shortcuts
+from turnout.django import answers, declared, hooks, shipped, shortcuts
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
@@ -225,6 +225,8 @@ class DjangoHandler:
         seed_context(shared=False)
 
     def _warm_up(self) -> None:
+        if not self.compat:
+            declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
         resolver._populate()

@@ -43,6 +43,28 @@ class Rejected:
         self.answer = answer
 
 
+class OneMode:
+    """A condition for middleware whose process_response undoes what its process_request did to the Context (F9).
+
+    A ContextVar's token can be reset only in the Context it was made in: on the loop that is the task's, on a thread
+    that of the run's hops. So what is decided on the way in holds on the way out.
+    """
+
+    def __init__(self, when: Callable[[Any], bool]) -> None:
+        self._when = when
+
+    def request(self, request: Any) -> bool:
+        """Whether process_request runs on the loop."""
+        if not self._when(request):
+            return False
+        request.__dict__.setdefault("turnout_on_loop", set()).add(self)
+        return True
+
+    def response(self, request: Any, response: Any = None) -> bool:
+        """Whether it did."""
+        return self in request.__dict__.get("turnout_on_loop", ())
+
+
 class Hook:
     """A hook adapted for the async chain: awaited it runs on the request's thread; it may also know an inline way."""
 
@@ -138,7 +160,7 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
                 continue
             if when is not True and (when is False or not when(request, response)):
                 own = own or contextvars.copy_context()
-                return await _hop(own, _rest_of_responses, request, response, responses[position:], top)
+                return await _with_hops(own, request, response, responses[position:], top)
             try:
                 response = hook(request, response)
             except Exception as error:
@@ -168,7 +190,7 @@ def sync_run_of(layers: list[Layer], endpoint: Callable[[Any], Any]) -> Callable
                 response = endpoint(request)
             except Exception as error:
                 response, top = _recover_here(request, error, count)
-        return _rest_of_responses(request, response, responses, top)
+        return _rest_of_responses(request, response, responses, top)[0]
 
     run.turnout_chain = Chain(layers, endpoint)  # type: ignore[attr-defined]
     return run
@@ -232,8 +254,33 @@ def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, 
     return False, None, count - 1
 
 
-def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> Any:
-    """On a thread: the remaining process_response hooks of a run."""
+async def _with_hops(own: contextvars.Context, request: Any, response: Any, hooks: Any, top: int) -> Any:
+    """process_response hooks of which one hops; it takes along those behind it, up to one that is bound to the loop."""
+    position = 0
+    while position < len(hooks):
+        index, hook, when = hooks[position]
+        if index > top:
+            position += 1
+        elif when is True or (when is not False and when(request, response)):
+            position += 1
+            try:
+                response = hook(request, response)
+            except Exception as error:
+                response, top = await _recover(request, error, index)
+        else:
+            behind = range(position + 1, len(hooks))
+            bound = next((n for n in behind if _is_bound_to_loop(hooks[n][2], request)), len(hooks))
+            response, top = await _hop(own, _rest_of_responses, request, response, hooks[position:bound], top)
+            position = bound
+    return response
+
+
+def _is_bound_to_loop(when: When, request: Any) -> bool:
+    return type(getattr(when, "__self__", None)) is OneMode and when(request)  # type: ignore[operator]
+
+
+def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> tuple[Any, int]:
+    """On a thread: process_response hooks that follow each other. The answer, and the innermost layer that sees it."""
     for index, hook, _ in hooks:
         if index > top:
             continue
@@ -241,4 +288,4 @@ def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> Any
             response = hook(request, response)
         except Exception as error:
             response, top = _recover_here(request, error, index)
-    return response
+    return response, top

@@ -6,6 +6,7 @@ for this request can block: no database, no cache, no file, no e-mail, no templa
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,18 @@ from turnout.django.hooks.locale import load_languages
 from turnout.django.hooks.table import HOOKS, LIFECYCLE, RULES
 from turnout.django.hooks.verdicts import Rule, Vetted, VettedView
 
-__all__ = ["HOOKS", "LIFECYCLE", "seen_through", "vetted", "view_hook", "warm_up", "why_not_class"]
+__all__ = [
+    "HOOKS",
+    "LIFECYCLE",
+    "inherited",
+    "overrides",
+    "seen_through",
+    "unwrapped",
+    "vetted",
+    "view_hook",
+    "warm_up",
+    "why_not_class",
+]
 
 _AROUND = ("process_request", "process_response")
 _NO_METHODS = frozenset(("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
@@ -35,12 +47,10 @@ def vetted(middleware: Any) -> Vetted | None:
 
 def view_hook(method: Any) -> VettedView | None:
     """The verdict about a process_view method (bound, or wrapped by Sentry)."""
-    bound = getattr(method, "__wrapped__", method)
+    bound = unwrapped(method)
     middleware = getattr(bound, "__self__", None)
     home, rule = _rule_of(type(middleware))
     if home is None or rule.view is None or getattr(bound, "__name__", "") != "process_view":
-        return None
-    if method is not bound and not _is_sentrys(method):
         return None
     if _why_not(type(middleware), home, rule, ("process_view",)):
         return None
@@ -53,6 +63,22 @@ def why_not_class(kind: type) -> str:
     if home is None:
         return "not vetted"
     return _why_not(kind, home, rule, rule.hooks) or (rule.why_not() if rule.why_not else "")
+
+
+def inherited(kind: type, own: Collection[str] | None) -> tuple[type | None, Rule, str]:
+    """What is known about hooks that a class has, unchanged, from a built-in, and why they are not vetted.
+
+    `own` names what the class may override because the project answers for it; None: all that it overrides.
+    """
+    home, rule = _rule_of(kind)
+    if home is None or home is kind:
+        return None, rule, ""
+    overridden = overrides(kind, home)
+    others = [name for name in overridden if own is not None and name not in own]
+    if others:
+        return home, rule, f"{kind.__qualname__} overrides {', '.join(others)}"
+    kept = [f"{home.__module__}.{home.__qualname__}.{name}" for name in rule.hooks if name not in overridden]
+    return home, rule, vetting.verdict(kept) if kept else ""
 
 
 def warm_up() -> None:
@@ -69,6 +95,12 @@ def seen_through(middleware: Any) -> Any:
     if inner is not None and any(cls.__qualname__.endswith("SentryASGIMixin") for cls in type(middleware).__mro__):
         return inner
     return middleware
+
+
+def unwrapped(method: Any) -> Any:
+    """The bound method inside Sentry's wrapper, else the method itself; None inside anybody else's."""
+    bound = getattr(method, "__wrapped__", method)
+    return bound if method is bound or (hasattr(method, "__code__") and _is_sentrys(method)) else None
 
 
 def _is_locale(path: str) -> bool:
@@ -90,13 +122,13 @@ def _rule_of(kind: type) -> tuple[type | None, Rule]:
 
 
 def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
-    overridden = _overrides(kind, home)
+    overridden = overrides(kind, home)
     if overridden:
         return f"{kind.__qualname__} overrides {', '.join(overridden)}"
     return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names if name in rule.hooks])
 
 
-def _overrides(kind: type, home: type) -> list[str]:
+def overrides(kind: type, home: type) -> list[str]:
     """What a subclass (up to the built-in) defines besides data; nothing for the built-in itself."""
     found: list[str] = []
     for cls in kind.__mro__:

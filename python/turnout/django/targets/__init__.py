@@ -15,6 +15,8 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
+from turnout.django.nonblocking import is_declared
+
 
 class Runs(enum.Enum):
     """What may happen when the target of a hop is called."""
@@ -31,6 +33,9 @@ class Runs(enum.Enum):
 Judge = Callable[[tuple[Any, ...], dict[str, Any]], Runs]
 
 _judges: dict[FunctionType, Judge] = {}
+
+#: Told of each call of a function that the project declared non-blocking, before it runs; None without DEBUG.
+watch: Callable[[functools.partial[Any]], None] | None = None
 
 
 def judges(function: Any, judge: Judge) -> None:
@@ -50,6 +55,10 @@ def runs(call: Any) -> Runs:
     if type(target) is MethodType:
         args = (target.__self__, *args)
         target = target.__func__
+    if type(target) is FunctionType and is_declared(target):
+        if watch is not None:
+            watch(inner)
+        return Runs.ON_LOOP
     judge = _judges.get(target) if type(target) is FunctionType else None
     if judge is None:
         return Runs.FOREIGN
