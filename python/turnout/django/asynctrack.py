@@ -23,7 +23,7 @@ from django.urls import set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
-from turnout.django import hooks, remoteuser, rendering, synconly
+from turnout.django import declared, hooks, remoteuser, rendering, synconly
 from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of
 from turnout.django.logs import would_log
 from turnout.django.shortcuts import RememberedMatches
@@ -194,7 +194,7 @@ def _view_hooks(hooks: list[Hook], *asked: Any) -> Any:
 
 
 def _view_hook(method: Any) -> Hook:
-    vetted = hooks.view_hook(method)
+    vetted = hooks.view_hook(method) or declared.view_hook(method)
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
@@ -248,6 +248,8 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
+    if vetted is None and apart is None and (layer := declared.layer(middleware)) is not None:
+        return layer
     if apart is None:
         apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
     return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))

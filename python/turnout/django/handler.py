@@ -23,7 +23,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, connections, hooks, shipped, shortcuts, threadlocals
+from turnout.django import answers, connections, declared, hooks, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
 from turnout.django.beside import own_thread
@@ -257,6 +257,8 @@ class DjangoHandler:
         seed_context(shared=False)
 
     def _warm_up(self) -> None:
+        if not self.compat:
+            declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
         resolver._populate()
