@@ -123,7 +123,10 @@ class Service:
     def _thread_options(self) -> dict[str, Any]:
         return {
             "sync_pool": self.pool,
+            "hop_threads": self.settings["hop_threads"],
             "exclusive_threads": self.settings["exclusive_threads"],
+            "connection_sharing": self.settings["connection_sharing"],
+            "thread_sharing": self.settings["thread_sharing"],
             "thread_wait": self.settings["queue_timeout"],
         }
 

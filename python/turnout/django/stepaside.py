@@ -23,7 +23,7 @@ from turnout.django.decisions import LEARNED_MAX
 from turnout.django.hoppool import BorrowedThreads
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.leaving import Waits
-from turnout.django.lifecycle import prepare_thread, settle_thread, started
+from turnout.django.lifecycle import started
 from turnout.django.routes import ASYNC, SYNC
 from turnout.django.serving import SyncTrack
 from turnout.django.throughasgi import ThroughASGI, sync_track
@@ -147,7 +147,7 @@ class StepAside:
             if len(self._sync_threads) >= LEARNED_MAX:
                 self._sync_threads.clear()
             line = pool.line(route) if isinstance(pool, SyncPool) else pool
-            source = self._sync_threads[route] = BorrowedThreads(line, prepare_thread, settle_thread)
+            source = self._sync_threads[route] = BorrowedThreads(line, self._handler.resident)
         return source
 
 
