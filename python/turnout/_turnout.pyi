@@ -236,6 +236,9 @@ class SyncPool:
     def submit(self, function: Callable[_P, _T], /, *args: _P.args) -> Future[_T]:
         """Runs ``function(*args)`` on a thread of the pool. RuntimeError once it is closed."""
 
+    def line(self, route: str) -> SyncLine:
+        """The pool for calls of one view, which wait in its line; an empty route: those whose path has no view."""
+
     def on_thread_end(self, callback: Callable[[], object]) -> None:
         """Each thread calls ``callback`` before it ends."""
 
@@ -249,6 +252,23 @@ class SyncPool:
     @property
     def queued(self) -> int:
         """How many calls wait for a thread now."""
+
+@final
+class SyncLine:
+    """The sync pool as the requests of one view see it (docs/decisions/0020-no-view-takes-all-threads.md)."""
+
+    def submit(self, function: Callable[_P, _T], /, *args: _P.args) -> Future[_T]:
+        """As `SyncPool.submit`."""
+
+@final
+class RouteTable:
+    """The routes that `DjangoHandler.routes` gave, as Rust has them."""
+
+    def doubt(self, path: str) -> None:
+        """The track of this path was another one: ask for it, and for others of its route, from now on."""
+
+    def doubt_all(self) -> None:
+        """Ask for every path from now on."""
 
 @final
 class Server:

@@ -57,6 +57,7 @@ class DjangoHandler:
         loop: asyncio.AbstractEventLoop | None = None,
         sync_pool: Executor | None = None,
         compat: bool = False,
+        inner: bool = False,
         request_why: str = "",
         hop_threads: int = 8,
         exclusive_threads: int = 64,
@@ -90,7 +91,8 @@ class DjangoHandler:
             self.hops.runs = all_foreign
         self.overridden = shipped.overridden(kind) if self.known else []
         self.replaced = shipped.replaced(kind) if self.known else []
-        self.native = self.known and not (compat or self.overridden or self.replaced)
+        # `inner`: requests come through somebody else's application (inner.py).
+        self.native = self.known and not (compat or inner or self.overridden or self.replaced)
         #: What startup hooks have set, for the requests of every thread.
         self.inherited: Mapping[contextvars.ContextVar[Any], Any] = {}
         self._lock = threading.Lock()
@@ -169,6 +171,10 @@ class DjangoHandler:
         """The URLconf, flat, in match order: (regex for Rust, or None where only Python can tell; track)."""
         return self.decisions.routes()
 
+    def routes_are_in(self, table: Any) -> None:
+        """What Rust made of `routes`."""
+        self.decisions.routes_are_in(table)
+
     def decide(self, path: str, host: str | None) -> tuple[int, bool, str]:
         """The track for what `routes` left open, whether the answer may be remembered, and the route. On the loop."""
         return self.decisions.decide(path, host)
@@ -233,6 +239,8 @@ class DjangoHandler:
         handler.turnout_kind = self.request_kind
         handler.turnout_sender = kind
         handler.turnout_verify = self.decisions.verify
+        handler.turnout_seen = self.decisions.seen
+        handler.turnout_sees_all = bool(self.decisions.rerouting())
         handler.load_middleware(is_async=is_async)
         return handler
 
