@@ -26,13 +26,21 @@ class Got:
 
 
 def ask_all(
-    address: str, paths: Sequence[str], *, connections: int = 0, headers: Mapping[str, str] | None = None
+    address: str,
+    paths: Sequence[str],
+    *,
+    connections: int = 0,
+    headers: Mapping[str, str] | None = None,
+    method: str = "GET",
 ) -> list[Got]:
-    """GET every path, over so many connections (one for each path unless told) at once; the answers in that order."""
-    return asyncio.run(asyncio.wait_for(_ask_all(address, paths, connections or len(paths), headers or {}), SECONDS))
+    """Ask for every path, over so many connections at once (one for each path unless told): answers in that order."""
+    asking = _ask_all(method, address, paths, connections or len(paths), headers or {})
+    return asyncio.run(asyncio.wait_for(asking, SECONDS))
 
 
-async def _ask_all(address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str]) -> list[Got]:
+async def _ask_all(
+    method: str, address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str]
+) -> list[Got]:
     parts = urlsplit(address)
     fields = "".join(f"{name}: {value}\r\n" for name, value in {"Host": parts.netloc, **headers}.items())
     answers: dict[int, Got] = {}
@@ -42,7 +50,7 @@ async def _ask_all(address: str, paths: Sequence[str], connections: int, headers
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
             for index, path in left:
-                writer.write(f"GET {path} HTTP/1.1\r\n{fields}\r\n".encode())
+                writer.write(f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode())
                 answers[index] = await _answer(reader)
         finally:
             writer.close()

@@ -37,7 +37,7 @@ from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
-from turnout.django.targets import all_foreign
+from turnout.django.targets import all_foreign, known
 
 log = logging.getLogger("turnout.django")
 
@@ -251,6 +251,7 @@ class DjangoHandler:
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
+        known.install()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.

@@ -12,9 +12,11 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from operator import length_hint
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
+from django.http import StreamingHttpResponse
 
 from turnout.django.hops import RequestThread
 from turnout.django.travelling import Luggage, forget_caches
@@ -25,6 +27,7 @@ log = logging.getLogger("turnout.django")
 PATIENCE_SECONDS = 0.005
 
 _END = object()
+_TUPLE_ITERATOR = type(iter(()))
 
 
 async def send_pulled(response: Any, write: Callable[[bytes], Awaitable[None]]) -> None:
@@ -36,6 +39,8 @@ async def send_pulled(response: Any, write: Callable[[bytes], Awaitable[None]]) 
     if thread is not None and not thread.resident:
         thread = None
     luggage = response.turnout_luggage = Luggage() if thread is not None else None
+    if _is_empty(response):
+        return
     chunks = response.streaming_content
     pull = sync_to_async(_pull, thread_sensitive=True)
     while (chunk := await pull(luggage, chunks)) is not _END:
@@ -50,6 +55,13 @@ async def send_pulled(response: Any, write: Callable[[bytes], Awaitable[None]]) 
         finally:
             leaving.timer.cancel()
         await leaving.over()
+
+
+def _is_empty(response: Any) -> bool:
+    """Whether its content is an empty tuple, as that of a file response without a file: nobody needs to be asked."""
+    chunks = getattr(response, "_iterator", None)
+    own = type(response).streaming_content is StreamingHttpResponse.streaming_content
+    return own and type(chunks) is _TUPLE_ITERATOR and length_hint(chunks) == 0
 
 
 def request_thread() -> RequestThread | None:
