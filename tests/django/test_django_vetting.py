@@ -40,6 +40,10 @@ def mutated(source: str, seed: str) -> str:
         for node in ast.walk(statement)
         if isinstance(node, (ast.Name, ast.Attribute, ast.Constant)) and getattr(node, "value", "") is not None
     ]
+    if not spots:
+        # Nothing but `pass`.
+        function.body.append(ast.parse("return 7").body[0])
+        return ast.unparse(tree)
     spot = random.Random(seed).choice(spots)
     if isinstance(spot, ast.Name):
         spot.id += "_"

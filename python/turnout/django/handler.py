@@ -230,9 +230,9 @@ class DjangoHandler:
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
-        known.install()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
+        known.install()
         # A middleware that cannot be made is a fault of the start, not of the first request.
         if self.native:
             sync, asynchronous = self.decisions.views()
