@@ -271,11 +271,11 @@ class DjangoHandler:
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
+        # Tasks on the loop inherit these, so that no request has to set them.
+        seed_context(shared=True)
         if not self.compat:
             known.install()
             drf.register()
-        # Tasks on the loop inherit these, so that no request has to set them.
-        seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.
         if self.native:
             sync, asynchronous = self.decisions.views()
