@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
@@ -296,7 +297,10 @@ def seed_context(*, shared: bool) -> None:
         if shared and not may_share_cache(config):
             continue
         try:
-            _ = caches[alias]
+            made = caches[alias]
+            if shared and type(made) is RedisCache:
+                # Its pool is made at the first use: threads that come to it at once would make one each.
+                made._cache.get_client(write=True)
         except Exception:
             # A broken cache is the affair of the request that uses it.
             log.debug("cache %r cannot be made at the start", alias, exc_info=True)
