@@ -34,13 +34,44 @@ class Chain(NamedTuple):
     endpoint: Callable[[Any], Awaitable[Any]]
 
 
-class Rejected:
-    """What an inline view hook gives back when the answer itself must be made on a thread."""
+class OnThread:
+    """What an inline hook gives back when the answer itself must be made on a thread: by `make(*arguments)`."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("arguments", "make")
 
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
-        self.answer = answer
+    def __init__(self, make: Callable[..., Any], *arguments: Any) -> None:
+        self.make = make
+        self.arguments = arguments
+
+    async def answer(self) -> Any:
+        """The answer, made on the request's thread."""
+        return await sync_to_async(self.make, thread_sensitive=True)(*self.arguments)
+
+    def answer_here(self) -> Any:
+        """The answer, for a hook that ran on a thread."""
+        return self.make(*self.arguments)
+
+
+class OneMode:
+    """A condition for middleware whose process_response undoes what its process_request did to the Context (F9).
+
+    A ContextVar's token can be reset only in the Context it was made in, which on the loop is the task's and on a
+    thread is that of the run's hops. So what is decided on the way in holds on the way out.
+    """
+
+    def __init__(self, when: Callable[[Any], bool]) -> None:
+        self._when = when
+
+    def request(self, request: Any) -> bool:
+        """Whether process_request runs on the loop."""
+        if not self._when(request):
+            return False
+        request.__dict__.setdefault("turnout_on_loop", set()).add(self)
+        return True
+
+    def response(self, request: Any, response: Any = None) -> bool:
+        """Whether it did."""
+        return self in request.__dict__.get("turnout_on_loop", ())
 
 
 class Hook:
@@ -126,6 +157,11 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
             if response:
                 top = index
                 answered = True
+                if type(response) is OnThread:
+                    try:
+                        response = await response.answer()
+                    except Exception as error:
+                        response, top = await _recover(request, error, index)
                 break
         if not answered:
             try:
@@ -138,7 +174,7 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
                 continue
             if when is not True and (when is False or not when(request, response)):
                 own = own or contextvars.copy_context()
-                return await _hop(own, _rest_of_responses, request, response, responses[position:], top)
+                return await _with_hops(own, request, response, responses[position:], top)
             try:
                 response = hook(request, response)
             except Exception as error:
@@ -168,7 +204,7 @@ def sync_run_of(layers: list[Layer], endpoint: Callable[[Any], Any]) -> Callable
                 response = endpoint(request)
             except Exception as error:
                 response, top = _recover_here(request, error, count)
-        return _rest_of_responses(request, response, responses, top)
+        return _rest_of_responses(request, response, responses, top)[0]
 
     run.turnout_chain = Chain(layers, endpoint)  # type: ignore[attr-defined]
     return run
@@ -187,6 +223,8 @@ def single_layer(layer: Layer, middleware: Any) -> Callable[[Any], Awaitable[Any
             else:
                 own = contextvars.copy_context()
                 response = await _hop(own, on_request, request)
+            if type(response) is OnThread:
+                response = await response.answer()
         response = response or await middleware.get_response(request)
         if on_response is not None:
             if response_when if isinstance(response_when, bool) else response_when(request, response):
@@ -225,6 +263,8 @@ def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, 
     for index, hook, _ in hooks:
         try:
             response = hook(request)
+            if type(response) is OnThread:
+                response = response.answer_here()
         except Exception as error:
             return True, *_recover_here(request, error, index)
         if response:
@@ -232,8 +272,29 @@ def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, 
     return False, None, count - 1
 
 
-def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> Any:
-    """On a thread: the remaining process_response hooks of a run."""
+async def _with_hops(own: contextvars.Context, request: Any, response: Any, hooks: Any, top: int) -> Any:
+    """process_response hooks of which the first hops; it takes along those behind it that are not bound to the loop."""
+    while hooks:
+        bound = next((n for n, (_, _, when) in enumerate(hooks) if _is_bound_to_loop(when, request)), len(hooks))
+        if bound:
+            response, top = await _hop(own, _rest_of_responses, request, response, hooks[:bound], top)
+        for index, hook, _ in hooks[bound : bound + 1]:
+            if index > top:
+                continue
+            try:
+                response = hook(request, response)
+            except Exception as error:
+                response, top = await _recover(request, error, index)
+        hooks = hooks[bound + 1 :]
+    return response
+
+
+def _is_bound_to_loop(when: When, request: Any) -> bool:
+    return type(getattr(when, "__self__", None)) is OneMode and when(request)  # type: ignore[operator]
+
+
+def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> tuple[Any, int]:
+    """On a thread: process_response hooks that follow each other. The answer, and up to which layer it is seen."""
     for index, hook, _ in hooks:
         if index > top:
             continue
@@ -241,4 +302,4 @@ def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> Any
             response = hook(request, response)
         except Exception as error:
             response, top = _recover_here(request, error, index)
-    return response
+    return response, top

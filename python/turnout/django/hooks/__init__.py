@@ -1,6 +1,6 @@
-"""The hooks of Django's middleware, and when each may run on the event loop.
+"""The hooks of Django's middleware and of some packages', and when each may run on the event loop.
 
-A hook is inline only while it is the function Django shipped (vetting.py) and its condition says that nothing it does
+A hook is inline only while it is the function that was read (vetting.py) and its condition says that nothing it does
 for this request can block: no database, no cache, no file, no e-mail, no template. In doubt: the request's thread.
 """
 
@@ -16,12 +16,26 @@ from django.utils.timezone import get_default_timezone
 
 from turnout.django import vetting
 from turnout.django.hooks.locale import load_languages
-from turnout.django.hooks.table import HOOKS, LIFECYCLE, RULES
-from turnout.django.hooks.verdicts import Rule, Vetted, VettedView
+from turnout.django.hooks.table import HOOKS, LIFECYCLE, PACKAGE_HOOKS, RULES
+from turnout.django.hooks.verdicts import Hooks, Rule, Vetted, VettedView
 
-__all__ = ["HOOKS", "LIFECYCLE", "seen_through", "vetted", "view_hook", "warm_up", "why_not_class"]
+__all__ = [
+    "HOOKS",
+    "LIFECYCLE",
+    "PACKAGE_HOOKS",
+    "Hooks",
+    "apart",
+    "is_sentrys",
+    "seen_through",
+    "vetted",
+    "view_hook",
+    "vouched_for",
+    "warm_up",
+    "why_not_apart",
+    "why_not_class",
+]
 
-_AROUND = ("process_request", "process_response")
+_AROUND = ("__call__", "process_request", "process_response")
 _NO_METHODS = frozenset(("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
 
 
@@ -40,7 +54,7 @@ def view_hook(method: Any) -> VettedView | None:
     home, rule = _rule_of(type(middleware))
     if home is None or rule.view is None or getattr(bound, "__name__", "") != "process_view":
         return None
-    if method is not bound and not _is_sentrys(method):
+    if method is not bound and not _is_wrapped_by_sentry(method):
         return None
     if _why_not(type(middleware), home, rule, ("process_view",)):
         return None
@@ -55,6 +69,27 @@ def why_not_class(kind: type) -> str:
     return _why_not(kind, home, rule, rule.hooks) or (rule.why_not() if rule.why_not else "")
 
 
+def vouched_for(kind: type) -> str:
+    """Which code was read, for a class whose hooks are all vetted."""
+    home, _ = _rule_of(kind)
+    package = home.__module__.partition(".")[0] if home is not None else ""
+    return f"vetted for Django {vetting.release()}" if package == "django" else f"vetted in this version of {package}"
+
+
+def apart(middleware: Any) -> Hooks | None:
+    """The two hooks of a sync-only middleware whose `__call__` was read; None for any other."""
+    _, rule = _rule_of(type(middleware))
+    return rule.apart(middleware) if rule.apart is not None and why_not_apart(type(middleware)) == "" else None
+
+
+def why_not_apart(kind: type) -> str | None:
+    """Why a sync-only class is called as it is; empty when it is told as two hooks, None when nobody read it."""
+    home, rule = _rule_of(kind)
+    if home is None or rule.apart is None or getattr(kind, "async_capable", False):
+        return None
+    return _why_not(kind, home, rule, rule.hooks)
+
+
 def warm_up() -> None:
     """At the start: what the hooks of this project would otherwise load in front of a first request."""
     if any(_is_locale(path) for path in settings.MIDDLEWARE):
@@ -66,9 +101,12 @@ def warm_up() -> None:
 def seen_through(middleware: Any) -> Any:
     """The instance inside Sentry's wrapper, else the instance itself."""
     inner = getattr(middleware, "_inner", None)
-    if inner is not None and any(cls.__qualname__.endswith("SentryASGIMixin") for cls in type(middleware).__mro__):
-        return inner
-    return middleware
+    return inner if inner is not None and is_sentrys(type(middleware)) else middleware
+
+
+def is_sentrys(kind: Any) -> bool:
+    """Whether a class is one of the wrappers that Sentry puts around every middleware."""
+    return any(cls.__qualname__.endswith("SentryASGIMixin") for cls in getattr(kind, "__mro__", ()))
 
 
 def _is_locale(path: str) -> bool:
@@ -76,12 +114,12 @@ def _is_locale(path: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, LocaleMiddleware)
 
 
-def _is_sentrys(method: Any) -> bool:
+def _is_wrapped_by_sentry(method: Any) -> bool:
     return method.__code__.co_filename.replace("\\", "/").endswith("sentry_sdk/integrations/django/middleware.py")
 
 
 def _rule_of(kind: type) -> tuple[type | None, Rule]:
-    """The nearest built-in that a class is or comes from, and its rule."""
+    """The nearest class with a rule that a class is or comes from, and its rule."""
     for cls in kind.__mro__:
         name = f"{cls.__module__}.{cls.__qualname__}"
         if name in RULES and vetting.find(name) is cls:
@@ -91,13 +129,15 @@ def _rule_of(kind: type) -> tuple[type | None, Rule]:
 
 def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
     overridden = _overrides(kind, home)
+    if rule.fixed:
+        overridden = [name for name in overridden if name in rule.fixed]
     if overridden:
         return f"{kind.__qualname__} overrides {', '.join(overridden)}"
     return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names if name in rule.hooks])
 
 
 def _overrides(kind: type, home: type) -> list[str]:
-    """What a subclass (up to the built-in) defines besides data; nothing for the built-in itself."""
+    """What a subclass (up to the class with the rule) defines besides data; nothing for that class itself."""
     found: list[str] = []
     for cls in kind.__mro__:
         if cls is home:

@@ -7,13 +7,9 @@ gives it nothing to block on, it runs on the loop, and the request holds no thre
 
 from __future__ import annotations
 
-import sys
 
-
-def register() -> None:
-    """Once a process, after the project's URLconf is imported: a project without ADRF pays nothing for it."""
-    if "adrf.views" not in sys.modules or "rest_framework.views" not in sys.modules:
-        return
+def install() -> None:
+    """From now on their calls are judged. After the project's URLconf was imported."""
     from rest_framework.response import Response
 
     from turnout.django import rendering, targets
