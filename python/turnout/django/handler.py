@@ -11,8 +11,9 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
@@ -22,9 +23,10 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, connections, hooks, shipped, shortcuts, threadlocals
+from turnout.django import answers, connections, declared, hooks, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
+from turnout.django.beside import own_thread
 from turnout.django.connections import Store
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
@@ -55,6 +57,7 @@ class DjangoHandler:
         loop: asyncio.AbstractEventLoop | None = None,
         sync_pool: Executor | None = None,
         compat: bool = False,
+        inner: bool = False,
         request_why: str = "",
         hop_threads: int = 8,
         exclusive_threads: int = 64,
@@ -88,7 +91,10 @@ class DjangoHandler:
             self.hops.runs = all_foreign
         self.overridden = shipped.overridden(kind) if self.known else []
         self.replaced = shipped.replaced(kind) if self.known else []
-        self.native = self.known and not (compat or self.overridden or self.replaced)
+        # `inner`: requests come through somebody else's application (inner.py).
+        self.native = self.known and not (compat or inner or self.overridden or self.replaced)
+        #: What startup hooks have set, for the requests of every thread.
+        self.inherited: Mapping[contextvars.ContextVar[Any], Any] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._sync: SyncServing | None = None
@@ -165,6 +171,10 @@ class DjangoHandler:
         """The URLconf, flat, in match order: (regex for Rust, or None where only Python can tell; track)."""
         return self.decisions.routes()
 
+    def routes_are_in(self, table: Any) -> None:
+        """What Rust made of `routes`."""
+        self.decisions.routes_are_in(table)
+
     def decide(self, path: str, host: str | None) -> tuple[int, bool, str]:
         """The track for what `routes` left open, whether the answer may be remembered, and the route. On the loop."""
         return self.decisions.decide(path, host)
@@ -186,6 +196,10 @@ class DjangoHandler:
     def describe(self) -> dict[str, Any]:
         """Facts for the banner."""
         return describe(self)
+
+    def beside_requests(self) -> AbstractContextManager[None]:
+        """For what of the project's runs on the loop outside of requests: a thread for its blocking parts."""
+        return own_thread(self.hops)
 
     def close(self) -> None:
         """The worker ends: idle hop threads end now, busy ones with their request."""
@@ -225,6 +239,8 @@ class DjangoHandler:
         handler.turnout_kind = self.request_kind
         handler.turnout_sender = kind
         handler.turnout_verify = self.decisions.verify
+        handler.turnout_seen = self.decisions.seen
+        handler.turnout_sees_all = bool(self.decisions.rerouting())
         handler.load_middleware(is_async=is_async)
         return handler
 
@@ -240,6 +256,8 @@ class DjangoHandler:
         return base
 
     def _enter_thread(self) -> None:
+        for variable, value in self.inherited.items():
+            variable.set(value)
         # async_to_sync in a view then runs on the real loop instead of making a thread and a loop a call.
         if self.loop is not None:
             SyncToAsync.threadlocal.main_event_loop = self.loop
@@ -247,6 +265,8 @@ class DjangoHandler:
         seed_context(shared=False)
 
     def _warm_up(self) -> None:
+        if not self.compat:
+            declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
         resolver._populate()

@@ -1,6 +1,7 @@
 """Changes one token of each function that ADRF's judges stand on, in turn, and prints which changes were not seen."""
 
 import ast
+import importlib
 import inspect
 import random
 import sys
@@ -11,13 +12,7 @@ from pathlib import Path
 
 import django
 
-django.setup()
-
-import apis.urls  # noqa: F401
-
 from turnout.django import vetting
-from turnout.django.targets import drf
-from turnout.django.targets.drf import read
 
 
 def mutated(source, seed):
@@ -45,7 +40,7 @@ def mutated(source, seed):
     return ast.unparse(tree)
 
 
-def changes(name, folder):
+def changes(read, name, folder):
     """Whether a change of one token in a function makes all its groups unread."""
     function = vetting.plain_function(vetting.find(name))
     file = folder / "changed.py"
@@ -63,11 +58,17 @@ def changes(name, folder):
 
 
 def main():
+    django.setup()
+    importlib.import_module("apis.urls")
+    # Not before the project is set up.
+    from turnout.django.targets import drf
+    from turnout.django.targets.drf import read
+
     drf.install()
     unread = [group for group in read.GROUPS if read.unread(group)]
     names = sorted({name for names in read.GROUPS.values() for name in names})
     with tempfile.TemporaryDirectory() as folder:
-        unseen = [name for name in names if not changes(name, Path(folder))]
+        unseen = [name for name in names if not changes(read, name, Path(folder))]
     print(f"{len(names)} functions, unread: {unread}, changes that were not seen: {unseen}")
     return bool(unread or unseen or set(names) != set(read.table()))
 
