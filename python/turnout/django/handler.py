@@ -40,7 +40,7 @@ from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
-from turnout.django.targets import all_foreign, drf, known
+from turnout.django.targets import all_foreign, known
 
 log = logging.getLogger("turnout.django")
 
@@ -276,7 +276,6 @@ class DjangoHandler:
         seed_context(shared=True)
         if not self.compat:
             known.install()
-            drf.register()
         # A middleware that cannot be made is a fault of the start, not of the first request.
         if self.native:
             sync, asynchronous = self.decisions.views()

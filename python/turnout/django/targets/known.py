@@ -26,3 +26,7 @@ def install() -> None:
         from turnout.django.targets import auth
 
         auth.install()
+    if "adrf.views" in sys.modules:
+        from turnout.django.targets import drf
+
+        drf.install()
