@@ -105,7 +105,10 @@ class Service:
                 sync_pool=self.pool,
                 compat=self.settings["compat"],
                 request_why=self.project.why,
+                hop_threads=self.settings["hop_threads"],
                 exclusive_threads=self.settings["exclusive_threads"],
+                connection_sharing=self.settings["connection_sharing"],
+                thread_sharing=self.settings["thread_sharing"],
                 thread_wait=self.settings["queue_timeout"],
             )
         except BaseException as error:

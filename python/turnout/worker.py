@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from turnout import banner, project
 from turnout._turnout import WorkerLink
+from turnout.django import threadlocals
 from turnout.lifespan import LifespanError
 from turnout.loop import new_event_loop
 from turnout.project import Project, ProjectError
@@ -42,6 +43,8 @@ def main() -> int:
     os.environ.pop(WorkerLink.VARIABLE, None)
     settings = json.loads(link.settings)
     link.watch(settings["drain"] + END_SECONDS + 2)
+    if settings["thread_sharing"] == "shared":
+        threadlocals.install()
     try:
         worker = Worker(link, settings, project.load(settings["app"], settings["interface"]))
         worker.run()

@@ -99,6 +99,16 @@ def test_a_hook_taken_along_to_a_thread_may_do_as_it_likes():
         assert ask(serving, "listdir", "view").status == 500
 
 
+def test_a_declared_function_runs_on_the_loop_and_is_guarded_too(debugged, live):
+    assert get(live.url, "/added/").text == get(debugged.url, "/added/").text == "3 MainThread"
+    assert get(live.url, "/added-from-disk/").text == "1 MainThread"
+    answer = get(debugged.url, "/added-from-disk/")
+    assert answer.status == 500
+    page = html.unescape(answer.text)
+    assert "tracks_site.declaring.add_from_disk does open('/etc/hostname'" in page
+    assert "declared non-blocking (@non_blocking)" in page
+
+
 def test_without_a_declared_hook_nothing_is_put_up():
     with declaring(debug=True) as serving:
         assert json.loads(get(serving.url, "/guarded/").body)["patches"] is False

@@ -14,5 +14,5 @@ mod value;
 
 pub use cli::{Command, ConfigError, Surroundings, defaults, parse};
 pub use reference::reference;
-pub use settings::{AccessLogFormat, Interface, LogLevel, Settings};
+pub use settings::{AccessLogFormat, ConnectionSharing, Interface, LogLevel, Settings, ThreadSharing};
 pub use table::{Group, OPTIONS, Opt, Takes};

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use turnout_config::{AccessLogFormat, Command, Interface, OPTIONS, Settings, Surroundings, parse};
+use turnout_config::{
+    AccessLogFormat, Command, ConnectionSharing, Interface, OPTIONS, Settings, Surroundings, ThreadSharing, parse,
+};
 
 fn nowhere() -> Surroundings {
     Surroundings { directory: "/nonexistent".into(), ..Surroundings::default() }
@@ -33,6 +35,8 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!(settings.app, None);
     assert_eq!(settings.binds, ["127.0.0.1:8000"]);
     assert_eq!((settings.workers, settings.threads, settings.exclusive_threads), (1, 64, 64));
+    assert_eq!((settings.hop_threads, settings.thread_sharing), (8, ThreadSharing::Shared));
+    assert_eq!(settings.connection_sharing, ConnectionSharing::Hop);
     assert_eq!(settings.max_in_flight, 1024);
     assert_eq!(settings.drain, Duration::from_secs(30));
     assert_eq!(settings.hang_limit, Some(Duration::from_secs(60)));

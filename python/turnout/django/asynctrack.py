@@ -23,8 +23,8 @@ from django.urls import set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
-from turnout.django import declared, hooks, remoteuser
-from turnout.django.layers import Hook, Layer, Rejected, chain_of, run_of, single_layer, sync_run_of
+from turnout.django import declared, hooks, remoteuser, synconly
+from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of
 from turnout.django.logs import would_log
 from turnout.django.shortcuts import RememberedMatches
 
@@ -58,6 +58,14 @@ class AsyncTrack(RememberedMatches):
     turnout_kind = "asgi"
     # Set by the handler: called with (request, is_async) when the view's kind is known.
     turnout_verify: Callable[[Any, bool], None] | None = None
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Django's, which is given middleware that was read as one that may be async."""
+        if not is_async:
+            super().load_middleware(is_async=False)  # type: ignore[misc]
+            return
+        with synconly.taken_apart():
+            super().load_middleware(is_async=True)  # type: ignore[misc]
 
     def adapt_method_mode(
         self,
@@ -103,8 +111,8 @@ class AsyncTrack(RememberedMatches):
                 response = await hook(request, callback, args, kwargs)
             elif hook.inline_now(request, callback):
                 response = hook.inline(request, callback, args, kwargs)
-                if type(response) is Rejected:
-                    response = await sync_to_async(response.answer)(request)
+                if type(response) is OnThread:
+                    response = await response.answer()
             else:
                 # What follows, up to a native one, goes along in the same hop.
                 together = [hook, *takewhile(lambda other: type(other) is Hook, hooks[position:])]
@@ -193,21 +201,24 @@ def _view_hook(method: Any) -> Hook:
 def _link(middleware: Any, request_kind: str) -> Callable[[Any], Awaitable[Any]]:
     """One async layer of the chain, with what Django's converter of exceptions does, on the request's thread (F6)."""
     kind = type(middleware)
-    if isinstance(middleware, MiddlewareMixin):
-        if kind.__call__ is _MIXIN_CALL and kind.__acall__ is _MIXIN_ACALL and _hooks_are_sync(middleware):
+    apart = hooks.apart(middleware)
+    if apart is not None or isinstance(middleware, MiddlewareMixin):
+        if apart or (kind.__call__ is _MIXIN_CALL and kind.__acall__ is _MIXIN_ACALL and _hooks_are_sync(middleware)):
+            layer = _layer(middleware, apart)
             inner = chain_of(middleware.get_response)
             if inner is None:
-                return run_of([_layer(middleware)], middleware.get_response)
-            return run_of([_layer(middleware), *inner.layers], inner.endpoint)
+                return run_of([layer], middleware.get_response)
+            return run_of([layer, *inner.layers], inner.endpoint)
     else:
         wrapped = hooks.seen_through(middleware)
-        if (
+        apart = hooks.apart(wrapped)
+        if apart or (
             isinstance(wrapped, MiddlewareMixin)
             and type(wrapped).__acall__ is _MIXIN_ACALL
             and _hooks_are_sync(wrapped)
         ):
             # The wrapper stays where it is and times the layer; what it calls is ours.
-            wrapped.__acall__ = single_layer(_layer(wrapped), wrapped)  # type: ignore[method-assign]
+            wrapped.__acall__ = single_layer(_layer(wrapped, apart), wrapped)  # type: ignore[method-assign]
         remoteuser.in_async_chain(wrapped, request_kind)
     return run_of([], middleware)
 
@@ -235,13 +246,10 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
     return sync_run_of([layer], below)
 
 
-def _layer(middleware: Any) -> Layer:
+def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
-    if vetted is None and (layer := declared.layer(middleware)) is not None:
-        return layer
-    return Layer(
-        getattr(middleware, "process_request", None),
-        getattr(middleware, "process_response", None),
-        vetted.request if vetted else False,
-        vetted.response if vetted else False,
-    )
+    if apart is None:
+        if vetted is None and (layer := declared.layer(middleware)) is not None:
+            return layer
+        apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
+    return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))

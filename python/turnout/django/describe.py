@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from turnout.django import declared, hooks, vetting
+from turnout.django import declared, hooks
 
 if TYPE_CHECKING:
     from turnout.django.handler import DjangoHandler
@@ -32,16 +32,19 @@ def _mode(path: str) -> tuple[str, str]:
     """How the middleware's hooks run in the async chain, and why."""
     middleware = import_string(path)
     if not getattr(middleware, "async_capable", False):
-        return "thread", "sync only: an async request keeps its thread from here to its end"
-    if not isinstance(middleware, type) or not issubclass(middleware, MiddlewareMixin):
+        changed = hooks.why_not_apart(middleware) if isinstance(middleware, type) else None
+        if changed != "":
+            known = f"{changed}; " if changed else ""
+            return "thread", f"{known}sync only: an async request keeps its thread from here to its end"
+    elif not isinstance(middleware, type) or not issubclass(middleware, MiddlewareMixin):
         return "native", "async of its own"
-    if not any(hasattr(middleware, name) for name in ("process_request", "process_response", "process_view")):
+    elif not any(hasattr(middleware, name) for name in ("process_request", "process_response", "process_view")):
         return "native", "no hooks before the view or around it"
     said = declared.mode(middleware)
     if said is not None:
         return said
     why = hooks.why_not_class(middleware)
-    return ("hop", why) if why else ("inline", "vetted for Django " + vetting.release())
+    return ("hop", why) if why else ("inline", hooks.vouched_for(middleware))
 
 
 def _notes(handler: DjangoHandler, facts: dict[str, Any]) -> list[str]:

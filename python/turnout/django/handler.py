@@ -22,17 +22,22 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, declared, hooks, shipped, shortcuts
+from turnout.django import answers, connections, declared, hooks, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
+from turnout.django.belongings import Resident, Rules, Travelling
+from turnout.django.connections import Store
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
 from turnout.django.hoppool import HopPool
+from turnout.django.hops import RequestThread
+from turnout.django.keeping import Keepers
 from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, may_share_cache, prepare_thread, settle_thread
 from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
+from turnout.django.targets import all_foreign, known
 
 log = logging.getLogger("turnout.django")
 
@@ -51,7 +56,10 @@ class DjangoHandler:
         sync_pool: Executor | None = None,
         compat: bool = False,
         request_why: str = "",
+        hop_threads: int = 8,
         exclusive_threads: int = 64,
+        connection_sharing: str = "hop",
+        thread_sharing: str = "shared",
         thread_wait: float = 30.0,
         thread_idle: float = 60.0,
     ) -> None:
@@ -63,14 +71,21 @@ class DjangoHandler:
         self.compat = compat
         self.loop = loop
         self.sync_pool = sync_pool
+        # What requests on the loop share, unless Django's own rule is wanted: a thread, and its connections, each.
+        self.rules = Rules(connection_sharing == "hop", thread_sharing == "shared" and threadlocals.installed())
+        self.keepers = Keepers()
+        self.store = Store(lambda: self.hops.threads)
         self.hops = HopPool(
-            prepare_thread,
-            settle_thread,
-            end_thread,
+            self.resident if compat else lambda request: Travelling(self.store, self.rules),
+            self.store.trim,
+            hop_threads=hop_threads,
             cap=exclusive_threads,
             wait_seconds=thread_wait,
             idle_seconds=thread_idle,
+            kept=None if compat else self.keepers.note,
         )
+        if compat:
+            self.hops.runs = all_foreign
         self.overridden = shipped.overridden(kind) if self.known else []
         self.replaced = shipped.replaced(kind) if self.known else []
         self.native = self.known and not (compat or self.overridden or self.replaced)
@@ -83,6 +98,8 @@ class DjangoHandler:
         self.step_aside = StepAside(self)
         if self.native:
             shortcuts.install()
+        if not compat:
+            connections.install()
         if self.known:
             self._warm_up()
         # How Rust joins Cookie fields in the META it builds; None: Django builds META.
@@ -124,6 +141,11 @@ class DjangoHandler:
     def enter_thread(self) -> None:
         """A request comes from another thread of the sync pool: this one may not have had any."""
         self._thread_context()
+
+    @staticmethod
+    def resident(request: RequestThread) -> Resident:
+        """For requests that keep a thread to their end."""
+        return Resident(prepare_thread if request.prepares else None, settle_thread)
 
     def end_thread(self) -> None:
         """For a sync-pool thread that ends: close its database connections."""
@@ -231,6 +253,7 @@ class DjangoHandler:
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
+        known.install()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.

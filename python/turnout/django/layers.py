@@ -34,20 +34,29 @@ class Chain(NamedTuple):
     endpoint: Callable[[Any], Awaitable[Any]]
 
 
-class Rejected:
-    """What an inline view hook gives back when the answer itself must be made on a thread."""
+class OnThread:
+    """What an inline hook gives back when the answer itself must be made on a thread: by `make(*arguments)`."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("arguments", "make")
 
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
-        self.answer = answer
+    def __init__(self, make: Callable[..., Any], *arguments: Any) -> None:
+        self.make = make
+        self.arguments = arguments
+
+    async def answer(self) -> Any:
+        """The answer, made on the request's thread."""
+        return await sync_to_async(self.make, thread_sensitive=True)(*self.arguments)
+
+    def answer_here(self) -> Any:
+        """The answer, for a hook that ran on a thread."""
+        return self.make(*self.arguments)
 
 
 class OneMode:
     """A condition for middleware whose process_response undoes what its process_request did to the Context (F9).
 
-    A ContextVar's token can be reset only in the Context it was made in: on the loop that is the task's, on a thread
-    that of the run's hops. So what is decided on the way in holds on the way out.
+    A ContextVar's token can be reset only in the Context it was made in, which on the loop is the task's and on a
+    thread is that of the run's hops. So what is decided on the way in holds on the way out.
     """
 
     def __init__(self, when: Callable[[Any], bool]) -> None:
@@ -148,6 +157,11 @@ def run_of(layers: list[Layer], endpoint: Callable[[Any], Awaitable[Any]]) -> Ca
             if response:
                 top = index
                 answered = True
+                if type(response) is OnThread:
+                    try:
+                        response = await response.answer()
+                    except Exception as error:
+                        response, top = await _recover(request, error, index)
                 break
         if not answered:
             try:
@@ -209,6 +223,8 @@ def single_layer(layer: Layer, middleware: Any) -> Callable[[Any], Awaitable[Any
             else:
                 own = contextvars.copy_context()
                 response = await _hop(own, on_request, request)
+            if type(response) is OnThread:
+                response = await response.answer()
         response = response or await middleware.get_response(request)
         if on_response is not None:
             if response_when if isinstance(response_when, bool) else response_when(request, response):
@@ -247,6 +263,8 @@ def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, 
     for index, hook, _ in hooks:
         try:
             response = hook(request)
+            if type(response) is OnThread:
+                response = response.answer_here()
         except Exception as error:
             return True, *_recover_here(request, error, index)
         if response:
@@ -280,7 +298,7 @@ def _is_bound_to_loop(when: When, request: Any) -> bool:
 
 
 def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> tuple[Any, int]:
-    """On a thread: process_response hooks that follow each other. The answer, and the innermost layer that sees it."""
+    """On a thread: process_response hooks that follow each other. The answer, and up to which layer it is seen."""
     for index, hook, _ in hooks:
         if index > top:
             continue

@@ -1,7 +1,8 @@
-"""What a hook stands on: the functions of Django that it calls, found in its source.
+"""What a hook stands on: the functions of Django and of its own package that it calls, found in its source.
 
-Used when `vetted.json` is written, by somebody who reads what comes out. It follows names, `self`, modules and classes;
-what a hook reaches through other objects is listed here by hand. It may find more than runs, never less than is listed.
+Used when the tables of vetting.py are written, by somebody who reads what comes out. It follows names, `self`, modules
+and classes; what a hook reaches through other objects is listed here by hand. It may find more than runs, never less
+than is listed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import textwrap
 from types import FunctionType, ModuleType
 from typing import Any
 
+from turnout.django.targets.functions import FUNCTIONS as _TARGETS
 from turnout.django.vetting import find, fingerprint, plain_function
 
 # Where the hooks get what they work on; `request.x` and `response.x` in them mean these classes.
@@ -36,9 +38,14 @@ _ON_THREADS = frozenset(
         "django.contrib.messages.storage.base.BaseStorage._store",
         "django.core.handlers.exception.response_for_exception",
         "django.middleware.csrf._get_failure_view",
+        "django.template.loader.render_to_string",
         "django.middleware.csrf.CsrfViewMiddleware._reject",
         "django.template.response.SimpleTemplateResponse.render",
         "django.utils.log.log_response",
+        "whitenoise.base.WhiteNoise.find_file",
+        # What sends the spans has a thread of its own; a span of a tracer has its resource.
+        "opentelemetry.sdk._shared_internal.BatchProcessor._at_fork_reinit",
+        "opentelemetry.sdk.resources.Resource.create",
     )
 )
 
@@ -73,6 +80,31 @@ _FINDING_NOBODY = (
     "django.contrib.auth.middleware.get_user",
     "django.contrib.auth.base_user.AbstractBaseUser.is_authenticated",
     "django.contrib.auth.models.AnonymousUser.is_authenticated",
+)
+
+_METRICS = "prometheus_client.metrics."
+_OTEL = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware."
+_SDK = "opentelemetry.sdk.trace."
+_HIJACK = "hijack.middleware.HijackUserMiddleware."
+
+_COUNTING = (
+    *(f"{_METRICS}MetricWrapperBase.{name}" for name in ("__init__", "labels", "_raise_if_not_observable")),
+    *(f"{_METRICS}MetricWrapperBase.{name}" for name in ("_is_observable", "_is_parent")),
+    *(f"{_METRICS}Counter.{name}" for name in ("inc", "_metric_init")),
+    *(f"{_METRICS}Histogram.{name}" for name in ("__init__", "observe", "_metric_init", "_prepare_buckets")),
+    *(f"prometheus_client.values.MutexValue.{name}" for name in ("__init__", "inc", "set_exemplar")),
+)
+_STARTING_A_SPAN = (
+    f"{_SDK}Tracer.start_span",
+    f"{_SDK}SynchronousMultiSpanProcessor.on_start",
+    *(f"{_SDK}Span.{name}" for name in ("__init__", "start", "is_recording", "set_attribute", "set_attributes")),
+    "opentelemetry.trace.ProxyTracer.start_span",
+    "opentelemetry.trace.ProxyTracer._tracer",
+    "opentelemetry.util.http.ExcludeList.url_disabled",
+    "opentelemetry.propagators.composite.CompositePropagator.extract",
+    "opentelemetry.trace.propagation.tracecontext.TraceContextTextMapPropagator.extract",
+    "opentelemetry.baggage.propagation.W3CBaggagePropagator.extract",
+    *(f"{_SDK}sampling.{name}.should_sample" for name in ("StaticSampler", "TraceIdRatioBased", "ParentBased")),
 )
 
 _AUTH = "django.contrib.auth.middleware."
@@ -119,18 +151,58 @@ _ALSO: dict[str, tuple[str, ...]] = {
     "django.contrib.sites.middleware.CurrentSiteMiddleware.process_request": (
         "django.contrib.sites.requests.RequestSite.__init__",
     ),
+    "whitenoise.middleware.WhiteNoiseMiddleware.__call__": (
+        *(f"whitenoise.responders.{name}.get_response" for name in ("StaticFile", "Redirect")),
+        "whitenoise.middleware.WhiteNoiseFileResponse.set_headers",
+        "django.http.response.FileResponse.__init__",
+        "django.http.response.HttpResponseBase.__delitem__",
+    ),
+    **{
+        f"django_prometheus.middleware.Prometheus{which}Middleware.process_{hook}": _COUNTING
+        for which, hook in (
+            ("Before", "request"),
+            ("Before", "response"),
+            ("After", "request"),
+            ("After", "view"),
+            ("After", "response"),
+        )
+    },
+    "csp.middleware.CSPMiddleware.process_response": ("csp.middleware.CheckableLazyObject.__bool__",),
+    "csp.contrib.rate_limiting.RateLimitedCSPMiddleware.process_response": (
+        "csp.contrib.rate_limiting.RateLimitedCSPMiddleware.get_policy_parts",
+    ),
+    f"{_HIJACK}process_response": (
+        f"{_HIJACK}setup_user",
+        "hijack.conf.LazySettings.__getattribute__",
+        f"{_STORES}base.SessionBase.is_empty",
+    ),
+    f"{_OTEL}process_request": (*_STARTING_A_SPAN, *_TRYING_A_PATH),
+    f"{_OTEL}process_response": (f"{_SDK}Span.end", f"{_SDK}SynchronousMultiSpanProcessor.on_end"),
+    "opentelemetry.sdk.trace.export.BatchSpanProcessor.on_end": (
+        *(f"opentelemetry.sdk.trace.export.BatchSpanProcessor.{name}" for name in ("on_start", "_on_ending")),
+        "opentelemetry.sdk._shared_internal.BatchProcessor.emit",
+    ),
 }
+
+# Packages that a hook of another one calls into.
+_BESIDE = {"django_prometheus": ("prometheus_client.",)}
 
 
 def collect(hook: str) -> dict[str, str]:
-    """The hook and, to any depth, the plain functions of Django it calls, each with its hash."""
+    """The hook and, to any depth, the plain functions of Django and of its package it calls, each with its hash.
+
+    Of what hops call (targets/functions.py), only what it calls itself.
+    """
     functions: dict[str, str] = {}
+    deep = hook not in _TARGETS
+    package = hook.partition(".")[0]
+    read = ("django.", f"{package}.", *_BESIDE.get(package, ()))
     queue = [hook, *_ALSO.get(hook, ())]
     while queue:
         name = queue.pop()
         found = find(name)
         function = plain_function(found)
-        if function is None or not function.__module__.startswith("django."):
+        if function is None or not function.__module__.startswith(read):
             continue
         name = f"{function.__module__}.{function.__qualname__}"
         if name in functions or name in _ON_THREADS or "<locals>" in name:
@@ -139,7 +211,7 @@ def collect(hook: str) -> dict[str, str]:
         if not functions[name]:
             del functions[name]
             continue
-        if hook not in _ALONE:
+        if hook not in _ALONE and (deep or len(functions) == 1):
             queue += _called(function)
     return dict(sorted(functions.items()))
 

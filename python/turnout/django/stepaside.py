@@ -20,7 +20,7 @@ from django.core.handlers.base import BaseHandler
 from turnout.django.hoppool import BorrowedThreads
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.leaving import Waits
-from turnout.django.lifecycle import prepare_thread, settle_thread, started
+from turnout.django.lifecycle import started
 from turnout.django.routes import SYNC
 from turnout.django.serving import SyncTrack
 from turnout.django.throughasgi import ThroughASGI, sync_track
@@ -131,7 +131,7 @@ class StepAside:
         if self._handler.sync_pool is None:
             return self._handler.hops
         if self._sync_threads is None:
-            self._sync_threads = BorrowedThreads(self._handler.sync_pool, prepare_thread, settle_thread)
+            self._sync_threads = BorrowedThreads(self._handler.sync_pool, self._handler.resident)
         return self._sync_threads
 
 

@@ -1,12 +1,13 @@
-"""Which of Django's functions somebody of turnout has read and found fit for the event loop.
+"""Which functions of Django and of some packages somebody of turnout has read and found fit for the event loop.
 
 `vetted.json` holds, for each feature release of Django, a hash of every hook and of every helper the hook calls: of the
 syntax tree without positions, docstrings and annotations, so that a patch release or another CPython that leaves the
-code alone changes nothing. A function that was changed, replaced or wrapped, or whose source cannot be read, is not
-vetted: its hook goes to the thread, with one log line.
+code alone changes nothing. `vetted_packages.json` holds the same for middleware of packages, whose versions come and go
+whatever Django's is: there a function has as many hashes as were read. A function that was changed, replaced or
+wrapped, or whose source cannot be read, is not vetted: its hook goes to the thread, with one log line.
 
-    python -m turnout.django.vetting            what has changed in the installed Django
-    python -m turnout.django.vetting --write    record the installed Django, after reading what has changed
+    python -m turnout.django.vetting            what has changed in the installed Django and packages
+    python -m turnout.django.vetting --write    record them, after reading what has changed
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import django
 log = logging.getLogger("turnout.django")
 
 TABLE = Path(__file__).with_name("vetted.json")
+PACKAGES = Path(__file__).with_name("vetted_packages.json")
 # Newer CPythons add fields that say nothing about plain functions; docstrings and annotations do not run.
 _IGNORED_FIELDS = frozenset(("type_params", "type_comment", "kind", "ctx", "returns", "annotation"))
 
@@ -44,6 +46,12 @@ def table() -> dict[str, dict[str, dict[str, str]]]:
     return json.loads(TABLE.read_text())
 
 
+@lru_cache(maxsize=1)
+def packages() -> dict[str, dict[str, list[str]]]:
+    """Hook of a package -> function it stands on, in some version -> hashes of that function that were read."""
+    return json.loads(PACKAGES.read_text())
+
+
 _said: set[str] = set()
 
 
@@ -54,25 +62,50 @@ def verdict(hooks: list[str]) -> str:
 
 
 def unvetted(hooks: list[str]) -> str:
-    """Which of Django's functions behind `hooks` is not the one that somebody read; empty when all are."""
+    """Which of the functions behind `hooks` is not the one that somebody read; empty when all are."""
+    for hook in hooks:
+        why = _unvetted_in_django(hook) if hook.startswith("django.") else _unvetted_in_package(hook)
+        if why:
+            return why
+    return ""
+
+
+def _unvetted_in_django(hook: str) -> str:
     known = table().get(release())
     if known is None:
         return f"Django {release()} is not vetted"
-    for hook in hooks:
-        functions = known.get(hook)
-        if functions is None:
-            return f"{hook} is not vetted for Django {release()}"
-        own = plain_function(find(hook))
-        # A class may have the hook from its base: then it is still the base's.
-        if own is None or plain_function(find(f"{own.__module__}.{own.__qualname__}")) is not own:
-            return f"{hook} is not the function that was vetted for Django {release()}"
-        if f"{own.__module__}.{own.__qualname__}" not in functions:
-            return f"{hook} is not the function that was vetted for Django {release()}"
-        for name, expected in functions.items():
-            found = fingerprint(find(name), name)
-            if found != expected:
-                return f"{name} is not the function that was vetted for Django {release()}"
+    functions = known.get(hook)
+    if functions is None:
+        return f"{hook} is not vetted for Django {release()}"
+    other = _home_of(hook) not in functions
+    name = hook if other else next((name for name, read in functions.items() if _live(name) != read), "")
+    return f"{name} is not the function that was vetted for Django {release()}" if name else ""
+
+
+def _unvetted_in_package(hook: str) -> str:
+    functions = packages().get(hook)
+    if functions is None:
+        return f"{hook} is not vetted"
+    if _home_of(hook) not in functions:
+        return f"{hook} is not the function that was vetted"
+    for name, read in functions.items():
+        # Other versions may do without it: who calls a function that is not there was not read either.
+        if find(name) is not None and _live(name) not in read:
+            return f"{name} is not a function that was vetted"
     return ""
+
+
+def _home_of(hook: str) -> str:
+    """Where the function of a hook is defined: its class may have it from a base. Empty: it was replaced."""
+    own = plain_function(find(hook))
+    if own is None:
+        return ""
+    name = f"{own.__module__}.{own.__qualname__}"
+    return name if plain_function(find(name)) is own else ""
+
+
+def _live(name: str) -> str:
+    return fingerprint(find(name), name)
 
 
 def _say(reason: str) -> str:
@@ -174,17 +207,17 @@ def _without_docstring(node: ast.AST, name: str) -> Any:
 
 
 # All that have middleware, so that their modules can be imported.
-_APPS = ("auth", "contenttypes", "sessions", "messages", "sites", "flatpages", "redirects", "admindocs")
+_APPS = ("auth", "contenttypes", "sessions", "messages", "sites", "flatpages", "redirects", "admindocs", "staticfiles")
 
 
 def main(arguments: list[str]) -> int:
-    """Compare the installed Django with the table, or record it."""
+    """Compare the installed Django and packages with the tables, or record them."""
     from django.conf import settings
 
     if not settings.configured:
-        settings.configure(INSTALLED_APPS=[f"django.contrib.{name}" for name in _APPS])
+        settings.configure(INSTALLED_APPS=[f"django.contrib.{name}" for name in _APPS], STATIC_URL="static/")
         django.setup()
-    from turnout.django.hooks import HOOKS
+    from turnout.django.hooks import HOOKS, PACKAGE_HOOKS
     from turnout.django.reading import collect
 
     whole = json.loads(TABLE.read_text()) if TABLE.exists() else {}
@@ -195,10 +228,22 @@ def main(arguments: list[str]) -> int:
             old, new = before.get(hook, {}).get(name), functions.get(name)
             if old != new:
                 print(f"{hook}: {name} {'is new' if old is None else 'is gone' if new is None else 'has changed'}")
+    read = json.loads(PACKAGES.read_text()) if PACKAGES.exists() else {}
+    for hook in PACKAGE_HOOKS:
+        for name, found in (collect(hook) if find(hook) is not None else {}).items():
+            hashes = read.setdefault(hook, {}).setdefault(name, [])
+            if found not in hashes:
+                print(f"{hook}: {name} {'is another one' if hashes else 'is new'}")
+                hashes[:] = sorted((*hashes, found))
     if "--write" in arguments:
         whole[release()] = after
-        TABLE.write_text(json.dumps(dict(sorted(whole.items())), indent=1) + "\n")
+        _write(TABLE, whole)
+        _write(PACKAGES, {hook: dict(sorted(functions.items())) for hook, functions in read.items()})
     return 0
+
+
+def _write(table: Path, content: dict[str, Any]) -> None:
+    table.write_text(json.dumps(dict(sorted(content.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":

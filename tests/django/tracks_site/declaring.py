@@ -313,7 +313,7 @@ def add(a, b=1):
 @non_blocking
 def add_from_disk(a):
     open_and_close()
-    return a
+    return f"{a} {views.thread()}"
 
 
 async def added(request):
@@ -321,7 +321,7 @@ async def added(request):
 
 
 async def added_from_disk(request):
-    return HttpResponse(str(await sync_to_async(add_from_disk)(1)))
+    return HttpResponse(await sync_to_async(add_from_disk)(1))
 
 
 async def guarded(request):

@@ -1,6 +1,6 @@
-"""The hooks of Django's middleware, and when each may run on the event loop.
+"""The hooks of Django's middleware and of some packages', and when each may run on the event loop.
 
-A hook is inline only while it is the function Django shipped (vetting.py) and its condition says that nothing it does
+A hook is inline only while it is the function that was read (vetting.py) and its condition says that nothing it does
 for this request can block: no database, no cache, no file, no e-mail, no template. In doubt: the request's thread.
 """
 
@@ -17,23 +17,29 @@ from django.utils.timezone import get_default_timezone
 
 from turnout.django import vetting
 from turnout.django.hooks.locale import load_languages
-from turnout.django.hooks.table import HOOKS, LIFECYCLE, RULES
-from turnout.django.hooks.verdicts import Rule, Vetted, VettedView
+from turnout.django.hooks.table import HOOKS, LIFECYCLE, PACKAGE_HOOKS, RULES
+from turnout.django.hooks.verdicts import Hooks, Rule, Vetted, VettedView
 
 __all__ = [
     "HOOKS",
     "LIFECYCLE",
+    "PACKAGE_HOOKS",
+    "Hooks",
+    "apart",
     "inherited",
+    "is_sentrys",
     "overrides",
     "seen_through",
     "unwrapped",
     "vetted",
     "view_hook",
+    "vouched_for",
     "warm_up",
+    "why_not_apart",
     "why_not_class",
 ]
 
-_AROUND = ("process_request", "process_response")
+_AROUND = ("__call__", "process_request", "process_response")
 _NO_METHODS = frozenset(("__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"))
 
 
@@ -66,19 +72,40 @@ def why_not_class(kind: type) -> str:
 
 
 def inherited(kind: type, own: Collection[str] | None) -> tuple[type | None, Rule, str]:
-    """What is known about hooks that a class has, unchanged, from a built-in, and why they are not vetted.
+    """What is known about hooks that a class has, unchanged, from one with a rule, and why they are not vetted.
 
     `own` names what the class may override because the project answers for it; None: all that it overrides.
     """
     home, rule = _rule_of(kind)
     if home is None or home is kind:
-        return None, rule, ""
+        return None, Rule(()), ""
     overridden = overrides(kind, home)
     others = [name for name in overridden if own is not None and name not in own]
     if others:
         return home, rule, f"{kind.__qualname__} overrides {', '.join(others)}"
     kept = [f"{home.__module__}.{home.__qualname__}.{name}" for name in rule.hooks if name not in overridden]
     return home, rule, vetting.verdict(kept) if kept else ""
+
+
+def vouched_for(kind: type) -> str:
+    """Which code was read, for a class whose hooks are all vetted."""
+    home, _ = _rule_of(kind)
+    package = home.__module__.partition(".")[0] if home is not None else ""
+    return f"vetted for Django {vetting.release()}" if package == "django" else f"vetted in this version of {package}"
+
+
+def apart(middleware: Any) -> Hooks | None:
+    """The two hooks of a sync-only middleware whose `__call__` was read; None for any other."""
+    _, rule = _rule_of(type(middleware))
+    return rule.apart(middleware) if rule.apart is not None and why_not_apart(type(middleware)) == "" else None
+
+
+def why_not_apart(kind: type) -> str | None:
+    """Why a sync-only class is called as it is; empty when it is told as two hooks, None when nobody read it."""
+    home, rule = _rule_of(kind)
+    if home is None or rule.apart is None or getattr(kind, "async_capable", False):
+        return None
+    return _why_not(kind, home, rule, rule.hooks)
 
 
 def warm_up() -> None:
@@ -92,15 +119,18 @@ def warm_up() -> None:
 def seen_through(middleware: Any) -> Any:
     """The instance inside Sentry's wrapper, else the instance itself."""
     inner = getattr(middleware, "_inner", None)
-    if inner is not None and any(cls.__qualname__.endswith("SentryASGIMixin") for cls in type(middleware).__mro__):
-        return inner
-    return middleware
+    return inner if inner is not None and is_sentrys(type(middleware)) else middleware
+
+
+def is_sentrys(kind: Any) -> bool:
+    """Whether a class is one of the wrappers that Sentry puts around every middleware."""
+    return any(cls.__qualname__.endswith("SentryASGIMixin") for cls in getattr(kind, "__mro__", ()))
 
 
 def unwrapped(method: Any) -> Any:
     """The bound method inside Sentry's wrapper, else the method itself; None inside anybody else's."""
     bound = getattr(method, "__wrapped__", method)
-    return bound if method is bound or (hasattr(method, "__code__") and _is_sentrys(method)) else None
+    return bound if method is bound or (hasattr(method, "__code__") and _is_wrapped_by_sentry(method)) else None
 
 
 def _is_locale(path: str) -> bool:
@@ -108,12 +138,12 @@ def _is_locale(path: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, LocaleMiddleware)
 
 
-def _is_sentrys(method: Any) -> bool:
+def _is_wrapped_by_sentry(method: Any) -> bool:
     return method.__code__.co_filename.replace("\\", "/").endswith("sentry_sdk/integrations/django/middleware.py")
 
 
 def _rule_of(kind: type) -> tuple[type | None, Rule]:
-    """The nearest built-in that a class is or comes from, and its rule."""
+    """The nearest class with a rule that a class is or comes from, and its rule."""
     for cls in kind.__mro__:
         name = f"{cls.__module__}.{cls.__qualname__}"
         if name in RULES and vetting.find(name) is cls:
@@ -123,13 +153,15 @@ def _rule_of(kind: type) -> tuple[type | None, Rule]:
 
 def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
     overridden = overrides(kind, home)
+    if rule.fixed:
+        overridden = [name for name in overridden if name in rule.fixed]
     if overridden:
         return f"{kind.__qualname__} overrides {', '.join(overridden)}"
     return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names if name in rule.hooks])
 
 
 def overrides(kind: type, home: type) -> list[str]:
-    """What a subclass (up to the built-in) defines besides data; nothing for the built-in itself."""
+    """What a subclass (up to the class with the rule) defines besides data; nothing for that class itself."""
     found: list[str] = []
     for cls in kind.__mro__:
         if cls is home:

@@ -10,7 +10,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from turnout.django.hooks.sessions import is_at_hand
 from turnout.django.hooks.verdicts import Vetted, VettedView
-from turnout.django.layers import Rejected
+from turnout.django.layers import OnThread
 
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 # A form of this size is parsed in well under a millisecond; larger ones go to the thread.
@@ -88,6 +88,6 @@ def _probing(middleware: CsrfViewMiddleware) -> Callable[..., Any]:
             return check(request, callback, args, kwargs)
         except _Rejection as rejection:
             reason = rejection.reason
-        return Rejected(lambda request: middleware._reject(request, reason))
+        return OnThread(middleware._reject, request, reason)
 
     return process_view

@@ -20,7 +20,7 @@ _MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
 def session(middleware: Any) -> Vetted | None:
     """Known engines make a store without I/O; saving it is another matter."""
     store = middleware.SessionStore
-    if not _is_djangos(store):
+    if not is_djangos(store):
         return None
     cookies_only = _is_cookie(store)
 
@@ -39,10 +39,11 @@ def session(middleware: Any) -> Vetted | None:
 def is_at_hand(session: Any) -> bool:
     """Whether reading a session loads nothing: it was read, or has nothing to read, or came with the request."""
     store = type(session)
-    return _is_djangos(store) and (hasattr(session, "_session_cache") or not session.session_key or _is_cookie(store))
+    return is_djangos(store) and (hasattr(session, "_session_cache") or not session.session_key or _is_cookie(store))
 
 
-def _is_djangos(store: type) -> bool:
+def is_djangos(store: type) -> bool:
+    """Whether a class of sessions is one of Django's five."""
     return store.__module__ in _SESSION_ENGINES and store.__qualname__ == "SessionStore"
 
 

@@ -1,4 +1,4 @@
-"""View hooks that ask who the user is: LoginRequiredMiddleware, XViewMiddleware."""
+"""Hooks that ask who the user is: LoginRequiredMiddleware, XViewMiddleware, django-hijack's."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.utils.functional import SimpleLazyObject, empty
 
-from turnout.django.hooks.sessions import is_at_hand
-from turnout.django.hooks.verdicts import VettedView
+from turnout.django.hooks.sessions import is_at_hand, is_djangos
+from turnout.django.hooks.verdicts import Vetted, VettedView
 
 # Up to 5.2 the middleware asked for the user first, which may empty a session and marks it as read.
 _VIEW_IS_ASKED_FIRST = django.VERSION >= (6, 0)
@@ -26,6 +26,27 @@ def login_required(middleware: Any, method: Callable[..., Any], wrapped: bool) -
 def x_view(middleware: Any, method: Callable[..., Any], wrapped: bool) -> VettedView:
     """Only a HEAD request from elsewhere asks for the user."""
     return VettedView(_head_from_inside, method)
+
+
+def hijacked(middleware: Any) -> Vetted:
+    """The user is wrapped once more; it is loaded where REMOTE_USER is to be overwritten or a notice may be due."""
+    return Vetted(_wraps_user, _no_notice)
+
+
+def _wraps_user(request: Any) -> bool:
+    return "REMOTE_USER" not in request.META and "user" in request.__dict__
+
+
+def _no_notice(request: Any, response: Any) -> bool:
+    session = getattr(request, "session", None)
+    if session is None or not is_djangos(type(session)):
+        return False
+    if session.is_empty() or not session.accessed:
+        return True
+    user = request.__dict__.get("user")
+    loaded = user._wrapped if type(user) is SimpleLazyObject else user
+    # Set by its process_request when the user is loaded.
+    return loaded is not empty and loaded is not None and loaded.__dict__.get("is_hijacked") is False
 
 
 def _no_user_to_load(request: Any, callback: Any) -> bool:
