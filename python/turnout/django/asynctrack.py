@@ -251,8 +251,8 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
-    if vetted is None and apart is None and (layer := declared.layer(middleware)) is not None:
-        return layer
     if apart is None:
+        if vetted is None and (layer := declared.layer(middleware)) is not None:
+            return layer
         apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
     return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))
