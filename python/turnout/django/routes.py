@@ -52,12 +52,28 @@ def depends_on_path_alone(resolver: URLResolver) -> bool:
     return True
 
 
-def _entries(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[Any]:
-    """Every pattern and resolver below; a resolver before what it holds."""
+def walk(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[tuple[Any, tuple[URLResolver, ...]]]:
+    """Every pattern and resolver below, with the resolvers it is within; a resolver before what it holds."""
     for entry in resolver.url_patterns:
-        yield entry
+        yield entry, within
         if isinstance(entry, URLResolver) and entry not in within:
-            yield from _entries(entry, (*within, entry))
+            yield from walk(entry, (*within, entry))
+
+
+def why_left_to_python(entry: Any) -> str:
+    """What about a pattern or resolver, whatever it is within, only Python can tell; empty: nothing."""
+    kind = URLResolver if isinstance(entry, URLResolver) else URLPattern
+    if type(entry).resolve is not kind.resolve:
+        return "a pattern or resolver of its own"
+    try:
+        (_prefix if kind is URLResolver else _endpoint)(entry.pattern)
+    except Untranslatable as why:
+        return str(why)
+    return ""
+
+
+def _entries(resolver: URLResolver) -> Iterator[Any]:
+    return (entry for entry, _ in walk(resolver))
 
 
 def _below(
