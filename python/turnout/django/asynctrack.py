@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from itertools import takewhile
 from typing import Any
 
@@ -201,6 +202,20 @@ def _view_hook(method: Any) -> Hook:
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
+def _keeping(link: Callable[..., Any]) -> Callable[..., Any]:
+    """A link keeps its middleware, as Django's does: one whose hooks are not called may still be told of signals."""
+
+    @wraps(link)
+    def keeping(middleware: Any, *more: Any) -> Any:
+        run = link(middleware, *more)
+        if run is not None:
+            run.turnout_middleware = middleware
+        return run
+
+    return keeping
+
+
+@_keeping
 def _link(middleware: Any, request_kind: str) -> Callable[[Any], Awaitable[Any]]:
     """One async layer of the chain, with what Django's converter of exceptions does, on the request's thread (F6)."""
     kind = type(middleware)
@@ -232,6 +247,7 @@ def _hooks_are_sync(middleware: Any) -> bool:
     )
 
 
+@_keeping
 def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
     """One layer of the sync chain, if it is a plain MiddlewareMixin: it and those below in one call."""
     if not isinstance(middleware, MiddlewareMixin) or type(middleware).__call__ is not _MIXIN_CALL:

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
@@ -270,7 +270,9 @@ class DjangoHandler:
             declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
-        resolver._populate()
+        # A URLconf that includes itself without a namespace: Django cannot `reverse` in it, and serves it.
+        with suppress(KeyError):
+            resolver._populate()
         hooks.warm_up()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
