@@ -41,6 +41,9 @@ from turnout.django.targets import all_foreign, known
 
 log = logging.getLogger("turnout.django")
 
+# Of so many threads one may make pages for paths that lead nowhere.
+NOWHERE_SHARE = 4
+
 
 class DjangoHandler:
     """The project, ready to serve. Made on the loop thread, before the loop runs."""
@@ -91,6 +94,8 @@ class DjangoHandler:
         self.replaced = shipped.replaced(kind) if self.known else []
         # `inner`: requests come through somebody else's application (inner.py).
         self.native = self.known and not (compat or inner or self.overridden or self.replaced)
+        # As in the sync pool: whoever makes up paths must not have all threads (docs/decisions/0020).
+        self._nowhere = asyncio.Semaphore(max(1, exclusive_threads // NOWHERE_SHARE))
         self._lock = threading.Lock()
         self._local = threading.local()
         self._sync: SyncServing | None = None
@@ -230,6 +235,7 @@ class DjangoHandler:
         handler.__dict__.update(self.application.__dict__)
         handler.turnout_kind = self.request_kind
         handler.turnout_sender = kind
+        handler.turnout_nowhere = self._nowhere
         handler.turnout_verify = self.decisions.verify
         handler.turnout_seen = self.decisions.seen
         handler.turnout_sees_all = bool(self.decisions.rerouting())
