@@ -198,14 +198,23 @@ def narrow(start, kind) -> Serving:
 
 
 def test_threads_that_wait_for_the_loop_make_room_for_others(narrow):
-    for path, threads in (("/hop-and-meet/6/", {"MainThread"}), ("/sync-meet/6/", {"MainThread"})):
-        answers = [Later(get, narrow.url, path) for _ in range(6)]
-        assert {answer.result().text for answer in answers} == threads
+    answers = [Later(get, narrow.url, "/hop-and-meet/6/") for _ in range(6)]
+    assert {answer.result().text for answer in answers} == {"MainThread"}
     answers = [Later(get, narrow.url, "/sensitive-after/6/") for _ in range(6)]
     pairs = [json.loads(answer.result().body) for answer in answers]
     # What is awaited from a blocked thread runs on that very thread.
     assert all(outer == inner for outer, inner in pairs)
     assert len({outer for outer, _ in pairs}) == 6
+
+
+def test_threads_of_the_sync_pool_that_wait_for_the_loop_make_room_too(start, kind):
+    server = start(kind, "--threads", "2")
+    for _ in range(3):
+        # As many again as there may be threads; they are gone when what they waited for has come.
+        answers = [Later(get, server.url, "/sync-meet/4/") for _ in range(4)]
+        assert {answer.result().text for answer in answers} == {"MainThread"}
+    while len([name for name in json.loads(get(server.url, "/threads/").body) if name.startswith("turnout-sync-")]) > 2:
+        pass
 
 
 def test_async_to_sync_on_the_loop_is_refused_in_asgirefs_words(server):

@@ -153,11 +153,15 @@ class AsyncTrack(RememberedMatches):
             raise RuntimeError("Response is still a coroutine.")
         return response
 
+    # Set by the handler: whether the project's URLconf has anything of its own, or may not be the only one.
+    turnout_may_run_foreign_code = True
     # The resolver asked last, and whether anything of the project's own takes part in resolving.
     _foreign: tuple[Any, bool] = (None, False)
 
     def _resolving_runs_foreign_code(self, request: Any) -> bool:
         """Whether a converter of the project's own has a say: it may ask a database, as it may under WSGI."""
+        if not (self.turnout_may_run_foreign_code or hasattr(request, "urlconf")):
+            return False
         resolver = get_resolver(getattr(request, "urlconf", None))
         of, foreign = self._foreign
         if resolver is not of:
