@@ -353,8 +353,12 @@ class WorkerLink:
     def close(self) -> None:
         """Ends what must not meet a finalised interpreter, and writes the last lines of the access log."""
 
-def command(arguments: list[str], worker: list[str]) -> int:
-    """Run a command line (without the program's name); ``worker`` starts a worker process. The exit status."""
+def command(arguments: list[str], worker: list[str], routes: Callable[[str, str], int]) -> int:
+    """Run a command line (without the program's name) and return its exit status.
+
+    ``worker`` starts a worker process. ``routes`` shows the routes of a project: it gets the settings and the question
+    as JSON and returns the exit status.
+    """
 
 def default_settings() -> str:
     """What is served with when nobody says anything, as JSON for a `Server`."""

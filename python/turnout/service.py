@@ -12,9 +12,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from turnout import project
+from turnout import project, startstop
 from turnout._turnout import Server, SyncPool
 from turnout.lifespan import Lifespan
+from turnout.lifetime import Lifetime
 from turnout.project import Project
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Service:
         self.pool = SyncPool(settings["threads"], queue_timeout=settings["queue_timeout"])
         self.handler = self._django_handler() if loaded.kind == "django" else None
         self.inner = self._inner_handlers()
+        self.lifetime = Lifetime(self.handler.beside_requests) if self.handler is not None else Lifetime()
         self.server = Server(
             loop,
             link,
@@ -48,6 +50,19 @@ class Service:
             state=self.lifespan.state if self.lifespan else None,
             pool=self.pool,
         )
+
+    async def start_up(self) -> None:
+        """The project's own start; StartError or LifespanError when it fails."""
+        await self.lifetime.start()
+        if self.lifespan is not None:
+            await self.lifespan.startup()
+
+    def hand_down(self) -> None:
+        """What startup hooks have set becomes what requests start from. Outside of any task, on the loop's thread."""
+        for variable, value in self.lifetime.variables.items():
+            variable.set(value)
+        if self.handler is not None:
+            self.handler.inherited = self.lifetime.variables
 
     async def drain(self) -> None:
         """Take no more connections, let requests in flight finish within the limit, cut off the rest."""
@@ -64,14 +79,17 @@ class Service:
             if tasks:
                 await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
-    async def shut_down(self, limit: float) -> None:
-        """The application's own end."""
-        if self.lifespan is None:
-            return
-        try:
-            await asyncio.wait_for(self.lifespan.shutdown(), limit)
-        except asyncio.TimeoutError:
-            logger.warning("the application's shutdown took longer than %g s and was cut off", limit)
+    async def shut_down(self, limit: float, *, lifespan: float) -> None:
+        """The project's own end, in the reverse order of its start: all within `limit` seconds."""
+        deadline = self.loop.time() + limit
+        if self.lifespan is not None:
+            # Hooks that come after it need some of the time too.
+            lifespan = min(lifespan, limit / 2) if startstop.shutdown else lifespan
+            try:
+                await asyncio.wait_for(self.lifespan.shutdown(), lifespan)
+            except asyncio.TimeoutError:
+                logger.warning("the application's shutdown took longer than %g s and was cut off", lifespan)
+        await self.lifetime.stop(deadline - self.loop.time())
 
     def close(self, limit: float) -> bool:
         """What asyncio.run does at its end, a limit to each step; False when threads still run. The loop stays."""

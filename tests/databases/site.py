@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,21 +35,17 @@ class Site:
         """Tables, records, a user with a session."""
         self.database.create_database(DATABASE)
         manage = [sys.executable, "manage.py", "fill"]
-        filled = subprocess.run(
-            manage, cwd=PROJECT, env=self.environment(), capture_output=True, text=True, check=False
-        )
-        assert filled.returncode == 0, filled.stderr
-        self.session = filled.stdout.strip()
+        done = subprocess.run(manage, cwd=PROJECT, env=self.environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        self.session = done.stdout.strip()
 
     @contextmanager
-    def serve(
-        self, args: Sequence[str] = (), env: Mapping[str, str] | None = None, **database: Any
-    ) -> Iterator[Served]:
+    def serve(self, args: Sequence[str] = (), **database: Any) -> Iterator[Served]:
         """Serve it with more settings of the database (`CONN_MAX_AGE=600`); connections are counted from here."""
         assert self.database.settled() == 0, "somebody else's connections are still there"
         self.database.mark()
-        settings = {**self.environment(**database), **(env or {})}
-        with serve(["records.asgi:application", *args], cwd=PROJECT, env=settings) as serving:
+        environment = self.environment(**database)
+        with serve(["records.asgi:application", *args], cwd=PROJECT, env=environment) as serving:
             yield Served(serving, self)
 
     def environment(self, **database: Any) -> dict[str, str]:

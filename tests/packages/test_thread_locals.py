@@ -40,9 +40,9 @@ def env(postgres, package, sharing):
     postgres.create_database(name)
     database = json.dumps(postgres.django(name))
     env = {**os.environ, "PROJECT_PACKAGE": package, "PROJECT_DATABASE": database}
-    filling = {**env, "DJANGO_SETTINGS_MODULE": "audited.settings"}
+    env["DJANGO_SETTINGS_MODULE"] = "audited.settings"
     command = [sys.executable, "-c", FILL]
-    done = subprocess.run(command, cwd=PROJECT, env=filling, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return env
 

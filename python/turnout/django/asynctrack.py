@@ -24,7 +24,7 @@ from django.urls import Resolver404, get_resolver, set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
-from turnout.django import hooks, remoteuser, routes, synconly
+from turnout.django import declared, hooks, remoteuser, rendering, routes, synconly
 from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of, to_response
 from turnout.django.logs import would_log
 from turnout.django.search import Search
@@ -177,7 +177,7 @@ class AsyncTrack(RememberedMatches):
         try:
             if base.iscoroutinefunction(response.render):
                 return await response.render()
-            return await sync_to_async(response.render)()
+            return await rendering.render(response)
         except Exception as error:
             answer = await self._exception_hooks(error, request)
             if answer is None:
@@ -209,7 +209,7 @@ def _view_hooks(hooks: list[Hook], *asked: Any) -> Any:
 
 
 def _view_hook(method: Any) -> Hook:
-    vetted = hooks.view_hook(method)
+    vetted = hooks.view_hook(method) or declared.view_hook(method)
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
@@ -263,6 +263,8 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
+    if vetted is None and apart is None and (layer := declared.layer(middleware)) is not None:
+        return layer
     if apart is None:
         apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
     return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))

@@ -11,8 +11,9 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
@@ -23,9 +24,10 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
 from turnout._turnout import SyncPool
-from turnout.django import answers, connections, hooks, routes, shipped, shortcuts, threadlocals
+from turnout.django import answers, connections, declared, hooks, routes, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
+from turnout.django.beside import own_thread
 from turnout.django.connections import Store
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
@@ -38,7 +40,7 @@ from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
-from turnout.django.targets import all_foreign, known
+from turnout.django.targets import all_foreign, drf, known
 
 log = logging.getLogger("turnout.django")
 
@@ -98,6 +100,8 @@ class DjangoHandler:
         self.native = self.known and not (compat or inner or self.overridden or self.replaced)
         # As in the sync pool: whoever makes up paths must not have all threads (docs/decisions/0020).
         self._nowhere = asyncio.Semaphore(max(1, exclusive_threads // NOWHERE_SHARE))
+        #: What startup hooks have set, for the requests of every thread.
+        self.inherited: Mapping[contextvars.ContextVar[Any], Any] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._sync: SyncServing | None = None
@@ -200,6 +204,10 @@ class DjangoHandler:
         """Facts for the banner."""
         return describe(self)
 
+    def beside_requests(self) -> AbstractContextManager[None]:
+        """For what of the project's runs on the loop outside of requests: a thread for its blocking parts."""
+        return own_thread(self.hops)
+
     def close(self) -> None:
         """The worker ends: idle hop threads end now, busy ones with their request."""
         self.hops.close()
@@ -264,6 +272,8 @@ class DjangoHandler:
         return base
 
     def _enter_thread(self) -> None:
+        for variable, value in self.inherited.items():
+            variable.set(value)
         # async_to_sync in a view then runs on the real loop instead of making a thread and a loop a call.
         if self.loop is not None:
             SyncToAsync.threadlocal.main_event_loop = self.loop
@@ -271,11 +281,15 @@ class DjangoHandler:
         seed_context(shared=False)
 
     def _warm_up(self) -> None:
+        if not self.compat:
+            declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
-        known.install()
+        if not self.compat:
+            known.install()
+            drf.register()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.

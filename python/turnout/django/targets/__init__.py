@@ -16,6 +16,8 @@ from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from turnout.django.nonblocking import is_declared
+
 log = logging.getLogger("turnout.django")
 
 
@@ -38,6 +40,9 @@ MadeJudge = Callable[[tuple[Any, ...], dict[str, Any], FunctionType], Runs]
 _judges: dict[FunctionType, Judge] = {}
 # By the identity of their code, for hashing code objects is slow; the code is kept, so that the number stays its own.
 _made: dict[int, tuple[CodeType, MadeJudge]] = {}
+
+#: Told of each call of a function that the project declared non-blocking, before it runs; None without DEBUG.
+watch: Callable[[functools.partial[Any]], None] | None = None
 
 
 def judges(function: Any, judge: Judge) -> None:
@@ -76,6 +81,10 @@ def _judge(call: Any) -> Runs:
         target = target.__func__
     if type(target) is not FunctionType:
         return Runs.FOREIGN
+    if is_declared(target):
+        if watch is not None:
+            watch(inner)
+        return Runs.ON_LOOP
     judge = _judges.get(target)
     if judge is not None:
         return judge(args, named)
