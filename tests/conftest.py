@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
+#: PostgreSQL, MariaDB and Redis.
+pytest_plugins = ["services"]
+
 # A job that a shell put into the background ignores these; so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -3,6 +3,10 @@
 import importlib.util
 import threading
 
+from turnout.startstop import on_shutdown, on_startup
+
+__all__ = ["on_shutdown", "on_startup"]
+
 
 def _load_extension() -> None:
     """Load the extension now, whoever imports this, on a thread that does not end before the others.

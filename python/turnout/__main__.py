@@ -1,7 +1,8 @@
-"""The command line: ``turnout serve``, ``turnout demo``, ``python -m turnout``."""
+"""The command line: ``turnout serve``, ``turnout routes``, ``turnout demo``, ``python -m turnout``."""
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -21,7 +22,13 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # -X, -W, -O and the like were meant for the process that runs the project.
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return _turnout.command(arguments, [sys.executable, *flags, "-m", "turnout.worker"])
+    return _turnout.command(arguments, [sys.executable, *flags, "-m", "turnout.worker"], _routes)
+
+
+def _routes(settings: str, question: str) -> int:
+    from turnout.routes import main as routes
+
+    return routes(json.loads(settings), json.loads(question))
 
 
 if __name__ == "__main__":

@@ -236,6 +236,9 @@ class SyncPool:
     def submit(self, function: Callable[_P, _T], /, *args: _P.args) -> Future[_T]:
         """Runs ``function(*args)`` on a thread of the pool. RuntimeError once it is closed."""
 
+    def line(self, route: str) -> SyncLine:
+        """The pool for calls of one view, which wait in its line; an empty route: those whose path has no view."""
+
     def on_thread_end(self, callback: Callable[[], object]) -> None:
         """Each thread calls ``callback`` before it ends."""
 
@@ -249,6 +252,23 @@ class SyncPool:
     @property
     def queued(self) -> int:
         """How many calls wait for a thread now."""
+
+@final
+class SyncLine:
+    """The sync pool as the requests of one view see it (docs/decisions/0020-no-view-takes-all-threads.md)."""
+
+    def submit(self, function: Callable[_P, _T], /, *args: _P.args) -> Future[_T]:
+        """As `SyncPool.submit`."""
+
+@final
+class RouteTable:
+    """The routes that `DjangoHandler.routes` gave, as Rust has them."""
+
+    def doubt(self, path: str) -> None:
+        """The track of this path was another one: ask for it, and for others of its route, from now on."""
+
+    def doubt_all(self) -> None:
+        """Ask for every path from now on."""
 
 @final
 class Server:
@@ -324,8 +344,12 @@ class WorkerLink:
     def close(self) -> None:
         """Ends what must not meet a finalised interpreter, and writes the last lines of the access log."""
 
-def command(arguments: list[str], worker: list[str]) -> int:
-    """Run a command line (without the program's name); ``worker`` starts a worker process. The exit status."""
+def command(arguments: list[str], worker: list[str], routes: Callable[[str, str], int]) -> int:
+    """Run a command line (without the program's name) and return its exit status.
+
+    ``worker`` starts a worker process. ``routes`` shows the routes of a project: it gets the settings and the question
+    as JSON and returns the exit status.
+    """
 
 def default_settings() -> str:
     """What is served with when nobody says anything, as JSON for a `Server`."""

@@ -57,11 +57,13 @@ def _django_rows(project: Project, settings: dict[str, Any], described: dict[str
 
 def _middleware_rows(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
     inline = [name for name, mode, _ in described.get("middleware", ()) if mode == "inline"]
-    others = [(name, mode, why) for name, mode, why in described.get("middleware", ()) if mode != "inline"]
-    modes = f"{len(inline)} inline on the event loop, {len(others)} not"
+    count = len(described.get("middleware", ())) - len(inline)
+    modes = f"{len(inline)} inline on the event loop, {count} not"
     yield "middleware", f"{modes} (for async views; sync views run whole on a thread)"
-    for name, mode, why in others:
-        yield "", f"{mode}: {name}: {why}"
+    for name, mode, why in described.get("middleware", ()):
+        # What turnout found out by itself needs no line; what it was told does.
+        if mode != "inline" or why.startswith("declared"):
+            yield "", f"{mode}: {name}: {why}"
 
 
 def _threads(settings: dict[str, Any], described: dict[str, Any] | None) -> str:

@@ -134,7 +134,7 @@ def project_raised(error: BaseException, doing: str) -> ProjectError:
     """Print the project's traceback without turnout's frames; the result says the same in one line."""
     if isinstance(error, (KeyboardInterrupt, ProjectError)):
         raise error
-    traceback.print_exception(type(error), error, _own_frames(error.__traceback__))
+    traceback.print_exception(type(error), error, own_frames(error.__traceback__))
     text = " ".join(str(error).split())
     return ProjectError(f"{doing} failed with {type(error).__name__}{': ' + text if text else ''}")
 
@@ -290,7 +290,7 @@ def _no_attribute(owner: Any, attribute: str, module: str) -> str:
     return f"module {module} has no attribute {attribute}{hint}"
 
 
-def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+def own_frames(frames: TracebackType | None) -> TracebackType | None:
     """Without the leading frames of turnout and of the import machinery."""
     here = str(Path(__file__).parent)
     while frames is not None:

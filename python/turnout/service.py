@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from turnout import project
+from turnout import project, startstop
 from turnout._turnout import Server, SyncPool
 from turnout.lifespan import Lifespan
+from turnout.lifetime import Lifetime
 from turnout.project import Project
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Service:
         self.lifespan = Lifespan(loaded.application) if loaded.kind == "asgi" else None
         self.pool = SyncPool(settings["threads"], queue_timeout=settings["queue_timeout"])
         self.handler = self._django_handler() if loaded.kind == "django" else None
+        self.inner = self._inner_handlers()
+        self.lifetime = Lifetime(self.handler.beside_requests) if self.handler is not None else Lifetime()
         self.server = Server(
             loop,
             link,
@@ -46,6 +50,19 @@ class Service:
             state=self.lifespan.state if self.lifespan else None,
             pool=self.pool,
         )
+
+    async def start_up(self) -> None:
+        """The project's own start; StartError or LifespanError when it fails."""
+        await self.lifetime.start()
+        if self.lifespan is not None:
+            await self.lifespan.startup()
+
+    def hand_down(self) -> None:
+        """What startup hooks have set becomes what requests start from. Outside of any task, on the loop's thread."""
+        for variable, value in self.lifetime.variables.items():
+            variable.set(value)
+        if self.handler is not None:
+            self.handler.inherited = self.lifetime.variables
 
     async def drain(self) -> None:
         """Take no more connections, let requests in flight finish within the limit, cut off the rest."""
@@ -62,14 +79,17 @@ class Service:
             if tasks:
                 await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
-    async def shut_down(self, limit: float) -> None:
-        """The application's own end."""
-        if self.lifespan is None:
-            return
-        try:
-            await asyncio.wait_for(self.lifespan.shutdown(), limit)
-        except asyncio.TimeoutError:
-            logger.warning("the application's shutdown took longer than %g s and was cut off", limit)
+    async def shut_down(self, limit: float, *, lifespan: float) -> None:
+        """The project's own end, in the reverse order of its start: all within `limit` seconds."""
+        deadline = self.loop.time() + limit
+        if self.lifespan is not None:
+            # Hooks that come after it need some of the time too.
+            lifespan = min(lifespan, limit / 2) if startstop.shutdown else lifespan
+            try:
+                await asyncio.wait_for(self.lifespan.shutdown(), lifespan)
+            except asyncio.TimeoutError:
+                logger.warning("the application's shutdown took longer than %g s and was cut off", lifespan)
+        await self.lifetime.stop(deadline - self.loop.time())
 
     def close(self, limit: float) -> bool:
         """What asyncio.run does at its end, a limit to each step; False when threads still run. The loop stays."""
@@ -85,12 +105,19 @@ class Service:
             self.loop.run_until_complete(asyncio.wait_for(self.loop.shutdown_asyncgens(), CANCEL_SECONDS))
         if self.handler is not None:
             self.handler.close()
+        if self.inner is not None:
+            self.inner.close()
         return self.pool.close(limit)
 
     def _interface(self) -> tuple[Any, Any]:
         """How Rust calls the application. A handler that steps aside is called as what it is for any server."""
         if self.handler is None:
-            return self.project.kind, self.project.application
+            application = self.project.application
+            if self.project.kind == "wsgi" and self._has_django():
+                from turnout.django.inner import wsgi_face
+
+                application = wsgi_face(application, self.loop)
+            return self.project.kind, application
         if self.handler.native:
             return "django", self.handler
         return self.handler.request_kind, getattr(self.handler, f"{self.handler.request_kind}_app")
@@ -102,13 +129,48 @@ class Service:
             handler = DjangoHandler(
                 self.project.application,
                 loop=self.loop,
-                sync_pool=self.pool,
                 compat=self.settings["compat"],
                 request_why=self.project.why,
-                exclusive_threads=self.settings["exclusive_threads"],
-                thread_wait=self.settings["queue_timeout"],
+                **self._thread_options(),
             )
         except BaseException as error:
             raise project.project_raised(error, "loading the project") from error
         self.pool.on_thread_end(handler.end_thread)
         return handler
+
+    def _thread_options(self) -> dict[str, Any]:
+        return {
+            "sync_pool": self.pool,
+            "hop_threads": self.settings["hop_threads"],
+            "exclusive_threads": self.settings["exclusive_threads"],
+            "connection_sharing": self.settings["connection_sharing"],
+            "thread_sharing": self.settings["thread_sharing"],
+            "thread_wait": self.settings["queue_timeout"],
+        }
+
+    def _has_django(self) -> bool:
+        """Whether the application, which is none of Django's handlers, may have one inside."""
+        if self.settings["compat"] or "django.core.handlers.base" not in sys.modules:
+            return False
+        return bool(sys.modules["django.conf"].settings.configured)
+
+    def _inner_handlers(self) -> Any:
+        """Handlers of Django's that requests reach through an application around them."""
+        if self.handler is None:
+            asgi = self.project.kind == "asgi"
+        else:
+            # ASGIStaticFilesHandler is one of Django's handlers, and has another one inside.
+            asgi = bool(self.handler.overridden) and self.handler.request_kind == "asgi"
+        if not self._has_django():
+            return None
+        from turnout.django.inner import InnerHandlers
+        from turnout.django.lifecycle import end_thread
+
+        if self.handler is None:
+            self.pool.on_thread_end(end_thread)
+        if not asgi:
+            return None
+        try:
+            return InnerHandlers(self.loop, **self._thread_options())
+        except BaseException as error:
+            raise project.project_raised(error, "loading the project") from error

@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 
 from turnout import banner, project
 from turnout._turnout import WorkerLink
+from turnout.django import threadlocals
 from turnout.lifespan import LifespanError
+from turnout.lifetime import StartError
 from turnout.loop import new_event_loop
 from turnout.project import Project, ProjectError
 from turnout.service import Service
@@ -42,6 +44,8 @@ def main() -> int:
     os.environ.pop(WorkerLink.VARIABLE, None)
     settings = json.loads(link.settings)
     link.watch(settings["drain"] + END_SECONDS + 2)
+    if settings["thread_sharing"] == "shared":
+        threadlocals.install()
     try:
         worker = Worker(link, settings, project.load(settings["app"], settings["interface"]))
         worker.run()
@@ -75,7 +79,10 @@ class Worker:
         """Serve until told to stop, then put everything away."""
         self.loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop)
         try:
-            self.loop.run_until_complete(self._live())
+            started = self.loop.run_until_complete(self._started())
+            # Between two runs of the loop: in the Context that all requests start from.
+            self.service.hand_down()
+            self.loop.run_until_complete(self._live(started))
         finally:
             _end_within(END_SECONDS, project.PROJECT_FAULT if sys.exc_info()[0] else 0)
             self._put_away()
@@ -86,35 +93,36 @@ class Worker:
         described = handler.describe() if handler is not None else None
         return banner.render(self.project, self.settings, described, colour=banner.colours())
 
-    async def _live(self) -> None:
-        if await self._started():
+    async def _live(self, started: bool) -> None:
+        limit = END_SECONDS / 2
+        if started:
             # What is loaded by now stays to the end: the garbage collector need not go through it again and again.
             gc.collect()
             gc.freeze()
             self.service.server.start()
             self.link.ready(self.describe())
             await self.stopping.wait()
+            deadline = self.loop.time() + self.settings["drain"]
             await self.service.drain()
-        await self.service.shut_down(END_SECONDS / 2)
+            limit = max(limit, deadline - self.loop.time())
+        await self.service.shut_down(limit, lifespan=END_SECONDS / 2)
 
     async def _started(self) -> bool:
-        """Whether to serve: not if the end came while an ASGI application was still getting ready."""
-        lifespan = self.service.lifespan
-        if lifespan is None:
-            return True
-        startup, stopping = asyncio.ensure_future(lifespan.startup()), asyncio.ensure_future(self.stopping.wait())
+        """Whether to serve: not if the end came while the project was still getting ready."""
+        startup, stopping = asyncio.ensure_future(self.service.start_up()), asyncio.ensure_future(self.stopping.wait())
         await asyncio.wait([startup, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not startup.done():
             return False
         try:
             startup.result()
+        except StartError as error:
+            cause = error.__cause__
+            if cause is not None:
+                raise project.project_raised(cause, f"the startup hook {error.hook.name}") from cause
+            raise ProjectError(_last_line(str(error))) from None
         except LifespanError as error:
-            # A framework's message may be a whole traceback: its last line says what happened.
-            before, _, last = str(error).strip().rpartition("\n")
-            if before:
-                print(before, file=sys.stderr, flush=True)
-            raise ProjectError(f"{self.project.label} did not start: {last}") from None
+            raise ProjectError(f"{self.project.label} did not start: {_last_line(str(error))}") from None
         return not self.stopping.is_set()
 
     def _asked_to_stop(self) -> None:
@@ -131,6 +139,14 @@ class Worker:
             self.link.close()
             _end_now(0)
         self.loop.close()
+
+
+def _last_line(message: str) -> str:
+    """A message may be a whole traceback: its last line says what happened, and the others are shown here."""
+    before, _, last = message.strip().rpartition("\n")
+    if before:
+        print(before, file=sys.stderr, flush=True)
+    return last
 
 
 def _leave_it_to_the_supervisor(number: int, frame: Any) -> None:

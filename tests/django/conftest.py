@@ -13,6 +13,11 @@ from typing import Any
 
 import pytest
 
+from turnout.django import threadlocals
+
+# As a worker does: before the project is imported.
+threadlocals.install()
+
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracks_site.settings")
 
@@ -21,6 +26,7 @@ from django.test.utils import override_settings
 
 django.setup()
 
+import judging
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
@@ -65,6 +71,14 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
             return asyncio.run(asyncio.wait_for(main(), 60))
 
     return run
+
+
+@pytest.fixture
+def fresh_verdicts() -> Iterator[None]:
+    """What hops run is told once a process: each test that asks for this has verdicts of its own."""
+    judging.start()
+    yield
+    judging.start()
 
 
 MIDDLEWARE = "tracks_site.middleware."

@@ -6,6 +6,7 @@ import itertools
 import re
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.test.utils import override_settings
 from django.urls import Resolver404, include, path, re_path, register_converter
 from django.urls.converters import REGISTERED_CONVERTERS, IntConverter, get_converters
@@ -14,7 +15,8 @@ from django.utils.translation import gettext_lazy
 from tracks_site import views
 
 from turnout.django import patterns, routes
-from turnout.django.asynctrack import is_async_view
+from turnout.django.search import Search
+from turnout.django.shortcuts import is_async_view
 
 SYNC, ASYNC = routes.SYNC, routes.ASYNC
 
@@ -174,28 +176,53 @@ def test_what_rust_cannot_say_is_left_to_python(expression):
     assert flat(re_path(expression, a)) == [(None, SYNC)]
 
 
-def test_converters_of_the_projects_own_are_left_to_python():
+def test_converters_of_the_projects_own_are_taken_to_accept_what_they_match():
     class Even(IntConverter):
         def to_python(self, value):
-            if int(value) % 2:
-                raise ValueError
-            return int(value)
+            raise AssertionError
 
     register_converter(Even, "even")
     try:
-        table = flat(path("first/", a), path("<even:n>/", a), path("last/", s))
-        assert [expression is None for expression, _ in table] == [False, True, False]
+        entries = [path("first/", a), path("<even:n>/", a), path("last/", s)]
+        table = flat(*entries)
+        assert [decided(table, address) for address in ("first/", "12/", "1a/", "last/")] == [ASYNC, ASYNC, SYNC, SYNC]
+        root = URLResolver(RegexPattern(r"^/"), entries)
+        assert not routes.depends_on_path_alone(root)
+        assert routes.runs_foreign_code(root)
     finally:
         del REGISTERED_CONVERTERS["even"]
         get_converters.cache_clear()
 
 
-def test_translated_routes_are_left_to_python():
-    from django.conf.urls.i18n import i18n_patterns
+@pytest.mark.parametrize(
+    "address", ["", "sync/", "shop/rome/detail/7/", "shop/a/b/edit/", "old/1999/", "any/x", "none/"]
+)
+def test_a_search_finds_what_django_resolves(address):
+    root = URLResolver(RegexPattern(r"^/"), "tracks_site.urls")
+    found = Search(root, f"/{address}")
+    try:
+        match = root.resolve(f"/{address}")
+    except Resolver404:
+        assert (found.view, found.route) == (None, "")
+    else:
+        assert (found.view, found.route) == (match.func, match.route)
+    assert not found.foreign
 
+
+def test_translated_routes_are_left_to_python():
     assert flat(path(gettext_lazy("about/"), a)) == [(None, SYNC)]
-    with override_settings(ROOT_URLCONF="tracks_site.urls"):
+
+
+def test_a_language_in_front_is_any_of_them_where_a_middleware_finds_it_out():
+    languages = {"LANGUAGE_CODE": "en", "LANGUAGES": [("en", "English"), ("pt-br", "Brazilian")]}
+    with override_settings(ROOT_URLCONF="tracks_site.urls", **languages):
         assert flat(*i18n_patterns(path("x/", a))) == [(None, SYNC)]
+    middleware = ["django.middleware.locale.LocaleMiddleware"]
+    with override_settings(ROOT_URLCONF="tracks_site.urls", MIDDLEWARE=middleware, **languages):
+        table = flat(*i18n_patterns(path("x/", a)))
+        assert [decided(table, f"{code}x/") for code in ("en/", "pt-br/", "de/", "")] == [ASYNC, ASYNC, SYNC, SYNC]
+        table = flat(*i18n_patterns(path("x/", a), prefix_default_language=False))
+        assert [decided(table, f"{code}x/") for code in ("en/", "pt-br/", "de/", "")] == [SYNC, ASYNC, SYNC, ASYNC]
 
 
 def test_a_urlconf_that_includes_itself_is_walked_once_and_left_to_python_below():

@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use thiserror::Error;
 
 use crate::file;
+use crate::routes::{self, Question};
 use crate::settings::Settings;
 use crate::table::{Group, OPTIONS, Opt, Takes};
 use crate::value;
@@ -20,6 +21,8 @@ pub enum Command {
     Print(String),
     /// Serve.
     Serve(Box<Settings>),
+    /// Show what would be served.
+    Routes(Box<Settings>, Question),
 }
 
 /// What is read beside the arguments.
@@ -45,10 +48,20 @@ pub fn parse(arguments: &[String], around: &Surroundings) -> Result<Command, Con
     let matches = match command.try_get_matches_from_mut(typed) {
         Ok(matches) => matches,
         Err(error) if is_help(error.kind()) => return Ok(Command::Print(text_of(&error.render(), around.colour))),
-        Err(error) => return Err(one_line(&error)),
+        Err(error) => return Err(one_line(&error, arguments.first().map_or("", String::as_str))),
     };
     match matches.subcommand() {
-        Some(("serve", serve)) => settings(serve, around).map(|it| Command::Serve(Box::new(it))),
+        Some(("serve", serve)) => {
+            let mut settings = settings(serve, around)?;
+            settings.app = serve.get_one::<String>("app").cloned().or(settings.app);
+            Ok(Command::Serve(Box::new(settings)))
+        }
+        Some(("routes", typed)) => {
+            let (app, question) = routes::question(typed)?;
+            let mut settings = settings(typed, around)?;
+            settings.app = app.or(settings.app);
+            Ok(Command::Routes(Box::new(settings), question))
+        }
         // `turnout demo` is Python's: it is listed here for the help only.
         _ => Ok(Command::Print(text_of(&command.render_long_help(), around.colour))),
     }
@@ -79,12 +92,10 @@ fn settings(typed: &ArgMatches, around: &Surroundings) -> Result<Settings, Confi
             };
             apply(option, &mut settings, values, &format!("{variable}="))?;
         }
-        if let Some(values) = typed.get_many::<String>(option.name) {
+        // Not every command has every option.
+        if let Ok(Some(values)) = typed.try_get_many::<String>(option.name) {
             apply(option, &mut settings, values.cloned().collect(), &format!("--{} ", option.name))?;
         }
-    }
-    if let Some(app) = typed.get_one::<String>("app") {
-        settings.app = Some(app.clone());
     }
     if let Some(path) = settings.access_log_file.take() {
         settings.access_log_file = Some(around.directory.join(path));
@@ -126,6 +137,7 @@ fn program(colour: bool) -> clap::Command {
         .disable_colored_help(!colour)
         .max_term_width(110)
         .subcommand(serve())
+        .subcommand(show_routes())
         .subcommand(clap::Command::new("demo").about("Run the hotel-search example five ways, print the table, show the page"))
         .after_help("turnout serve --help lists every option. In a Django project, `turnout serve` is enough.")
 }
@@ -139,13 +151,7 @@ fn serve() -> clap::Command {
                 .value_name("APP")
                 .help("module:attribute, such as mysite.asgi:application. Without it: the Django project whose manage.py is here or in a directory above"),
         )
-        .arg(
-            Arg::new("config")
-                .long("config")
-                .value_name("FILE")
-                .help_heading(Group::Application.title())
-                .help("Settings file, instead of turnout.toml or [tool.turnout] in pyproject.toml, here or above"),
-        )
+        .arg(settings_file())
         .after_help(AFTER_HELP);
     for group in Group::ALL {
         for option in OPTIONS.iter().filter(|option| option.group == group) {
@@ -153,6 +159,25 @@ fn serve() -> clap::Command {
         }
     }
     command
+}
+
+fn show_routes() -> clap::Command {
+    let shared = OPTIONS.iter().filter(|option| routes::SHARED.contains(&option.name));
+    clap::Command::new("routes")
+        .about("Show the routes of a Django project with their track, its middleware, and what would keep a thread")
+        .override_usage(routes::USAGE)
+        .args(routes::arguments())
+        .arg(settings_file())
+        .args(shared.map(argument))
+        .after_help(routes::AFTER_HELP)
+}
+
+fn settings_file() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help_heading(Group::Application.title())
+        .help("Settings file, instead of turnout.toml or [tool.turnout] in pyproject.toml, here or above")
 }
 
 const AFTER_HELP: &str = "\
@@ -202,7 +227,8 @@ fn text_of(text: &StyledStr, colour: bool) -> String {
 }
 
 /// clap's errors are several lines with a usage; ours say what, and what to do.
-fn one_line(error: &clap::Error) -> ConfigError {
+fn one_line(error: &clap::Error, command: &str) -> ConfigError {
+    let command = if command == "routes" { command } else { "serve" };
     let of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -213,7 +239,7 @@ fn one_line(error: &clap::Error) -> ConfigError {
     let (name, value) = what.split_once(' ').unwrap_or((&what, ""));
     let hint = of(ContextKind::SuggestedArg)
         .or_else(|| of(ContextKind::SuggestedSubcommand))
-        .map_or_else(|| "see turnout serve --help".to_owned(), |it| format!("did you mean {it}?"));
+        .map_or_else(|| format!("see turnout {command} --help"), |it| format!("did you mean {it}?"));
     ConfigError(match error.kind() {
         ErrorKind::InvalidSubcommand => format!("{what}: no such command, {hint}"),
         ErrorKind::UnknownArgument if what.starts_with('-') => format!("{what}: no such option, {hint}"),

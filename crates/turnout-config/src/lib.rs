@@ -8,11 +8,13 @@
 mod cli;
 mod file;
 mod reference;
+mod routes;
 mod settings;
 mod table;
 mod value;
 
 pub use cli::{Command, ConfigError, Surroundings, defaults, parse};
 pub use reference::reference;
-pub use settings::{AccessLogFormat, Interface, LogLevel, Settings};
+pub use routes::{FLAGS, Flag, Question};
+pub use settings::{AccessLogFormat, ConnectionSharing, Interface, LogLevel, Settings, ThreadSharing};
 pub use table::{Group, OPTIONS, Opt, Takes};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::routes::{FLAGS, Flag, SHARED};
 use crate::table::{Group, OPTIONS, Opt, Takes};
 
 const HEAD: &str = "# Options of `turnout serve`
@@ -26,6 +27,17 @@ pub fn reference() -> String {
         for option in OPTIONS.iter().filter(|option| option.group == group) {
             entry(&mut page, option);
         }
+    }
+    let shared: Vec<_> = SHARED.iter().map(|name| format!("`--{name}`")).collect();
+    let _ = write!(
+        page,
+        "\n## `turnout routes`\n\n    turnout routes [APP] [/PREFIX ...] [OPTIONS]\n\n\
+        Reads the settings of `turnout serve`, of which it has `--config`, {} as flags too. What it shows: [routes](routes.md).\n",
+        shared.join(", ")
+    );
+    for Flag { name, value, help } in FLAGS {
+        let space = if value.is_empty() { "" } else { " " };
+        let _ = write!(page, "\n### `--{name}{space}{value}`\n\n{help}\n");
     }
     page
 }

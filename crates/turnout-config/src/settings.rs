@@ -31,8 +31,14 @@ pub struct Settings {
     pub cores: u32,
     /// Cap of the sync pool of a worker.
     pub threads: u32,
-    /// Cap of the exclusive threads of a worker.
+    /// Cap of the threads of a worker that run foreign parts of async requests or are kept by one.
     pub exclusive_threads: u32,
+    /// Cap of the threads of a worker that run vetted parts of async requests.
+    pub hop_threads: u32,
+    /// Whether async requests give their threads back between foreign parts.
+    pub thread_sharing: ThreadSharing,
+    /// Whether async requests give their database connections back after vetted parts.
+    pub connection_sharing: ConnectionSharing,
     /// Requests a worker has in flight before it answers 503.
     pub max_in_flight: u32,
     /// How long a request may queue for a thread before it gets 503.
@@ -89,6 +95,28 @@ pub enum Interface {
     Django,
     /// PEP 3333.
     Wsgi,
+}
+
+/// When an async request gives its thread back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThreadSharing {
+    /// After each blocking part.
+    #[default]
+    Shared,
+    /// At its end, once foreign code has run.
+    Exclusive,
+}
+
+/// How long an async request keeps a database connection that only vetted code has used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionSharing {
+    /// For one blocking part.
+    #[default]
+    Hop,
+    /// To its end.
+    Request,
 }
 
 /// The access log's format.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::settings::{AccessLogFormat, Interface, LogLevel, Settings};
+use crate::settings::{AccessLogFormat, ConnectionSharing, Interface, LogLevel, Settings, ThreadSharing};
 use crate::value::{self, Refused};
 
 /// One option of `turnout serve`. Its flag is `--NAME`, its variable `TURNOUT_NAME`, its key in a file `NAME`.
@@ -183,8 +183,38 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Capacity,
         value: "N",
         default: "64",
-        help: "At most so many threads of a worker serve the blocking parts of async views, one for each request that has such parts.",
+        help: "At most so many threads of a worker run blocking parts of async requests that nobody vouches for, or are kept by a request, as for an open transaction. A request that would need one more waits.",
         takes: Takes::One(|to, text| value::count(text, 1, MOST_THREADS).map(|it| to.exclusive_threads = it)),
+    },
+    Opt {
+        name: "hop-threads",
+        group: Group::Capacity,
+        value: "N",
+        default: "8",
+        help: "At most so many threads of a worker run the short blocking parts of async requests that are known to leave nothing behind: Django's own ORM, session and cache calls.",
+        takes: Takes::One(|to, text| value::count(text, 1, MOST_THREADS).map(|it| to.hop_threads = it)),
+    },
+    Opt {
+        name: "thread-sharing",
+        group: Group::Capacity,
+        value: "shared|exclusive",
+        default: "shared",
+        help: "Whether an async request gives its thread back after each blocking part, and takes its thread-locals along, or keeps it to its end once code ran that nobody vouches for.",
+        takes: Takes::One(|to, text| {
+            let words = [("shared", ThreadSharing::Shared), ("exclusive", ThreadSharing::Exclusive)];
+            value::choice(text, &words).map(|it| to.thread_sharing = it)
+        }),
+    },
+    Opt {
+        name: "connection-sharing",
+        group: Group::Capacity,
+        value: "hop|request",
+        default: "hop",
+        help: "How long an async request keeps a database connection that only code known to leave nothing on it has used: for one blocking part, or, as under Django, to its end.",
+        takes: Takes::One(|to, text| {
+            let words = [("hop", ConnectionSharing::Hop), ("request", ConnectionSharing::Request)];
+            value::choice(text, &words).map(|it| to.connection_sharing = it)
+        }),
     },
     Opt {
         name: "max-in-flight",

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use turnout_config::{AccessLogFormat, Command, Interface, OPTIONS, Settings, Surroundings, parse};
+use turnout_config::{
+    AccessLogFormat, Command, ConnectionSharing, Interface, OPTIONS, Settings, Surroundings, ThreadSharing, parse,
+};
 
 fn nowhere() -> Surroundings {
     Surroundings { directory: "/nonexistent".into(), ..Surroundings::default() }
@@ -33,6 +35,8 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!(settings.app, None);
     assert_eq!(settings.binds, ["127.0.0.1:8000"]);
     assert_eq!((settings.workers, settings.threads, settings.exclusive_threads), (1, 64, 64));
+    assert_eq!((settings.hop_threads, settings.thread_sharing), (8, ThreadSharing::Shared));
+    assert_eq!(settings.connection_sharing, ConnectionSharing::Hop);
     assert_eq!(settings.max_in_flight, 1024);
     assert_eq!(settings.drain, Duration::from_secs(30));
     assert_eq!(settings.hang_limit, Some(Duration::from_secs(60)));
@@ -138,4 +142,32 @@ fn settings_survive_the_way_to_the_worker() {
     let settings = serve_in("serve a:b --max-body 5 --hang-limit 1.5s --access-log-file x.log", &nowhere());
     let text = serde_json::to_string(&settings).expect("JSON");
     assert_eq!(serde_json::from_str::<Settings>(&text).expect("settings"), settings);
+}
+
+#[test]
+fn routes_reads_the_settings_of_serve_and_a_question_of_its_own() {
+    let variables =
+        [("TURNOUT_INTERFACE".to_owned(), "wsgi".to_owned()), ("TURNOUT_THREADS".to_owned(), "3".to_owned())];
+    let around = Surroundings { variables: variables.into_iter().collect(), ..nowhere() };
+    let line = "routes /api/ mysite.asgi:application /shop/ --track async --path /a/ --path https://x.example/b --all";
+    match run(line, &around) {
+        Ok(Command::Routes(settings, question)) => {
+            assert_eq!(settings.app.as_deref(), Some("mysite.asgi:application"));
+            assert_eq!((settings.interface, settings.threads), (Interface::Wsgi, 3));
+            assert_eq!((question.track, question.all, question.json), (Some("async"), true, false));
+            assert_eq!(question.below, ["/api/", "/shop/"]);
+            assert_eq!(question.paths, ["/a/", "https://x.example/b"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    for (line, expected) in [
+        ("routes a:b c:d", "c:d: one argument too many; see turnout routes --help"),
+        ("routes --track both", "--track both: must be one of sync, async"),
+        ("routes --path hotel", "--path hotel: a path begins with a slash"),
+        ("routes --jsno", "--jsno: no such option, did you mean --json?"),
+        ("routes --bind x", "--bind: no such option, see turnout routes --help"),
+        ("rouets", "rouets: no such command, did you mean routes?"),
+    ] {
+        assert_eq!(refused_in(line, &nowhere()), expected, "{line}");
+    }
 }

@@ -3,13 +3,14 @@
 //! The URLconf comes flattened, in match order. A wrong answer costs time, never correctness: both of Django's chains run both kinds of view.
 //! What cannot be decided here is decided by Python on the loop, and learned.
 
-use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use parking_lot::RwLock;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use regex::{RegexSet, RegexSetBuilder};
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 
 use crate::pool::View;
 
@@ -50,13 +51,7 @@ pub(crate) struct Route {
 impl Route {
     /// One that Python resolved; `name`: Django's text of it, empty where there is no view.
     pub(crate) fn named(track: Track, name: &str) -> Self {
-        if name.is_empty() {
-            return Self { track, view: View::default() };
-        }
-        let mut hasher = FxHasher::default();
-        name.hash(&mut hasher);
-        // Never the number of a place in the table.
-        Self { track, view: View(hasher.finish() | 1 << 63) }
+        Self { track, view: View::named(name) }
     }
 }
 
@@ -64,11 +59,22 @@ impl Route {
 #[derive(Debug)]
 pub(crate) struct Routes {
     patterns: RegexSet,
-    /// For each pattern: its place in match order, and what it leads to.
-    matched: Vec<(usize, Route)>,
+    /// For each pattern: what it leads to.
+    matched: Vec<Matched>,
     /// The place of the first route that Rust cannot match.
     first_opaque: Option<usize>,
+    /// A request for a path that leads nowhere here was answered by a view, or by a URLconf of its own: Python is asked for every path.
+    doubted: AtomicBool,
     learned: RwLock<FxHashMap<Box<str>, Route>>,
+}
+
+#[derive(Debug)]
+struct Matched {
+    /// In match order.
+    place: usize,
+    route: Route,
+    /// The guess was wrong once: a middleware sends requests elsewhere, say. Python is asked from then on.
+    doubted: AtomicBool,
 }
 
 impl Routes {
@@ -81,18 +87,21 @@ impl Routes {
             match pattern.filter(|pattern| regex::Regex::new(pattern).is_ok()) {
                 Some(pattern) => {
                     patterns.push(pattern);
-                    matched.push((place, Route { track, view: View(place as u64 + 1) }));
+                    let route = Route { track, view: View(place as u64 + 1) };
+                    matched.push(Matched { place, route, doubted: AtomicBool::new(false) });
                 }
                 None => first_opaque = first_opaque.or(Some(place)),
             }
         }
+        let doubted = AtomicBool::new(false);
         match RegexSetBuilder::new(&patterns).size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY).build() {
-            Ok(patterns) => Self { patterns, matched, first_opaque, learned: RwLock::default() },
+            Ok(patterns) => Self { patterns, matched, first_opaque, doubted, learned: RwLock::default() },
             // Too large together: everything is decided by Python, and learned.
             Err(_) => Self {
                 patterns: RegexSet::empty(),
                 matched: Vec::new(),
                 first_opaque: Some(0),
+                doubted,
                 learned: RwLock::default(),
             },
         }
@@ -107,16 +116,30 @@ impl Routes {
             return Some(*route);
         }
         drop(learned);
-        let matched = self.patterns.matches(path.strip_prefix('/').unwrap_or(path)).iter().next();
-        match (matched.map(|pattern| self.matched[pattern]), self.first_opaque) {
-            (Some((place, route)), opaque) if opaque.is_none_or(|opaque| place < opaque) => Some(route),
+        if self.doubted.load(Relaxed) {
+            return None;
+        }
+        match (self.first_match(path), self.first_opaque) {
+            (Some(matched), opaque) if opaque.is_none_or(|opaque| matched.place < opaque) => {
+                if matched.doubted.load(Relaxed) { None } else { Some(matched.route) }
+            }
             (_, Some(_)) => None,
             // No route: the 404 page, APPEND_SLASH and flatpages all want a thread.
             (_, None) => Some(Route::named(Track::Sync, "")),
         }
     }
 
-    /// Remembers what Python decided, or found out to be wrong.
+    fn first_match(&self, path: &str) -> Option<&Matched> {
+        self.patterns.matches(path.strip_prefix('/').unwrap_or(path)).iter().next().map(|pattern| &self.matched[pattern])
+    }
+
+    /// A guess turned out to be wrong: Python is asked for this route from now on, and for all that was learned of it.
+    fn doubt(&self, path: &str) {
+        self.first_match(path).map_or(&self.doubted, |matched| &matched.doubted).store(true, Relaxed);
+        self.learned.write().clear();
+    }
+
+    /// Remembers what Python decided.
     pub(crate) fn learn(&self, path: &str, host: Option<&str>, route: Route) {
         if path.len() > LONGEST_LEARNED || host.is_some_and(|host| host.len() > LONGEST_LEARNED) {
             return;
@@ -137,4 +160,22 @@ fn key(path: &str, host: Option<&str>) -> Box<str> {
     key.push('\n'); // in neither of them
     key.push_str(path);
     key.into_boxed_str()
+}
+
+/// The compiled URLconf as Python sees it.
+#[pyclass(frozen, module = "turnout._turnout")]
+pub(crate) struct RouteTable(pub(crate) Arc<Routes>);
+
+#[pymethods]
+impl RouteTable {
+    /// The track of this path was another one: ask for it, and for others of its route, again.
+    fn doubt(&self, path: &str) {
+        self.0.doubt(path);
+    }
+
+    /// No path says where its request goes.
+    fn doubt_all(&self) {
+        self.0.doubted.store(true, Relaxed);
+        self.0.learned.write().clear();
+    }
 }

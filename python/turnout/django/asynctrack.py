@@ -19,18 +19,18 @@ from django.conf import settings
 from django.core.handlers import base
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse, JsonResponse
-from django.urls import set_urlconf
+from django.urls import get_resolver, set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
-from turnout.django import hooks, remoteuser, synconly
+from turnout.django import declared, hooks, remoteuser, rendering, routes, synconly
 from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of
 from turnout.django.logs import would_log
-from turnout.django.shortcuts import RememberedMatches
+from turnout.django.search import Search
+from turnout.django.shortcuts import RememberedMatches, is_async_view
 
 # Responses of exactly these types are never rendered late, so nobody has to ask.
 _PLAIN = frozenset((HttpResponse, JsonResponse))
-_KINDS_KEPT = 1024
 
 
 # The URLconf that a request's Context already has set, so that it need not be set again.
@@ -102,7 +102,10 @@ class AsyncTrack(RememberedMatches):
     async def _get_response_async(self, request: Any) -> Any:
         """Django's innermost step: resolve, view hooks, view, render."""
         response = None
-        callback, args, kwargs = self.resolve_request(request)
+        if self._resolving_runs_foreign_code(request):
+            callback, args, kwargs = await sync_to_async(self.resolve_request)(request)
+        else:
+            callback, args, kwargs = self.resolve_request(request)
         hooks, position = self._view_middleware, 0
         while not response and position < len(hooks):
             hook = hooks[position]
@@ -142,6 +145,18 @@ class AsyncTrack(RememberedMatches):
             raise RuntimeError("Response is still a coroutine.")
         return response
 
+    # The resolver asked last, and whether anything of the project's own takes part in resolving.
+    _foreign: tuple[Any, bool] = (None, False)
+
+    def _resolving_runs_foreign_code(self, request: Any) -> bool:
+        """Whether a converter of the project's own has a say: it may ask a database, as it may under WSGI."""
+        resolver = get_resolver(getattr(request, "urlconf", None))
+        of, foreign = self._foreign
+        if resolver is not of:
+            foreign = routes.runs_foreign_code(resolver)
+            self._foreign = (resolver, foreign)
+        return foreign and _search_is_foreign(resolver, request.path_info)
+
     async def _render(self, request: Any, response: Any) -> Any:
         for hook in self._template_response_middleware:
             response = await hook(request, response)
@@ -150,7 +165,7 @@ class AsyncTrack(RememberedMatches):
         try:
             if base.iscoroutinefunction(response.render):
                 return await response.render()
-            return await sync_to_async(response.render)()
+            return await rendering.render(response)
         except Exception as error:
             answer = await self._exception_hooks(error, request)
             if answer is None:
@@ -163,24 +178,12 @@ class AsyncTrack(RememberedMatches):
         return await sync_to_async(self.process_exception_by_middleware)(error, request)  # type: ignore[attr-defined]
 
 
-_kinds: dict[Any, bool] = {}
-
-
-def is_async_view(view: Any) -> bool:
-    """Django's own test, remembered by view."""
+def _search_is_foreign(resolver: Any, path: str) -> bool:
     try:
-        return _kinds[view]
-    except (KeyError, TypeError):
-        pass
-    kind = bool(base.iscoroutinefunction(view))
-    try:
-        if len(_kinds) >= _KINDS_KEPT:
-            _kinds.clear()
-        _kinds[view] = kind
-    except TypeError:
-        # A view that cannot be hashed is asked each time.
-        pass
-    return kind
+        return Search(resolver, path).foreign
+    except Exception:
+        # As on the way to a track: a class of patterns that may not do on the loop what it does.
+        return True
 
 
 def _view_hooks(hooks: list[Hook], *asked: Any) -> Any:
@@ -194,7 +197,7 @@ def _view_hooks(hooks: list[Hook], *asked: Any) -> Any:
 
 
 def _view_hook(method: Any) -> Hook:
-    vetted = hooks.view_hook(method)
+    vetted = hooks.view_hook(method) or declared.view_hook(method)
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
@@ -248,6 +251,8 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
+    if vetted is None and apart is None and (layer := declared.layer(middleware)) is not None:
+        return layer
     if apart is None:
         apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
     return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))

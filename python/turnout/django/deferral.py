@@ -6,6 +6,7 @@ only where needed, so a handler made meanwhile loads its middleware when it is f
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,12 @@ from typing import Any
 from django.core.handlers.base import BaseHandler
 
 _deferring = 0
+_made: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def made() -> list[Any]:
+    """The handlers that were made meanwhile and are still there."""
+    return list(_made)
 
 
 @contextmanager
@@ -24,6 +31,7 @@ def middleware_deferred() -> Iterator[None]:
     def load_middleware(self: Any, is_async: bool = False) -> None:
         # Somebody may wrap this function for good, so it stays right after the import too.
         if _deferring:
+            _made.add(self)
             self._middleware_chain = _on_demand(self, is_async)
         else:
             shipped(self, is_async=is_async)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from turnout.django import hooks
+from turnout.django import declared, hooks
 
 if TYPE_CHECKING:
     from turnout.django.handler import DjangoHandler
@@ -40,6 +40,9 @@ def _mode(path: str) -> tuple[str, str]:
         return "native", "async of its own"
     elif not any(hasattr(middleware, name) for name in ("process_request", "process_response", "process_view")):
         return "native", "no hooks before the view or around it"
+    said = declared.mode(middleware)
+    if said is not None:
+        return said
     why = hooks.why_not_class(middleware)
     return ("hop", why) if why else ("inline", hooks.vouched_for(middleware))
 
@@ -58,6 +61,8 @@ def _notes(handler: DjangoHandler, facts: dict[str, Any]) -> list[str]:
         notes.append("all views are async: the sync chain loads only for paths without a view")
     else:
         notes.append("all views are sync: no async chain is loaded")
+    if declared.unused():
+        notes.append(f"{', '.join(declared.unused())} declared non-blocking, and not in MIDDLEWARE")
     if handler.decisions.async_only_middleware():
         notes.append("a middleware is async only: every request takes the async track")
     if handler.decisions.rerouting():

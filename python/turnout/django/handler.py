@@ -11,8 +11,9 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
@@ -22,17 +23,23 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, hooks, shipped, shortcuts
+from turnout.django import answers, connections, declared, hooks, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
+from turnout.django.belongings import Resident, Rules, Travelling
+from turnout.django.beside import own_thread
+from turnout.django.connections import Store
 from turnout.django.decisions import Decisions
 from turnout.django.describe import describe
 from turnout.django.hoppool import HopPool
+from turnout.django.hops import RequestThread
+from turnout.django.keeping import Keepers
 from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, may_share_cache, prepare_thread, settle_thread
 from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
+from turnout.django.targets import all_foreign, drf, known
 
 log = logging.getLogger("turnout.django")
 
@@ -50,8 +57,12 @@ class DjangoHandler:
         loop: asyncio.AbstractEventLoop | None = None,
         sync_pool: Executor | None = None,
         compat: bool = False,
+        inner: bool = False,
         request_why: str = "",
+        hop_threads: int = 8,
         exclusive_threads: int = 64,
+        connection_sharing: str = "hop",
+        thread_sharing: str = "shared",
         thread_wait: float = 30.0,
         thread_idle: float = 60.0,
     ) -> None:
@@ -63,17 +74,27 @@ class DjangoHandler:
         self.compat = compat
         self.loop = loop
         self.sync_pool = sync_pool
+        # What requests on the loop share, unless Django's own rule is wanted: a thread, and its connections, each.
+        self.rules = Rules(connection_sharing == "hop", thread_sharing == "shared" and threadlocals.installed())
+        self.keepers = Keepers()
+        self.store = Store(lambda: self.hops.threads)
         self.hops = HopPool(
-            prepare_thread,
-            settle_thread,
-            end_thread,
+            self.resident if compat else lambda request: Travelling(self.store, self.rules),
+            self.store.trim,
+            hop_threads=hop_threads,
             cap=exclusive_threads,
             wait_seconds=thread_wait,
             idle_seconds=thread_idle,
+            kept=None if compat else self.keepers.note,
         )
+        if compat:
+            self.hops.runs = all_foreign
         self.overridden = shipped.overridden(kind) if self.known else []
         self.replaced = shipped.replaced(kind) if self.known else []
-        self.native = self.known and not (compat or self.overridden or self.replaced)
+        # `inner`: requests come through somebody else's application (inner.py).
+        self.native = self.known and not (compat or inner or self.overridden or self.replaced)
+        #: What startup hooks have set, for the requests of every thread.
+        self.inherited: Mapping[contextvars.ContextVar[Any], Any] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._sync: SyncServing | None = None
@@ -83,6 +104,8 @@ class DjangoHandler:
         self.step_aside = StepAside(self)
         if self.native:
             shortcuts.install()
+        if not compat:
+            connections.install()
         if self.known:
             self._warm_up()
         # How Rust joins Cookie fields in the META it builds; None: Django builds META.
@@ -125,6 +148,11 @@ class DjangoHandler:
         """A request comes from another thread of the sync pool: this one may not have had any."""
         self._thread_context()
 
+    @staticmethod
+    def resident(request: RequestThread) -> Resident:
+        """For requests that keep a thread to their end."""
+        return Resident(prepare_thread if request.prepares else None, settle_thread)
+
     def end_thread(self) -> None:
         """For a sync-pool thread that ends: close its database connections."""
         end_thread()
@@ -142,6 +170,10 @@ class DjangoHandler:
     def routes(self) -> list[tuple[str | None, int]]:
         """The URLconf, flat, in match order: (regex for Rust, or None where only Python can tell; track)."""
         return self.decisions.routes()
+
+    def routes_are_in(self, table: Any) -> None:
+        """What Rust made of `routes`."""
+        self.decisions.routes_are_in(table)
 
     def decide(self, path: str, host: str | None) -> tuple[int, bool, str]:
         """The track for what `routes` left open, whether the answer may be remembered, and the route. On the loop."""
@@ -164,6 +196,10 @@ class DjangoHandler:
     def describe(self) -> dict[str, Any]:
         """Facts for the banner."""
         return describe(self)
+
+    def beside_requests(self) -> AbstractContextManager[None]:
+        """For what of the project's runs on the loop outside of requests: a thread for its blocking parts."""
+        return own_thread(self.hops)
 
     def close(self) -> None:
         """The worker ends: idle hop threads end now, busy ones with their request."""
@@ -203,6 +239,8 @@ class DjangoHandler:
         handler.turnout_kind = self.request_kind
         handler.turnout_sender = kind
         handler.turnout_verify = self.decisions.verify
+        handler.turnout_seen = self.decisions.seen
+        handler.turnout_sees_all = bool(self.decisions.rerouting())
         handler.load_middleware(is_async=is_async)
         return handler
 
@@ -218,6 +256,8 @@ class DjangoHandler:
         return base
 
     def _enter_thread(self) -> None:
+        for variable, value in self.inherited.items():
+            variable.set(value)
         # async_to_sync in a view then runs on the real loop instead of making a thread and a loop a call.
         if self.loop is not None:
             SyncToAsync.threadlocal.main_event_loop = self.loop
@@ -225,10 +265,15 @@ class DjangoHandler:
         seed_context(shared=False)
 
     def _warm_up(self) -> None:
+        if not self.compat:
+            declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
         resolver._populate()
         hooks.warm_up()
+        if not self.compat:
+            known.install()
+            drf.register()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
         # A middleware that cannot be made is a fault of the start, not of the first request.

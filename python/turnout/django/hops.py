@@ -1,22 +1,28 @@
-"""Threads for the blocking parts of async requests: one thread a request, from a pool.
+"""Threads for the blocking parts of async requests: a thread while a call runs, none while the request waits.
 
-A request takes an exclusive thread at its first hop and keeps it to its end, as under Django's ThreadSensitiveContext,
-but the threads are pooled: none is started or joined a request. User code finds the thread where asgiref looks for it
-(`SyncToAsync.context_to_thread_executor`), so `sync_to_async` in a view runs there too. This file knows no Django;
-what a thread must do at the start and the end of a request comes in as `prepare` and `settle`.
+As far as a request can tell it has one thread: its calls run one after the other, and find what the calls before them
+left. What they left is the request's (`Belongings`), not the thread's: it is packed when a call has ended and nothing
+else is queued, and unpacked on whichever thread runs the next one. A request keeps its thread between calls only while
+something cannot travel, such as an open transaction. User code finds the thread where asgiref looks for it
+(`SyncToAsync.context_to_thread_executor`), so `sync_to_async` in a view runs there too.
+
+This file knows no database and no Django; which calls leave nothing behind is told by `targets`.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
+
+from turnout.django.targets import Runs, runs
 
 
 class NoThreadInTime(BaseException):
-    """No exclusive thread came free in time. No Exception, so that no layer of the project turns it into a 500."""
+    """No thread came free in time. No Exception, so that no layer of the project turns it into a 500."""
 
 
 class RequestContext:
@@ -29,183 +35,228 @@ class RequestContext:
         self._exited = False
 
 
-class RequestThread(Executor):
-    """The executor of one request: takes a thread from its pool at the first call, gives it back on `release`.
+class Belongings(Protocol):
+    """What a request leaves on the thread where its calls run. Used by one thread at a time."""
 
-    Calls made after that (by tasks that outlive the request) borrow a thread for as long as calls are open, and
-    leave no connection behind.
+    def arrive(self, *, foreign: bool) -> None:
+        """Before a call, on its thread: unpack. `foreign`: nobody vouches for what the call leaves behind."""
+
+    def leave(self) -> str:
+        """After a call, on its thread: pack. If something must stay, so must the request, and this says why."""
+
+    def owes(self) -> bool:
+        """Whether the end of the request has something to do on a thread."""
+
+    def end(self) -> None:
+        """The request is over: put everything away, packed or not, on this thread."""
+
+
+# One call: where its result goes, the function with its arguments, and what it runs.
+Work = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any], Runs]
+
+# Who waits for a call's result, unless nobody does any more; the result; the exception in its place.
+Outcome = tuple["Future[Any] | None", Any, "BaseException | None"]
+
+
+class RequestThread(Executor):
+    """The executor of one request. Its calls run serially, each on a thread that its source finds for it.
+
+    Calls made after `release` (by tasks that outlive the request) are those of a request of their own, and leave
+    nothing behind once none of them is open.
     """
 
     # Most async requests never take a thread, so what describes one has no cost before that.
-    #: Whether a thread was given at all.
+    #: Whether a call of it ever had a thread: from then on the request does not wait behind new ones.
     used = False
-    _error: BaseException | None = None
-    _thread: PooledThread | None = None
-    _backlog: list[Any] | None = None
-    _borrowed: RequestThread | None = None
-    _open = 0
-    _last: Future[Any] | None = None
-    _released = False
-    _ending = False
-    _brief = False
-
+    #: Why it keeps its thread between calls; empty when it does not.
+    kept = ""
+    #: Its call has made the thread free although the source would have left it to the request.
+    vacates = False
+    #: The request, once there is one: whose view is named to the operator if it keeps a thread.
+    request: Any = None
     #: Waits for a thread as long as it takes: its answer has begun, or only its end is owed.
     patient = False
 
-    def __init__(self, pool: ThreadSource, *, prepare: bool = True, patient: bool = False) -> None:
-        self._pool = pool
+    #: The thread of its last call.
+    last: PooledThread | None = None
+    belongings: Belongings | None = None
+    backlog: deque[Work] | tuple[()] = ()
+    _error: BaseException | None = None
+    _thread: PooledThread | None = None
+    _queued = False
+    _borrowed: RequestThread | None = None
+    _open = 0
+    _released = False
+    _ending = False
+
+    def __init__(self, source: ThreadSource, *, prepare: bool = True, patient: bool = False) -> None:
+        self._source = source
         self.prepares = prepare
         if patient:
             self.patient = True
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run `fn` on the request's thread, after everything submitted before."""
+        """Run `fn` after everything submitted before: on a thread, unless it is known to need none."""
+        kind = self._source.runs(fn)
+        if kind is Runs.ON_LOOP and self._thread is None and not self._queued:
+            return _at_once(fn, args, kwargs)
         future: Future[Any] = Future()
-        work = (future, fn, args, kwargs)
         if self._error is not None:
             future.set_exception(self._error)
             return future
-        with self._pool.lock:
-            if self._released:
-                borrowed = self._borrowed
-                if borrowed is None or borrowed._released:
-                    borrowed = self._borrowed = RequestThread(self._pool)
-                borrowed._open += 1
-            else:
-                borrowed = None
-                if self._ending:
-                    self._end_with(work)
-                else:
-                    self._put(work)
-        if borrowed is not None:
-            with self._pool.lock:
-                borrowed._put(work)
-            future.add_done_callback(borrowed._call_done)
+        work = (future, fn, args, kwargs, kind)
+        with self._source.lock:
+            if not self._released:
+                self._released = self._ending
+                self._add(work)
+                return future
+            borrowed = self._borrowed
+            if borrowed is None or borrowed._released:
+                borrowed = self._borrowed = RequestThread(self._source)
+            borrowed._open += 1
+            borrowed._add(work)
+        future.add_done_callback(borrowed._call_done)
         return future
 
-    def end_with_next_call(self, *, brief: bool = False) -> None:
-        """The next call is the last one and leaves the thread as `settle` does: then the thread gives itself back.
-
-        So it does not stand idle until the loop has heard of the end, which on a busy loop is after the next requests
-        have asked for threads. `brief`: the call can neither wait nor take long, so the next request may queue behind
-        it, if nothing else is before it, instead of starting one thread more.
-        """
+    def end_with_next_call(self) -> None:
+        """The next call is the last one: what the request has on threads is put away with it."""
         self._ending = True
-        self._brief = brief
 
-    def step_aside(self, leave: Callable[..., Any], /, *args: Any) -> Future[Any]:
+    @property
+    def resident(self) -> bool:
+        """Whether its thread is its own to its end, so that it has to `step_aside` where others may have it."""
+        return self._source.resident
+
+    def step_aside(self, leave: Callable[..., bool], /, *args: Any) -> Future[Any]:
         """Give the thread to others until the next call, if `leave`, run on it, says so. That call must come after."""
         self.patient = True
-        future = self.submit(leave, *args)
-        future.add_done_callback(self._stepped_aside)
-        return future
 
-    def _stepped_aside(self, future: Future[Any]) -> None:
-        if future.cancelled() or future.exception() is not None or not future.result():
-            return
-        with self._pool.lock:
-            thread, self._thread = self._thread, None
-            if thread is None or self._released:
-                self._thread = thread
-                return
-            thread.owner = None
-            thread.queue.put(end_of_request)
+        def going() -> None:
+            self.vacates = leave(*args)
+
+        return self.submit(going)
 
     def release(self) -> None:
-        """Give the thread back after the calls submitted so far. Calling it again does nothing."""
-        with self._pool.lock:
+        """The request is over, after the calls submitted so far. Calling it again does nothing."""
+        with self._source.lock:
             if self._released:
                 return
             self._released = True
-            thread = self._thread
-            if thread is not None:
-                thread.queue.put(end_of_request)
-                return
-            if self._backlog is None:
-                return
-            # Calls that still wait for a thread belong to tasks that outlive the request, or were cancelled with it.
-            if all(future.cancelled() for future, *_ in self._backlog):
-                self._backlog = None
-                self._pool.forget(self)
+            if self._queued and all(future.cancelled() for future, *_ in self.backlog):
+                # Nobody waits for these any more. Others belong to tasks that outlive the request.
+                self._queued = False
+                self.backlog = ()
+                self._source.forget(self)
+            if self._thread is not None or (self.belongings is not None and self.belongings.owes()):
+                self._add((Future(), _nothing, (), {}, Runs.VETTED))
 
-    def _end_with(self, work: Any) -> None:
-        """Queue the last call; the pool's lock is held."""
-        self._released = True
+    def _add(self, work: Work) -> None:
+        """Queue one call; the source's lock is held."""
+        if type(self.backlog) is tuple:
+            self.backlog = deque()
+        self.backlog.append(work)
         thread = self._thread
-        if thread is None:
-            # `started_on` puts the end behind it.
-            self._put(work)
-            return
-        alone = self._last is None or self._last.done()
-        thread.queue.put(work)
-        thread.queue.put(end_settled)
-        if self._brief and alone:
-            self._pool.soon_free(thread)
-
-    def _put(self, work: Any) -> None:
-        """Queue one call; the pool's lock is held."""
-        self._last = work[0]
-        if self._thread is not None:
-            self._thread.queue.put(work)
-        elif self._backlog is not None:
-            self._backlog.append(work)
-        else:
-            self._backlog = [work]
-            self._pool.take(self)
+        if thread is not None:
+            if thread.parked:
+                thread.parked = False
+                thread.queue.put(self)
+        elif not self._queued:
+            self._queued = True
+            self._source.take(self)
 
     def _call_done(self, _future: Future[Any]) -> None:
-        with self._pool.lock:
+        with self._source.lock:
             self._open -= 1
             if self._open:
                 return
         self.release()
 
+    def waits_for(self) -> Runs:
+        """What the next call runs; the lock is held."""
+        return self.backlog[0][4]
+
     def started_on(self, thread: PooledThread) -> None:
-        """A thread is ours now; the pool's lock is held."""
+        """A thread is ours now; the source's lock is held."""
+        self._queued = False
         self.used = True
         self._thread = thread
-        thread.owner = self
-        backlog, self._backlog = self._backlog, None
-        if self.prepares:
-            thread.queue.put(start_of_request)
-        for work in backlog or ():
-            thread.queue.put(work)
-        if self._released:
-            thread.queue.put(end_of_request)
+        if self.belongings is None:
+            self.belongings = self._source.belongings(self)
+        thread.queue.put(self)
 
     def left(self) -> None:
-        """The thread is somebody else's from now on; the pool's lock is held."""
-        if self._thread is not None:
-            self._thread.owner = None
-        self._thread = None
+        """The thread is free; the source's lock is held."""
+        self.last, self._thread = self._thread, None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to come on its thread."""
+        return self._released and not self.backlog
 
     def fail(self, error: BaseException) -> None:
         """Answer everything that waits for a thread, now or later, with `error`."""
         self._error = error
-        backlog, self._backlog = self._backlog, None
-        for future, *_ in backlog or ():
+        backlog, self.backlog, self._queued = self.backlog, (), False
+        for future, *_ in backlog:
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
 
+    def run_next(self) -> Outcome:
+        """On its thread: one call, and the packing after it. Whoever calls this tells the outcome to who waits."""
+        future, fn, args, kwargs, kind = self.backlog.popleft()  # type: ignore[union-attr]
+        result: Any = None
+        failed: BaseException | None = None
+        run = future.set_running_or_notify_cancel()
+        if run:
+            try:
+                self.belongings.arrive(foreign=kind is Runs.FOREIGN)  # type: ignore[union-attr]
+                result = fn(*args, **kwargs)
+            except BaseException as error:
+                failed = error
+        if not self.backlog:
+            self._pack()
+        return (future if run else None), result, failed
 
-start_of_request = object()
-end_of_request = object()
-end_settled = object()
-stop = object()
+    def _pack(self) -> None:
+        belongings: Any = self.belongings
+        try:
+            if self._released:
+                self.kept = ""
+                belongings.end()
+            else:
+                self.kept = belongings.leave()
+                if self.kept:
+                    self._source.keeps(self)
+        except Exception:
+            self._source.packing_failed(self)
+
+
+def _at_once(fn: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    try:
+        future.set_result(fn(*args, **kwargs))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
+def _nothing() -> None:
+    pass
 
 
 class PooledThread:
-    """One thread and its queue. Belongs to one request at a time."""
+    """One thread and its queue. Runs the calls of one request at a time."""
 
-    __slots__ = ("idle_since", "owner", "queue", "source", "taken")
+    __slots__ = ("idle_since", "lane", "parked", "queue", "source")
 
     def __init__(self, source: ThreadSource) -> None:
         self.source = source
-        # How many requests queued up here while an earlier one was ending: so many ends do not free the thread.
-        self.taken = 0
-        self.idle_since = 0.0
         self.queue: SimpleQueue[Any] = SimpleQueue()
-        self.owner: RequestThread | None = None
+        # Kept by a request that has no call to run now.
+        self.parked = False
+        self.idle_since = 0.0
+        # Which of its source's limits it counts for now.
+        self.lane: Any = None
 
     def live(self) -> None:
         """What the thread runs."""
@@ -215,64 +266,68 @@ class PooledThread:
             self.source.at_end()
 
     def _serve(self) -> None:
-        get = self.queue.get
         source = self.source
+        request: RequestThread | None = None
         while True:
-            try:
-                work = get(timeout=source.idle_seconds)
-            except Empty:
-                if source.may_end(self):
+            if request is None:
+                try:
+                    request = self.queue.get(timeout=source.idle_seconds)
+                except Empty:
+                    if source.may_end(self):
+                        return
+                    continue
+                if request is stop:
                     return
-                continue
-            if work is start_of_request:
-                source.prepare()
-            elif work is end_of_request or work is end_settled:
-                if work is end_of_request:
-                    source.settle()
-                if not source.next_owner(self):
-                    return
-            elif work is stop:
+            future, result, failed = request.run_next()
+            # Free before the result is known: what comes of it then finds this thread instead of starting another.
+            with source.lock:
+                request = source.after(self, request)
+            if future is not None:
+                if failed is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(failed)
+            del future, result, failed
+            if request is stop:
                 return
-            else:
-                self._run(*work)
-            del work
 
-    def _run(self, future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            result = fn(*args, **kwargs)
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+
+stop: Any = object()
 
 
 class ThreadSource:
-    """Where request threads come from: the pool below, or an executor of somebody else's."""
+    """Where request threads come from: the pool, or an executor of somebody else's."""
 
     idle_seconds: float = 60.0
+    #: Whether a request keeps its thread to its end.
+    resident = False
+    #: What tells what a call runs.
+    runs: Callable[[Any], Runs] = staticmethod(runs)
 
-    def __init__(self, prepare: Callable[[], None], settle: Callable[[], None], at_end: Callable[[], None]) -> None:
+    def __init__(self, belongings: Callable[[RequestThread], Belongings], at_end: Callable[[], None]) -> None:
         self.lock = threading.Lock()
-        self.prepare = prepare
-        self.settle = settle
+        #: What makes the belongings of a request, when it comes to its first thread.
+        self.belongings = belongings
         self.at_end = at_end
 
     def take(self, request: RequestThread) -> None:
-        """Find a thread for `request`, now or later; the lock is held."""
+        """Find a thread for the next call of `request`, now or later; the lock is held."""
         raise NotImplementedError
 
     def forget(self, request: RequestThread) -> None:
         """`request` waits no longer; the lock is held."""
 
-    def soon_free(self, thread: PooledThread) -> None:
-        """A thread has one brief call left: its source may give it away already; the lock is held."""
-
-    def next_owner(self, thread: PooledThread) -> bool:
-        """A request has left `thread`: whether the thread lives on."""
+    def after(self, thread: PooledThread, request: RequestThread) -> RequestThread | None:
+        """A call has ended: whose is next on `thread`, `stop` if the thread ends, None if it waits. Lock held."""
         raise NotImplementedError
 
     def may_end(self, thread: PooledThread) -> bool:
         """Whether a thread that had nothing to do for `idle_seconds` may end."""
         return False
+
+    def keeps(self, request: RequestThread) -> None:
+        """`request` keeps its thread after a call; on that thread."""
+
+    def packing_failed(self, request: RequestThread) -> None:
+        """What belongs to a request could not be put away; called in the except block."""
+        raise

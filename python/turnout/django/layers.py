@@ -273,19 +273,23 @@ def _rest_of_requests(request: Any, hooks: Any, count: int) -> tuple[bool, Any, 
 
 
 async def _with_hops(own: contextvars.Context, request: Any, response: Any, hooks: Any, top: int) -> Any:
-    """process_response hooks of which the first hops; it takes along those behind it that are not bound to the loop."""
-    while hooks:
-        bound = next((n for n, (_, _, when) in enumerate(hooks) if _is_bound_to_loop(when, request)), len(hooks))
-        if bound:
-            response, top = await _hop(own, _rest_of_responses, request, response, hooks[:bound], top)
-        for index, hook, _ in hooks[bound : bound + 1]:
-            if index > top:
-                continue
+    """process_response hooks of which one hops; it takes along those behind it, up to one that is bound to the loop."""
+    position = 0
+    while position < len(hooks):
+        index, hook, when = hooks[position]
+        if index > top:
+            position += 1
+        elif when is True or (when is not False and when(request, response)):
+            position += 1
             try:
                 response = hook(request, response)
             except Exception as error:
                 response, top = await _recover(request, error, index)
-        hooks = hooks[bound + 1 :]
+        else:
+            behind = range(position + 1, len(hooks))
+            bound = next((n for n in behind if _is_bound_to_loop(hooks[n][2], request)), len(hooks))
+            response, top = await _hop(own, _rest_of_responses, request, response, hooks[position:bound], top)
+            position = bound
     return response
 
 
@@ -294,7 +298,7 @@ def _is_bound_to_loop(when: When, request: Any) -> bool:
 
 
 def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> tuple[Any, int]:
-    """On a thread: process_response hooks that follow each other. The answer, and up to which layer it is seen."""
+    """On a thread: process_response hooks that follow each other. The answer, and the innermost layer that sees it."""
     for index, hook, _ in hooks:
         if index > top:
             continue

@@ -107,7 +107,14 @@ def _closes_nothing(kind: type) -> bool:
 
 
 # Caches whose objects may be used by several threads at once: the hops of all requests on the loop share them.
-_SHARED_CACHES = ("locmem.LocMemCache", "dummy.DummyCache", "filebased.FileBasedCache", "db.DatabaseCache")
+# The client of redis-py is for threads, and its pool has as many connections as calls ran at once.
+_SHARED_CACHES = (
+    "locmem.LocMemCache",
+    "dummy.DummyCache",
+    "filebased.FileBasedCache",
+    "db.DatabaseCache",
+    "redis.RedisCache",
+)
 
 
 def may_share_cache(config: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """A sync iterator's chunks, sent by the loop: each pulled on the request's thread, one at a time.
 
-While the client is too slow the request steps aside and its thread goes to others (docs/decisions/0014). The async
+On hop threads that is all: a thread is the request's only while it pulls. A thread of the sync pool (on the step-aside
+path) is its own to the end, so while the client is too slow the request steps aside (docs/decisions/0014). The async
 counterpart of `Guest` in streaming.py.
 """
 
@@ -34,10 +35,12 @@ async def send_pulled(response: Any, write: Callable[[bytes], Awaitable[None]]) 
 
     Whoever closes the response afterwards does so by `close_on_thread`.
     """
-    luggage = response.turnout_luggage = Luggage()
+    thread = request_thread()
+    if thread is not None and not thread.resident:
+        thread = None
+    luggage = response.turnout_luggage = Luggage() if thread is not None else None
     if _is_empty(response):
         return
-    thread = request_thread()
     chunks = response.streaming_content
     pull = sync_to_async(_pull, thread_sensitive=True)
     while (chunk := await pull(luggage, chunks)) is not _END:
@@ -46,7 +49,7 @@ async def send_pulled(response: Any, write: Callable[[bytes], Awaitable[None]]) 
         if thread is None:
             await write(chunk)
             continue
-        leaving = _Leaving(thread, luggage)
+        leaving = _Leaving(thread, luggage)  # type: ignore[arg-type]
         try:
             await write(chunk)
         finally:
@@ -68,8 +71,8 @@ def request_thread() -> RequestThread | None:
     return thread if isinstance(thread, RequestThread) else None
 
 
-def _pull(luggage: Luggage, chunks: Any) -> Any:
-    if luggage.arrive():
+def _pull(luggage: Luggage | None, chunks: Any) -> Any:
+    if luggage is not None and luggage.arrive():
         forget_caches()
     return next(chunks, _END)
 
@@ -80,7 +83,7 @@ class _Leaving:
     def __init__(self, thread: RequestThread, luggage: Luggage) -> None:
         self._thread = thread
         self._luggage = luggage
-        self._outcome: Future[bool] | None = None
+        self._outcome: Future[Any] | None = None
         self.timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._leave)
 
     def _leave(self) -> None:

@@ -13,6 +13,7 @@ import textwrap
 from types import FunctionType, ModuleType
 from typing import Any
 
+from turnout.django.targets.functions import FUNCTIONS as _TARGETS
 from turnout.django.vetting import find, fingerprint, plain_function
 
 # Where the hooks get what they work on; `request.x` and `response.x` in them mean these classes.
@@ -188,8 +189,12 @@ _BESIDE = {"django_prometheus": ("prometheus_client.",)}
 
 
 def collect(hook: str) -> dict[str, str]:
-    """The hook and, to any depth, the plain functions of Django and of its package it calls, each with its hash."""
+    """The hook and, to any depth, the plain functions of Django and of its package it calls, each with its hash.
+
+    Of what hops call (targets/functions.py), only what it calls itself.
+    """
     functions: dict[str, str] = {}
+    deep = hook not in _TARGETS
     package = hook.partition(".")[0]
     read = ("django.", f"{package}.", *_BESIDE.get(package, ()))
     queue = [hook, *_ALSO.get(hook, ())]
@@ -206,7 +211,7 @@ def collect(hook: str) -> dict[str, str]:
         if not functions[name]:
             del functions[name]
             continue
-        if hook not in _ALONE:
+        if hook not in _ALONE and (deep or len(functions) == 1):
             queue += _called(function)
     return dict(sorted(functions.items()))
 

@@ -135,7 +135,7 @@ class Ending:
 
     def ends_here(self, request: Any, response: Any, body: Any, thread: RequestThread) -> bool:
         """End it at once if nothing needs a thread for that; else `finish` does."""
-        if response is None or thread.used or not lifecycle.can_close_inline(response, request, body):
+        if response is None or not lifecycle.can_close_inline(response, request, body):
             return False
         lifecycle.close_inline(response)
         body.close()
@@ -146,9 +146,9 @@ class Ending:
         """request_finished, once, whichever way the request went; then the thread is free."""
         try:
             if response is not None:
-                thread.end_with_next_call(brief=lifecycle.closes_briefly(response, request))
+                thread.end_with_next_call()
                 await self._close(response)
-            elif thread.used or not lifecycle.finished.only_own():
+            elif not lifecycle.finished.only_own():
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
             log.warning("request_finished could not be sent: no thread came free")
@@ -246,6 +246,7 @@ class AsyncServing(Ending):
                 await self._signal_started(source)
             request, response = self._make(source, body)
             if request is not None:
+                thread.request = request
                 response = await self.handler.turnout_respond(request)
                 response._handler_class = self._sender
                 answers.widen_file_chunks(response)

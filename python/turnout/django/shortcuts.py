@@ -16,6 +16,7 @@ from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
+from django.core.handlers import base
 from django.http import request as http_request
 from django.urls import get_resolver
 from django.urls.resolvers import ResolverMatch, URLResolver
@@ -36,6 +37,27 @@ FUNCTIONS = (_LAZY, _SPLIT, *_STORAGES, _RESOLVE)
 # Hosts and paths that clients ask for are remembered up to these numbers.
 _HOSTS = 128
 _PATHS = 1024
+
+
+_kinds: dict[Any, bool] = {}
+_KINDS_KEPT = 1024
+
+
+def is_async_view(view: Any) -> bool:
+    """Django's own test, remembered by view."""
+    try:
+        return _kinds[view]
+    except (KeyError, TypeError):
+        pass
+    kind = bool(base.iscoroutinefunction(view))
+    try:
+        if len(_kinds) >= _KINDS_KEPT:
+            _kinds.clear()
+        _kinds[view] = kind
+    except TypeError:
+        # A view that cannot be hashed is asked each time.
+        pass
+    return kind
 
 
 def install() -> None:
@@ -96,9 +118,19 @@ class RememberedMatches:
 
     # The resolver asked last, and what it said; None: it must be asked each time. One attribute, for threads.
     _remembered: tuple[URLResolver | None, dict[str, ResolverMatch] | None] = (None, None)
+    # Set by the handler: called with (request, is_async) of a request that has a URLconf of its own, and of every one
+    # where a middleware may change paths.
+    turnout_seen: Callable[[Any, bool], None] | None = None
+    turnout_sees_all = False
 
     def resolve_request(self, request: Any) -> ResolverMatch:
         """BaseHandler.resolve_request."""
+        match = self._resolved(request)
+        if self.turnout_seen is not None and (self.turnout_sees_all or hasattr(request, "urlconf")):
+            self.turnout_seen(request, is_async_view(match.func))
+        return match
+
+    def _resolved(self, request: Any) -> ResolverMatch:
         if hasattr(request, "urlconf"):
             return super().resolve_request(request)  # type: ignore[misc]
         resolver = get_resolver()

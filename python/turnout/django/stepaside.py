@@ -9,6 +9,7 @@ is, on an exclusive thread from the pool instead of one started a request.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,13 @@ from django.core import signals
 from django.core.handlers.asgi import get_script_prefix
 from django.core.handlers.base import BaseHandler
 
+from turnout._turnout import SyncPool
+from turnout.django.decisions import LEARNED_MAX
 from turnout.django.hoppool import BorrowedThreads
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.leaving import Waits
-from turnout.django.lifecycle import prepare_thread, settle_thread, started
-from turnout.django.routes import SYNC
+from turnout.django.lifecycle import started
+from turnout.django.routes import ASYNC, SYNC
 from turnout.django.serving import SyncTrack
 from turnout.django.throughasgi import ThroughASGI, sync_track
 
@@ -39,7 +42,7 @@ class StepAside:
         self._handler = handler
         self._through: Any = None
         self._wsgi: Any = None
-        self._sync_threads: ThreadSource | None = None
+        self._sync_threads: dict[str, ThreadSource] = {}
 
     @property
     def uses_tracks(self) -> bool:
@@ -59,18 +62,21 @@ class StepAside:
             self._wsgi_application()
         else:
             self._application(False)
+            if handler.decisions.views()[0]:
+                handler.sync_serving()
 
     async def asgi(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """One ASGI connection."""
         if scope["type"] != "http":
             await self._handler.application(scope, receive, send)
             return
-        sync = self.uses_tracks and self._track(scope) == SYNC
-        source = self._borrowed() if sync else self._handler.hops
+        track, route = self._track(scope) if self.uses_tracks else (ASYNC, "")
+        sync = track == SYNC
+        source = self._borrowed(route) if sync else self._handler.hops
         thread = RequestThread(source, prepare=self.uses_tracks and started.only_own())
         context = RequestContext()
         _executors[context] = thread
-        _thread_context.set(context)
+        before = _thread_context.set(context)
         answered = False
 
         async def noting_send(message: dict[str, Any]) -> None:
@@ -91,6 +97,9 @@ class StepAside:
             raise RuntimeError(f"SystemExit({error.code}) in the project") from error
         finally:
             thread.release()
+            # Whoever called may have threads of its own.
+            with contextlib.suppress(ValueError):
+                _thread_context.reset(before)
 
     def wsgi(self, environ: dict[str, Any], start_response: Any, context: contextvars.Context, waits: Waits) -> Any:
         """One WSGI call, in a context of its own that its iterator and close() keep."""
@@ -112,11 +121,12 @@ class StepAside:
             self._wsgi = handler.track(SyncTrack, is_async=False) if self.uses_tracks else handler.application
         return self._wsgi
 
-    def _track(self, scope: dict[str, Any]) -> int:
+    def _track(self, scope: dict[str, Any]) -> tuple[int, str]:
         headers = dict(scope.get("headers", ()))
         host = headers.get(b"host", b"").decode("latin1")
         path = scope["path"].removeprefix(get_script_prefix(scope).rstrip("/")) or "/"
-        return self._handler.decisions.decide(path, host)[0]
+        track, _, route = self._handler.decisions.decide(path, host)
+        return track, route
 
     def _application(self, sync: bool) -> Any:
         if not self.uses_tracks:
@@ -127,12 +137,18 @@ class StepAside:
         sync_track.set(sync)
         return self._through
 
-    def _borrowed(self) -> ThreadSource:
-        if self._handler.sync_pool is None:
+    def _borrowed(self, route: str) -> ThreadSource:
+        """Threads of the sync pool, in the line of this route's view."""
+        pool = self._handler.sync_pool
+        if pool is None:
             return self._handler.hops
-        if self._sync_threads is None:
-            self._sync_threads = BorrowedThreads(self._handler.sync_pool, prepare_thread, settle_thread)
-        return self._sync_threads
+        source = self._sync_threads.get(route)
+        if source is None:
+            if len(self._sync_threads) >= LEARNED_MAX:
+                self._sync_threads.clear()
+            line = pool.line(route) if isinstance(pool, SyncPool) else pool
+            source = self._sync_threads[route] = BorrowedThreads(line, self._handler.resident)
+        return source
 
 
 class _InContext:

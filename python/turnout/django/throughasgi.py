@@ -52,6 +52,8 @@ class ThroughASGI(AsyncTrack):
                 await self.send_response(error, send)
                 await sync_to_async(error.close)()
                 return
+            if (own := request_thread()) is not None:
+                own.request = request
             answer = _Answer(self, request, send)
             try:
                 await answer.made_while_connected(self.listen_for_disconnect(receive))  # type: ignore[attr-defined]

@@ -58,16 +58,17 @@ class Luggage:
 
 
 def close_on_thread(response: Any) -> None:
-    """`response.close()` with the luggage that the response may have, and nothing left behind."""
+    """`response.close()`; a response that has luggage leaves nothing of it behind."""
     luggage = response.__dict__.get("turnout_luggage")
-    if luggage is not None:
-        luggage.arrive()
+    if luggage is None:
+        response.close()
+        return
+    luggage.arrive()
     try:
         response.close()
     finally:
         lifecycle.settle_thread()
-        if luggage is not None:
-            luggage.put_back()
+        luggage.put_back()
 
 
 def leave_caches() -> None:

@@ -57,6 +57,8 @@ class LiveServer:
     def run(self) -> None:
         """Serve on this thread until `stop`; raises when the application does not start."""
         try:
+            self._loop.run_until_complete(self._service.start_up())
+            self._service.hand_down()
             self._loop.run_until_complete(self._live())
         finally:
             self._put_away()
@@ -87,13 +89,11 @@ class LiveServer:
         self.stop()
 
     async def _live(self) -> None:
-        if self._service.lifespan is not None:
-            await self._service.lifespan.startup()
         self._service.server.start()
         self._ready.set()
         await self._stopping.wait()
         await self._service.drain()
-        await self._service.shut_down(END_SECONDS)
+        await self._service.shut_down(END_SECONDS, lifespan=END_SECONDS)
 
     def _put_away(self) -> None:
         try:

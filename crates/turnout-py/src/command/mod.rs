@@ -16,11 +16,27 @@ const FAILED: u8 = 1;
 /// The command line's fault.
 const USAGE: u8 = 2;
 
-/// Runs a command line (without the program's name) and returns its exit status. `worker` starts a worker process.
+/// Runs a command line (without the program's name) and returns its exit status. `worker` starts a worker process, `routes` shows the
+/// routes of a project.
 #[pyfunction]
-#[pyo3(signature = (arguments, worker))]
-pub(crate) fn command(py: Python<'_>, arguments: Vec<OsString>, worker: Vec<OsString>) -> u8 {
-    py.detach(|| run(&arguments, worker))
+#[pyo3(signature = (arguments, worker, routes))]
+pub(crate) fn command(
+    py: Python<'_>,
+    arguments: Vec<OsString>,
+    worker: Vec<OsString>,
+    routes: &Bound<'_, PyAny>,
+) -> PyResult<u8> {
+    match py.detach(|| run(&arguments, worker)) {
+        Outcome::Over(status) => Ok(status),
+        Outcome::Routes(settings, question) => routes.call1((settings, question))?.extract(),
+    }
+}
+
+/// What a command line came to.
+enum Outcome {
+    Over(u8),
+    /// Python goes on: it takes the project to tell.
+    Routes(String, String),
 }
 
 /// See `_turnout.pyi`.
@@ -29,7 +45,7 @@ pub(crate) fn default_settings() -> String {
     serde_json::to_string(&turnout_config::defaults()).expect("settings are numbers and text")
 }
 
-fn run(arguments: &[OsString], worker: Vec<OsString>) -> u8 {
+fn run(arguments: &[OsString], worker: Vec<OsString>) -> Outcome {
     let text = |it: &OsString| it.to_string_lossy().into_owned();
     let arguments: Vec<_> = arguments.iter().map(text).collect();
     let around = Surroundings {
@@ -39,11 +55,18 @@ fn run(arguments: &[OsString], worker: Vec<OsString>) -> u8 {
     };
     match parse(&arguments, &around) {
         Ok(Command::Print(text)) => report::print(&text),
-        Ok(Command::Serve(settings)) => return serve::serve(&settings, worker),
+        Ok(Command::Serve(settings)) => return Outcome::Over(serve::serve(&settings, worker)),
+        Ok(Command::Routes(settings, question)) => {
+            let json = "settings are numbers and text";
+            return Outcome::Routes(
+                serde_json::to_string(&settings).expect(json),
+                serde_json::to_string(&question).expect(json),
+            );
+        }
         Err(error) => {
             report::complain(&error);
-            return USAGE;
+            return Outcome::Over(USAGE);
         }
     }
-    0
+    Outcome::Over(0)
 }

@@ -8,10 +8,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
-use super::{Job, Pool};
+use super::{Job, Pool, View};
 
 /// Its Python objects are only touched with the GIL; dropped without it (an expired call), PyO3 defers the release.
 struct Call {
+    view: View,
     future: Py<PyAny>,
     function: Py<PyAny>,
     args: Py<PyTuple>,
@@ -20,12 +21,14 @@ struct Call {
 pub(super) fn submit<'py>(
     py: Python<'py>,
     pool: &Arc<Pool>,
+    view: View,
     function: Bound<'py, PyAny>,
     args: Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
     static FUTURE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let future = FUTURE.import(py, "concurrent.futures", "Future")?.call0()?;
-    pool.push(Box::new(Call { future: future.clone().unbind(), function: function.unbind(), args: args.unbind() }));
+    let call = Call { view, future: future.clone().unbind(), function: function.unbind(), args: args.unbind() };
+    pool.push(Box::new(call));
     Ok(future)
 }
 
@@ -45,6 +48,10 @@ impl Call {
 }
 
 impl Job for Call {
+    fn view(&self) -> View {
+        self.view
+    }
+
     fn run(self: Box<Self>, py: Python<'_>) {
         if let Err(error) = self.try_run(py) {
             error.write_unraisable(py, Some(self.function.bind(py)));

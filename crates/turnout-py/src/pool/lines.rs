@@ -1,17 +1,40 @@
 //! Who is next: jobs in line, by view.
 //!
 //! First come, first served; but where other views are in demand no view gets the last threads, one in [`SHARE`]: a slow upstream
-//! holds up the view that calls it, not the whole site (docs/decisions/0020-no-view-takes-all-threads.md).
+//! holds up the view that calls it, not the whole site (docs/decisions/0020-no-view-takes-all-threads.md). Requests whose path leads to
+//! no view get less: whoever asks for thousands of pages that are not there must not stop those that are.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
+
+use rustc_hash::FxHasher;
 
 /// Which view a job is for. Jobs with equal numbers share a line; 0 is for jobs of no view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct View(pub u64);
 
+impl View {
+    /// Paths that lead nowhere, all in one line. Neither a place in the table of routes nor the hash of a name.
+    pub(crate) const NOWHERE: Self = Self(1 << 62);
+
+    /// The view of a route, by Django's text of it; empty where there is no view.
+    pub(crate) fn named(route: &str) -> Self {
+        if route.is_empty() {
+            return Self::NOWHERE;
+        }
+        let mut hasher = FxHasher::default();
+        route.hash(&mut hasher);
+        // Never the number of a place in the table of routes.
+        Self(hasher.finish() | 1 << 63)
+    }
+}
+
 /// One of so many threads is kept for other views than the one that has the rest.
 const SHARE: usize = 16;
+/// Of so many threads one may serve paths that lead nowhere while views are in demand: the page that says so may ask a database or a
+/// slow service, and whoever makes up paths has no end of them. A site of flat pages has its threads: there no view is in demand.
+const NOWHERE_SHARE: usize = 4;
 /// A view is in demand for this long after one of its jobs was taken.
 const DEMAND: Duration = Duration::from_secs(1);
 
@@ -20,6 +43,9 @@ pub(super) struct Lines<J> {
     by_view: Vec<Line<J>>,
     /// The most threads that one view may have while others are in demand.
     most: usize,
+    /// The same for paths that lead nowhere, and what they may have when no view is in demand: one at least is kept in any case.
+    most_nowhere: usize,
+    most_nowhere_alone: usize,
     waiting: usize,
     /// The view whose job was taken last, and the last one of another view.
     last: Taken,
@@ -38,12 +64,20 @@ type Taken = Option<(View, Instant)>;
 impl<J> Lines<J> {
     /// For at most so many threads.
     pub(super) fn new(threads: usize) -> Self {
-        Self { by_view: Vec::new(), most: threads - threads / SHARE, waiting: 0, last: None, before: None }
+        Self {
+            by_view: Vec::new(),
+            most: threads - threads / SHARE,
+            most_nowhere: (threads / NOWHERE_SHARE).max(1),
+            most_nowhere_alone: threads.saturating_sub((threads / SHARE).max(1)).max(1),
+            waiting: 0,
+            last: None,
+            before: None,
+        }
     }
 
     /// No more jobs come: from now on any view may have all threads.
     pub(super) fn keep_none(&mut self) {
-        self.most = usize::MAX;
+        (self.most, self.most_nowhere, self.most_nowhere_alone) = (usize::MAX, usize::MAX, usize::MAX);
     }
 
     /// How many jobs wait.
@@ -104,9 +138,25 @@ impl<J> Lines<J> {
     }
 
     fn next(&self) -> Option<usize> {
-        let may = |line: &Line<J>| line.busy < self.most || !self.others_in_demand(line.view);
-        let ready = self.by_view.iter().enumerate().filter(|(_, line)| may(line));
-        ready.filter_map(|(at, line)| Some((line.since()?, at))).min().map(|(_, at)| at)
+        let next = self.oldest(None)?;
+        if self.by_view[next].view == View::NOWHERE && self.last.is_some_and(|(last, _)| last == View::NOWHERE) {
+            // They take turns with the views, so that a thousand of them in line are not a thousand before the next view.
+            return self.oldest(Some(View::NOWHERE)).or(Some(next));
+        }
+        Some(next)
+    }
+
+    /// Whose first job waits longest, of those that may have a thread.
+    fn oldest(&self, except: Option<View>) -> Option<usize> {
+        let lines = self.by_view.iter().enumerate().filter(|(_, line)| Some(line.view) != except && self.may(line));
+        lines.filter_map(|(at, line)| Some((line.since()?, at))).min().map(|(_, at)| at)
+    }
+
+    fn may(&self, line: &Line<J>) -> bool {
+        if line.view != View::NOWHERE {
+            return line.busy < self.most || !self.others_in_demand(line.view);
+        }
+        line.busy < self.most_nowhere || (line.busy < self.most_nowhere_alone && !self.others_in_demand(line.view))
     }
 
     fn others_in_demand(&self, view: View) -> bool {

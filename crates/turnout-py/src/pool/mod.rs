@@ -212,10 +212,12 @@ impl SyncPool {
         function: Bound<'py, PyAny>,
         args: Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if self.pool.queue.is_closed() {
-            return Err(PyRuntimeError::new_err("cannot schedule new calls: the sync pool is shut down"));
-        }
-        call::submit(py, &self.pool, function, args)
+        submit(py, &self.pool, View::default(), function, args)
+    }
+
+    /// The pool for calls of one view, which wait in its line; an empty name: those of no view.
+    fn line(&self, route: &str) -> SyncLine {
+        SyncLine { pool: self.pool.clone(), view: View::named(route) }
     }
 
     /// How many threads live now.
@@ -245,4 +247,38 @@ impl SyncPool {
         self.pool.close();
         Ok(py.detach(|| self.pool.join(Instant::now() + timeout)))
     }
+}
+
+/// The sync pool as the requests of one view see it, where Python puts them there.
+#[pyclass(frozen, module = "turnout._turnout")]
+pub(crate) struct SyncLine {
+    pool: Arc<Pool>,
+    view: View,
+}
+
+#[pymethods]
+impl SyncLine {
+    /// As [`SyncPool::submit`].
+    #[pyo3(signature = (function, /, *args))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        function: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        submit(py, &self.pool, self.view, function, args)
+    }
+}
+
+fn submit<'py>(
+    py: Python<'py>,
+    pool: &Arc<Pool>,
+    view: View,
+    function: Bound<'py, PyAny>,
+    args: Bound<'py, PyTuple>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if pool.queue.is_closed() {
+        return Err(PyRuntimeError::new_err("cannot schedule new calls: the sync pool is shut down"));
+    }
+    call::submit(py, pool, view, function, args)
 }

@@ -6,6 +6,7 @@ for this request can block: no database, no cache, no file, no e-mail, no templa
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -25,8 +26,11 @@ __all__ = [
     "PACKAGE_HOOKS",
     "Hooks",
     "apart",
+    "inherited",
     "is_sentrys",
+    "overrides",
     "seen_through",
+    "unwrapped",
     "vetted",
     "view_hook",
     "vouched_for",
@@ -49,12 +53,10 @@ def vetted(middleware: Any) -> Vetted | None:
 
 def view_hook(method: Any) -> VettedView | None:
     """The verdict about a process_view method (bound, or wrapped by Sentry)."""
-    bound = getattr(method, "__wrapped__", method)
+    bound = unwrapped(method)
     middleware = getattr(bound, "__self__", None)
     home, rule = _rule_of(type(middleware))
     if home is None or rule.view is None or getattr(bound, "__name__", "") != "process_view":
-        return None
-    if method is not bound and not _is_wrapped_by_sentry(method):
         return None
     if _why_not(type(middleware), home, rule, ("process_view",)):
         return None
@@ -90,6 +92,22 @@ def why_not_apart(kind: type) -> str | None:
     return _why_not(kind, home, rule, rule.hooks)
 
 
+def inherited(kind: type, own: Collection[str] | None) -> tuple[type | None, Rule, str]:
+    """What is known about hooks that a class has, unchanged, from a built-in, and why they are not vetted.
+
+    `own` names what the class may override because the project answers for it; None: all that it overrides.
+    """
+    home, rule = _rule_of(kind)
+    if home is None or home is kind:
+        return None, rule, ""
+    overridden = overrides(kind, home)
+    others = [name for name in overridden if own is not None and name not in own]
+    if others:
+        return home, rule, f"{kind.__qualname__} overrides {', '.join(others)}"
+    kept = [f"{home.__module__}.{home.__qualname__}.{name}" for name in rule.hooks if name not in overridden]
+    return home, rule, vetting.verdict(kept) if kept else ""
+
+
 def warm_up() -> None:
     """At the start: what the hooks of this project would otherwise load in front of a first request."""
     if any(_is_locale(path) for path in settings.MIDDLEWARE):
@@ -107,6 +125,12 @@ def seen_through(middleware: Any) -> Any:
 def is_sentrys(kind: Any) -> bool:
     """Whether a class is one of the wrappers that Sentry puts around every middleware."""
     return any(cls.__qualname__.endswith("SentryASGIMixin") for cls in getattr(kind, "__mro__", ()))
+
+
+def unwrapped(method: Any) -> Any:
+    """The bound method inside Sentry's wrapper, else the method itself; None inside anybody else's."""
+    bound = getattr(method, "__wrapped__", method)
+    return bound if method is bound or (hasattr(method, "__code__") and _is_wrapped_by_sentry(method)) else None
 
 
 def _is_locale(path: str) -> bool:
@@ -128,7 +152,7 @@ def _rule_of(kind: type) -> tuple[type | None, Rule]:
 
 
 def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
-    overridden = _overrides(kind, home)
+    overridden = overrides(kind, home)
     if rule.fixed:
         overridden = [name for name in overridden if name in rule.fixed]
     if overridden:
@@ -136,7 +160,7 @@ def _why_not(kind: type, home: type, rule: Rule, names: tuple[str, ...]) -> str:
     return vetting.verdict([f"{home.__module__}.{home.__qualname__}.{name}" for name in names if name in rule.hooks])
 
 
-def _overrides(kind: type, home: type) -> list[str]:
+def overrides(kind: type, home: type) -> list[str]:
     """What a subclass (up to the class with the rule) defines besides data; nothing for that class itself."""
     found: list[str] = []
     for cls in kind.__mro__:

@@ -20,6 +20,7 @@ from turnout.django.hooks.staticfiles import SERVING, asks_the_disk, static_file
 from turnout.django.hooks.tracing import BATCHING, runs_foreign_code, traced, traced_apart, traced_view
 from turnout.django.hooks.users import hijacked, login_required, x_view
 from turnout.django.hooks.verdicts import Rule
+from turnout.django.targets import functions
 
 _REQUEST = ("process_request",)
 _RESPONSE = ("process_response",)
@@ -87,6 +88,7 @@ HOOKS = (
     *(f"{home}.{hook}" for home, rule in _DJANGO.items() for hook in rule.hooks),
     *LIFECYCLE,
     *shortcuts.FUNCTIONS,
+    *functions.FUNCTIONS,
     FROM_TABLE,
     "django.core.handlers.asgi.ASGIRequest.__init__",
     "django.core.handlers.base.BaseHandler.get_response",

@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import enum
 import functools
+import logging
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
+
+from turnout.django.nonblocking import is_declared
+
+log = logging.getLogger("turnout.django")
 
 
 class Runs(enum.Enum):
@@ -29,8 +34,15 @@ class Runs(enum.Enum):
 
 #: Asked with the positional arguments (the instance first, for a method) and the keyword arguments of the call.
 Judge = Callable[[tuple[Any, ...], dict[str, Any]], Runs]
+#: For functions that are made anew each time: asked with the function, for what it closes over, too.
+MadeJudge = Callable[[tuple[Any, ...], dict[str, Any], FunctionType], Runs]
 
 _judges: dict[FunctionType, Judge] = {}
+# By the identity of their code, for hashing code objects is slow; the code is kept, so that the number stays its own.
+_made: dict[int, tuple[CodeType, MadeJudge]] = {}
+
+#: Told of each call of a function that the project declared non-blocking, before it runs; None without DEBUG.
+watch: Callable[[functools.partial[Any]], None] | None = None
 
 
 def judges(function: Any, judge: Judge) -> None:
@@ -38,19 +50,48 @@ def judges(function: Any, judge: Judge) -> None:
     _judges[function] = judge
 
 
+def judges_made(code: CodeType, judge: MadeJudge) -> None:
+    """The same for every function made from `code`, which is found in the function that makes them."""
+    _made[id(code)] = (code, judge)
+
+
 def runs(call: Any) -> Runs:
     """What a call submitted by asgiref runs. `call` is the partial that `SyncToAsync.__call__` makes."""
+    try:
+        return _judge(call)
+    except Exception:
+        # A call that is wrong in itself: it raises where it runs, for the project to see.
+        log.debug("a call cannot be judged", exc_info=True)
+        return Runs.FOREIGN
+
+
+def _judge(call: Any) -> Runs:
     # asgiref: partial(thread_handler, loop, exc_info, task_context, enter, partial(target, *args, **kwargs))
     if type(call) is not functools.partial or not call.args:
         return Runs.FOREIGN
     inner = call.args[-1]
     if type(inner) is not functools.partial:
         return Runs.FOREIGN
-    target, args = inner.func, inner.args
+    target, args, named = inner.func, inner.args, inner.keywords
+    while type(target) is functools.partial:
+        # Whoever gave a partial to sync_to_async: those that have attributes are not merged into one.
+        target, args, named = target.func, (*target.args, *args), {**target.keywords, **named}
     if type(target) is MethodType:
         args = (target.__self__, *args)
         target = target.__func__
-    judge = _judges.get(target) if type(target) is FunctionType else None
-    if judge is None:
+    if type(target) is not FunctionType:
         return Runs.FOREIGN
-    return judge(args, inner.keywords)
+    if is_declared(target):
+        if watch is not None:
+            watch(inner)
+        return Runs.ON_LOOP
+    judge = _judges.get(target)
+    if judge is not None:
+        return judge(args, named)
+    made = _made.get(id(target.__code__))
+    return made[1](args, named, target) if made is not None else Runs.FOREIGN
+
+
+def all_foreign(call: Any) -> Runs:
+    """Where nobody is to be trusted: Django's own handler, unpatched."""
+    return Runs.FOREIGN

@@ -23,7 +23,7 @@ use crate::interface::wsgi::environ::{self, Facts};
 use crate::interface::{IN_MEMORY, Root, body, internal_error, log_failure, not_below};
 use crate::pool::{Pool, View};
 use crate::reactor::Deliver;
-use crate::routes::{Route, Routes, Track};
+use crate::routes::{Route, RouteTable, Routes, Track};
 
 /// A Django project.
 pub(crate) struct DjangoApp {
@@ -32,7 +32,7 @@ pub(crate) struct DjangoApp {
     pub(super) methods: Methods,
     /// Streamed answers that hold no thread now.
     pub(super) parked: Parked,
-    routes: Routes,
+    routes: Arc<Routes>,
     request_class: RequestClass,
     /// Build `request.META` as well, joining cookies like this.
     meta: Option<Cookies>,
@@ -111,12 +111,15 @@ impl DjangoApp {
             Some(name) => name.extract()?,
             None => None,
         };
+        let routes = Arc::new(Routes::new(table?));
+        let told = Bound::new(handler.py(), RouteTable(routes.clone()))?;
+        handler.call_method1("routes_are_in", (told,))?;
         Ok(Arc::new(Self {
             event_loop,
             pool,
             methods,
             parked: Parked::default(),
-            routes: Routes::new(table?),
+            routes,
             request_class,
             meta,
             in_memory,
@@ -138,7 +141,7 @@ impl DjangoApp {
         let call = self.event_loop.new_call();
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         let route = self.route(&head);
-        let view = route.map_or_else(View::default, |route| route.view);
+        let view = route.map_or(View::NOWHERE, |route| route.view);
         let request = Prepared { head, body, sender, call, view };
         match route.map(|route| route.track) {
             Some(Track::Sync) => self.run_sync(request),

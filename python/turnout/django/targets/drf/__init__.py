@@ -1,0 +1,32 @@
+"""Django REST framework and ADRF: what their hops run, and their JSON rendered where it is small.
+
+An ADRF view sends its stages (`initial`), the handlers that are not coroutines, each field of a serializer and the
+rendering to the request's thread. Where all of that is DRF's own code, set up with DRF's own classes, and this request
+gives it nothing to block on, it runs on the loop, and the request holds no thread.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def register() -> None:
+    """Once a process, after the project's URLconf is imported: a project without ADRF pays nothing for it."""
+    if "adrf.views" not in sys.modules or "rest_framework.views" not in sys.modules:
+        return
+    from rest_framework.response import Response
+
+    from turnout.django import rendering, targets
+    from turnout.django.targets.drf import read, views
+    from turnout.django.targets.drf import rendering as json
+
+    for group in read.GROUPS:
+        # Sources are read and hashed now, not in front of a first request.
+        read.unread(group)
+    views.install()
+    for name, judge in views.JUDGES.items():
+        function = read.function(name)
+        if function is not None:
+            targets.judges(function, judge)
+    rendering.ways[Response] = json.render
+    targets.judges(json.render_if_plain, lambda *_: targets.Runs.VETTED)
