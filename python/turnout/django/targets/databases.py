@@ -72,7 +72,7 @@ def orm() -> str:
 
 
 def _loaded() -> Iterator[str]:
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if module is not None and (
             name in _AROUND or any(name == part or name.startswith(part + ".") for part in _ORM)
         ):
