@@ -71,14 +71,15 @@ def _threads(settings: dict[str, Any], described: dict[str, Any] | None) -> str:
     sync = f"up to {settings['threads']} run sync {'views' if described is not None else 'code'}"
     if described is None:
         return f"{sync}, each worker"
-    return f"{sync}, up to {settings['exclusive_threads']} the blocking parts of async views, each worker"
+    hops = f"up to {settings['hop_threads']} Django's own calls from async views, {settings['exclusive_threads']} others"
+    return f"{sync}, {hops}, each worker"
 
 
 def _databases(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each thread that may run the project's code keeps a connection of its own to each database it uses."""
     from django.conf import settings as django
 
-    threads = settings["threads"] + settings["exclusive_threads"]
+    threads = settings["threads"] + settings["hop_threads"] + settings["exclusive_threads"]
     workers = settings["workers"]
     for alias, database in django.DATABASES.items():
         engine = str(database.get("ENGINE", "")).rpartition(".")[2]
