@@ -1,4 +1,4 @@
-"""The application, with a note of each hop (what it was judged to run, which function that is) and of what is hashed."""
+"""The application, with a note of each hop (what it was judged to run, and which function) and of what is hashed."""
 
 from apis import noted
 from apis.asgi import application
