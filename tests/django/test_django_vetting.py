@@ -56,6 +56,7 @@ def mutated(source: str, seed: str) -> str:
         and id(node) not in parts
     ]
     if not spots:
+        # Nothing but `pass`.
         function.body = ast.parse("changed").body
         return ast.unparse(tree)
     spot = random.Random(seed).choice(spots)
