@@ -19,7 +19,6 @@ from services.mariadb import MariaDB
 from services.postgres import Postgres
 
 PROJECT = Path(__file__).resolve().parent.parent / "projects" / "database"
-DATABASE = "records"
 
 
 @dataclass
@@ -27,13 +26,17 @@ class Site:
     """What the project needs to know, and a user's session."""
 
     database: Postgres | MariaDB | SQLite
+    #: Of the database, where there are several sites.
+    name: str = "records"
     #: More of its environment: caches, sessions.
     env: dict[str, str] = field(default_factory=dict)
+    #: More of its entry in DATABASES.
+    settings: dict[str, Any] = field(default_factory=dict)
     session: str = ""
 
     def fill(self) -> None:
         """Tables, records, a user with a session."""
-        self.database.create_database(DATABASE)
+        self.database.create_database(self.name)
         manage = [sys.executable, "manage.py", "fill"]
         done = subprocess.run(manage, cwd=PROJECT, env=self.environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -52,7 +55,11 @@ class Site:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TURNOUT_", "DJANGO_"))}
         if isinstance(self.database, SQLite):
             kept["PROJECT_JOURNAL"] = str(self.database.journal)
-        return {**kept, **self.env, "PROJECT_DATABASE": json.dumps(self.database.django(DATABASE, **database))}
+        return {
+            **kept,
+            **self.env,
+            "PROJECT_DATABASE": json.dumps(self.database.django(self.name, **self.settings, **database)),
+        }
 
 
 @dataclass

@@ -45,7 +45,6 @@ def test_a_lone_request_opens_one_connection_and_leaves_none(site: Site, path: s
             assert of(served.get(path), "read") == [reads_of_ten]
             assert site.database.settled() == 0
             assert site.database.opened() == count
-        assert site.database.peak() == 1
 
 
 @pytest.mark.parametrize("path", ["/user/", "/user/sync/"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
+import sys
 
 import pytest
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -225,6 +227,18 @@ def test_engines_and_options_of_the_project_are_foreign(monkeypatch):
     for alias in ("wrapped", "called", "nowhere"):
         assert judged(Item.objects.using(alias).afirst) is FOREIGN
         assert judged(lambda alias=alias: Item(name="a").asave(using=alias)) is FOREIGN
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "pymysql"])
+def test_what_django_takes_from_a_driver_is_no_code_of_the_project(driver, monkeypatch):
+    importlib.import_module(driver)
+    if driver == "pymysql":
+        monkeypatch.setattr("pymysql.version_info", (2, 2, 7, "final", 0))
+        monkeypatch.setitem(sys.modules, "MySQLdb", sys.modules["pymysql"])
+    engine = {"psycopg": "postgresql", "pymysql": "mysql"}[driver]
+    other = {"default": {**connections.settings["default"], "ENGINE": f"django.db.backends.{engine}", "OPTIONS": {}}}
+    monkeypatch.setattr(connections, "settings", other)
+    assert judged(Item.objects.afirst) is VETTED
 
 
 # --- functions that were replaced ---

@@ -42,13 +42,18 @@ def mutated(source: str, seed: str) -> str:
     tree = ast.parse(textwrap.dedent(source))
     function = tree.body[0]
     body = function.body[1:] if ast.get_docstring(function) else function.body
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    # Parts of an f-string are constants too, and some are formats.
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     spots = [
         node
-        for statement in body
-        for node in ast.walk(statement)
-        if isinstance(node, (ast.Name, ast.Attribute, ast.Constant)) and getattr(node, "value", "") is not None
+        for node in nodes
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Constant))
+        and getattr(node, "value", "") is not None
+        and id(node) not in parts
     ]
     if not spots:
+        # Nothing but `pass`.
         function.body = ast.parse("changed").body
         return ast.unparse(tree)
     spot = random.Random(seed).choice(spots)

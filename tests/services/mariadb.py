@@ -80,6 +80,8 @@ class MariaDB(Server):
             "USER": self.user,
             "PASSWORD": self.password,
             "NAME": database or self.database,
+            # PyMySQL reads all certificates of the system for each connection, also where there is no TLS: 28 ms.
+            "OPTIONS": {"ssl_disabled": True},
             **more,
         }
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("adrf/", views.AsyncJsonView.as_view()),
     path("cpu/", views.cpu),
     path("block/", views.block),
+    path("calls/adrf/", views.AsyncCallsView.as_view()),
     path("calls/drf/", views.CallsView.as_view()),
     path("calls/sync/", views.calls_sync),
     path("calls/async/", views.calls_async),

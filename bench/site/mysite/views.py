@@ -106,9 +106,7 @@ class CallsView(rest_framework.views.APIView):
         return Response({"answers": [_call(url) for _ in range(number)]})
 
 
-async def calls_async(request: HttpRequest) -> JsonResponse:
-    """`n` calls with aiohttp, all at once."""
-    number, url = _wish(request)
+async def _calls(number: int, url: str) -> list[object]:
     async with upstream.session() as session:
 
         async def call() -> object:
@@ -116,7 +114,19 @@ async def calls_async(request: HttpRequest) -> JsonResponse:
                 answer.raise_for_status()
                 return await answer.json()
 
-        return JsonResponse({"answers": await asyncio.gather(*[call() for _ in range(number)])})
+        return await asyncio.gather(*[call() for _ in range(number)])
+
+
+async def calls_async(request: HttpRequest) -> JsonResponse:
+    """`n` calls with aiohttp, all at once."""
+    return JsonResponse({"answers": await _calls(*_wish(request))})
+
+
+class AsyncCallsView(adrf.views.APIView):
+    """The same in a view of ADRF, with everything of DRF's as it is by default."""
+
+    async def get(self, request: Request) -> Response:
+        return Response({"answers": await _calls(*_wish(request))})
 
 
 async def _ticks(request: HttpRequest) -> AsyncIterator[str]:

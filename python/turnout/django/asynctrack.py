@@ -12,6 +12,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import wraps
 from itertools import takewhile
 from typing import Any
 
@@ -213,6 +214,20 @@ def _view_hook(method: Any) -> Hook:
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
+def _keeping(link: Callable[..., Any]) -> Callable[..., Any]:
+    """A link keeps its middleware, as Django's does: one whose hooks are not called may still be told of signals."""
+
+    @wraps(link)
+    def keeping(middleware: Any, *more: Any) -> Any:
+        run = link(middleware, *more)
+        if run is not None:
+            run.turnout_middleware = middleware
+        return run
+
+    return keeping
+
+
+@_keeping
 def _link(middleware: Any, request_kind: str) -> Callable[[Any], Awaitable[Any]]:
     """One async layer of the chain, with what Django's converter of exceptions does, on the request's thread (F6)."""
     kind = type(middleware)
@@ -244,6 +259,7 @@ def _hooks_are_sync(middleware: Any) -> bool:
     )
 
 
+@_keeping
 def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
     """One layer of the sync chain, if it is a plain MiddlewareMixin: it and those below in one call."""
     if not isinstance(middleware, MiddlewareMixin) or type(middleware).__call__ is not _MIXIN_CALL:
@@ -263,8 +279,8 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
-    if vetted is None and apart is None and (layer := declared.layer(middleware)) is not None:
-        return layer
     if apart is None:
+        if vetted is None and (layer := declared.layer(middleware)) is not None:
+            return layer
         apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
     return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))

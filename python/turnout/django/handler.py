@@ -13,12 +13,13 @@ import os
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
@@ -40,7 +41,7 @@ from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
-from turnout.django.targets import all_foreign, drf, known
+from turnout.django.targets import all_foreign, known
 
 log = logging.getLogger("turnout.django")
 
@@ -285,13 +286,14 @@ class DjangoHandler:
             declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
-        resolver._populate()
+        # A URLconf that includes itself without a namespace: Django cannot `reverse` in it, and serves it.
+        with suppress(KeyError):
+            resolver._populate()
         hooks.warm_up()
-        if not self.compat:
-            known.install()
-            drf.register()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
+        if not self.compat:
+            known.install()
         # A middleware that cannot be made is a fault of the start, not of the first request.
         if self.native:
             sync, asynchronous = self.decisions.views()
@@ -312,7 +314,10 @@ def seed_context(*, shared: bool) -> None:
         if shared and not may_share_cache(config):
             continue
         try:
-            _ = caches[alias]
+            made = caches[alias]
+            if shared and type(made) is RedisCache:
+                # Its pool is made at the first use: threads that come to it at once would make one each.
+                made._cache.get_client(write=True)
         except Exception:
             # A broken cache is the affair of the request that uses it.
             log.debug("cache %r cannot be made at the start", alias, exc_info=True)

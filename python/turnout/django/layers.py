@@ -298,7 +298,7 @@ def _is_bound_to_loop(when: When, request: Any) -> bool:
 
 
 def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> tuple[Any, int]:
-    """On a thread: process_response hooks that follow each other. The answer, and the innermost layer that sees it."""
+    """On a thread: process_response hooks that follow each other. The answer, and up to which layer it is seen."""
     for index, hook, _ in hooks:
         if index > top:
             continue

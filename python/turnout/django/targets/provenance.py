@@ -32,6 +32,7 @@ _IMPORTED = frozenset(
         "psycopg2",
         "psycopg_pool",
         "MySQLdb",
+        "pymysql",
         "oracledb",
         "redis",
         "pymemcache",
@@ -67,6 +68,11 @@ def is_djangos(function: Any) -> bool:
         if inner is None:
             return True
         function = inner
+
+
+def _is_a_drivers(cls: type) -> bool:
+    """What Django's own classes come from: psycopg's loaders and dumpers, the cursors of all drivers."""
+    return cls.__module__.split(".")[0] in _IMPORTED
 
 
 @functools.cache
@@ -110,7 +116,7 @@ def foreign(cls: type, harmless: frozenset[str] = frozenset()) -> str:
     is not seen, what is replaced in the function that a hop calls is (it is another function then).
     """
     for base in cls.__mro__:
-        if base is object or base.__module__ in ("builtins", "typing", "abc"):
+        if base is object or base.__module__ in ("builtins", "typing", "abc") or _is_a_drivers(base):
             continue
         for name, value in base.__dict__.items():
             if name in PYTHONS or name in harmless or (name == "__new__" and issubclass(base, tuple)):

@@ -1,29 +1,33 @@
 import os
+import sys
 from pathlib import Path
 
 from django.apps import AppConfig
-from django.db.backends.signals import connection_created
 
 
 class RecordsConfig(AppConfig):
     name = "records"
 
     def ready(self) -> None:
-        """SQLite has no server that could be asked: who opens a connection notes how many are open now."""
+        """SQLite has no server that could be asked: each time a connection opens it is noted how many there are then.
+
+        By Python's audit event: a receiver of connection_created would be the project's own code in every query.
+        """
         journal = os.environ.get("PROJECT_JOURNAL")
         if journal:
-            connection_created.connect(Journal(journal), weak=False)
+            sys.addaudithook(Journal(journal))
 
 
 class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def __call__(self, connection, **_) -> None:
-        name = str(connection.settings_dict["NAME"])
-        count = sum(_target(link) == name for link in Path("/proc/self/fd").iterdir())
+    def __call__(self, event: str, args: tuple) -> None:
+        if event != "sqlite3.connect":
+            return
+        count = sum(_target(link) == str(args[0]) for link in Path("/proc/self/fd").iterdir())
         with open(self.path, "a") as journal:
-            journal.write(f"{count}\n")
+            journal.write(f"{count + 1}\n")
 
 
 def _target(link: Path) -> str:

@@ -1,0 +1,3 @@
+"""What watched.py noted of the hops since the last time somebody asked."""
+
+hops: list[str] = []

@@ -1,0 +1,18 @@
+"""The application, with a note of each hop: what it was judged to run, and which function that is."""
+
+from apis import noted
+from apis.asgi import application
+from turnout.django import hops
+
+__all__ = ["application"]
+
+_submit = hops.RequestThread.submit
+
+
+def submit(self, call, *args, **kwargs):
+    target = call.args[-1].func
+    noted.hops.append(f"{self._source.runs(call).value} {getattr(target, '__qualname__', target)}")
+    return _submit(self, call, *args, **kwargs)
+
+
+hops.RequestThread.submit = submit
