@@ -1,6 +1,7 @@
 """Views of each shape; what they say goes to the answer or, where nobody listens any more, to standard output."""
 
 import asyncio
+import pathlib
 import threading
 import time
 
@@ -261,7 +262,9 @@ async def orphan(request, n):
 
 
 async def threads(request):
-    return JsonResponse(sorted(thread.name for thread in threading.enumerate()), safe=False)
+    """Those of the process, by their first two words: Python keeps some of its own that have ended."""
+    names = [path.read_text() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+    return JsonResponse(["-".join(name.split("-")[:2]) for name in names], safe=False)
 
 
 # --- leaving ---
