@@ -306,6 +306,32 @@ def test_a_connection_that_has_failed_is_looked_at_before_others_get_it(make, op
     make(check, settings=SCRIPTS)
 
 
+def test_threads_of_no_request_leave_nothing_open(make, opened, age):
+    """Code that asks for no particular thread; under Django's own handler its connections stay open."""
+    age(0)
+
+    def read_and_begin():
+        count = foreign_read()
+        transaction.atomic().__enter__()
+        return [count, connection.in_atomic_block]
+
+    async def reads(request):
+        return [
+            await sync_to_async(read_and_begin, thread_sensitive=False)(),
+            await asyncio.to_thread(lambda: connection.in_atomic_block),
+        ]
+
+    async def check(driver):
+        scripts["reads"] = reads
+        for _ in range(3):
+            assert (await get(driver, "reads")).text == "[[0, true], false]"
+        assert opened
+        assert opened
+        assert all(one.connection is None or one.closed_in_transaction for one in opened)
+
+    make(check, settings=SCRIPTS)
+
+
 def test_a_connection_that_the_project_puts_there_itself_is_the_requests(make):
     """As tests do, with one that threads may share."""
     shared = connections.create_connection("default")

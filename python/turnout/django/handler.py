@@ -37,6 +37,7 @@ from turnout.django.hops import RequestThread
 from turnout.django.keeping import Keepers
 from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, may_share_cache, prepare_thread, settle_thread
+from turnout.django.loose import LooseThreads
 from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
@@ -114,6 +115,8 @@ class DjangoHandler:
             shortcuts.install()
         if not compat:
             connections.install()
+            if loop is not None:
+                loop.set_default_executor(LooseThreads())
         if self.known:
             self._warm_up()
         # How Rust joins Cookie fields in the META it builds; None: Django builds META.
