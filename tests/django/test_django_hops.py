@@ -34,6 +34,9 @@ class Bag:
         self.log.append(f"leave {name()}")
         return self.stays
 
+    def drop(self):
+        self.log.append(f"drop {name()}")
+
     def owes(self):
         return self.unsettled
 

@@ -15,6 +15,7 @@ from django_driver import until
 from sharing import SCRIPTS, current, foreign_read, get, names, no_items, read, settled, vetted, write
 from tracks_site.scripts import scripts
 
+from turnout.django import connections as connections_module
 from turnout.django import hoppool
 
 __all__ = ["no_items"]
@@ -304,6 +305,38 @@ def test_a_connection_that_has_failed_is_looked_at_before_others_get_it(make, op
         assert not any(one.errors_occurred for one in opened)
 
     make(check, settings=SCRIPTS)
+
+
+def test_what_cannot_be_packed_costs_its_request_and_nobody_else(make, age, monkeypatch, caplog):
+    age(600)
+    broken = []
+
+    def why(one, shipped=connections_module.why_it_stays):
+        if broken:
+            raise broken.pop()
+        return shipped(one)
+
+    monkeypatch.setattr(connections_module, "why_it_stays", why)
+
+    async def breaks(request):
+        broken.append(RuntimeError("as a backend may"))
+        await sync_to_async(lambda: (setattr(current, "own", "breaks"), transaction.atomic().__enter__()))()
+        return True
+
+    def look():
+        return [connection.in_atomic_block, hasattr(current, "own")]
+
+    async def looks(request):
+        return await sync_to_async(look)()
+
+    async def check(driver):
+        scripts.update(breaks=breaks, looks=looks)
+        assert (await get(driver, "breaks")).status == 200
+        assert "could not be put away" in caplog.text
+        assert (await get(driver, "looks")).text == "[false, false]"
+        await settled(driver)
+
+    make(check, settings=SCRIPTS, exclusive_threads=1)
 
 
 def test_threads_of_no_request_leave_nothing_open(make, opened, age):

@@ -6,6 +6,7 @@ a request keeps to its end.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -83,6 +84,16 @@ class Travelling:
         self._go()
         return ""
 
+    def drop(self) -> None:
+        """Close and forget what is on this thread."""
+        for alias, connection in (*self._here.items(), *self._packed.items()):
+            _unbind(alias)
+            with contextlib.suppress(Exception):
+                discard(connection)
+        self._packed = {}
+        self._go()
+        self._values = None
+
     def owes(self) -> bool:
         """Connections that must be looked at, or values of thread-locals whose end may do something."""
         if self._present or self._packed or any(map(sharing.outlives_no_request, self._seen)):
@@ -154,6 +165,9 @@ class Resident:
     def leave(self) -> str:
         """It stays."""
         return "the thread is the request's to its end"
+
+    def drop(self) -> None:
+        """The thread is its own: nobody else is there."""
 
     def owes(self) -> bool:
         """The thread is to be given back."""

@@ -56,6 +56,9 @@ class Store:
         if connection.errors_occurred:
             # Looks whether it still works.
             connection.close_if_unusable_or_obsolete()
+        if connection.settings_dict["OPTIONS"].get("pool"):
+            # The driver's own pool keeps it: others may wait for it there.
+            _close(connection)
         surplus = None
         with self._lock:
             idle = self._idle.setdefault(connection.alias, [])

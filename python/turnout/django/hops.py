@@ -44,6 +44,9 @@ class Belongings(Protocol):
     def leave(self) -> str:
         """After a call, on its thread: pack. If something must stay, so must the request, and this says why."""
 
+    def drop(self) -> None:
+        """Packing failed: let nothing of the request stay on this thread, whatever that costs the request."""
+
     def owes(self) -> bool:
         """Whether the end of the request has something to do on a thread."""
 
@@ -228,7 +231,9 @@ class RequestThread(Executor):
                 if self.kept:
                     self._source.keeps(self)
         except Exception:
+            self.kept = ""
             self._source.packing_failed(self)
+            belongings.drop()
 
 
 def _at_once(fn: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
