@@ -153,14 +153,16 @@ def foreign_in(module: str) -> str:
     """What in a module of Django's is not Django's: a function or a method that somebody replaced; empty when none."""
     found = importlib.import_module(module)
     for name, value in vars(found).items():
-        if isinstance(value, FunctionType):
+        # `isinstance` would ask a lazy object for the class of what it stands for, and so make it: the default storage.
+        kind = type(value)
+        if kind is FunctionType:
             if not is_djangos(value) and not _is_imported(value):
                 return f"{module}.{name}"
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             why = foreign(value) if value.__module__ == module else ("" if _class_is_known(value) else name)
             if why:
                 return f"{module}.{why}"
-        elif callable(value) and type(value).__module__.split(".")[0] in ("unittest", "wrapt"):
+        elif callable(value) and kind.__module__.split(".")[0] in ("unittest", "wrapt"):
             return f"{module}.{name}"
     return ""
 
