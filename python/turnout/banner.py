@@ -71,7 +71,9 @@ def _threads(settings: dict[str, Any], described: dict[str, Any] | None) -> str:
     sync = f"up to {settings['threads']} run sync {'views' if described is not None else 'code'}"
     if described is None:
         return f"{sync}, each worker"
-    hops = f"up to {settings['hop_threads']} Django's own calls from async views, {settings['exclusive_threads']} others"
+    hops = (
+        f"up to {settings['hop_threads']} Django's own calls from async views, {settings['exclusive_threads']} others"
+    )
     return f"{sync}, {hops}, each worker"
 
 
