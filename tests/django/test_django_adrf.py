@@ -134,6 +134,14 @@ def test_requests_that_wait_hold_no_thread(database):
         assert json.loads(get(serving.url, "/threads/").body)["hops"] == []
 
 
+def test_functions_are_hashed_at_the_start_and_not_for_each_request(ours):
+    noted = []
+    for _ in range(3):
+        answered(ours, Asked("/says/"))
+        noted.append(json.loads(get(ours.url, "/hopped/").body)["hashed"])
+    assert noted[-1] == []
+
+
 def test_a_change_of_one_token_in_any_function_that_was_read_is_seen():
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "apis.settings"}
     ran = subprocess.run([sys.executable, "mutations.py"], cwd=SITE, env=environment, capture_output=True, text=True)

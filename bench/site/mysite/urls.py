@@ -8,6 +8,7 @@ urlpatterns = [
     path("facts/", views.facts),
     path("json/sync/", views.json_sync),
     path("json/async/", views.json_async),
+    path("orm/", views.orm),
     path("drf/", views.JsonView.as_view()),
     path("adrf/", views.AsyncJsonView.as_view()),
     path("cpu/", views.cpu),

@@ -11,6 +11,7 @@ from os import getpid
 
 import adrf.views
 import rest_framework.views
+from django.contrib.auth.models import User
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,6 +40,12 @@ def json_sync(request: HttpRequest) -> JsonResponse:
 
 async def json_async(request: HttpRequest) -> JsonResponse:
     return JsonResponse(PAYLOAD)
+
+
+async def orm(request: HttpRequest) -> JsonResponse:
+    """One read."""
+    user = await User.objects.aget(username="reader")
+    return JsonResponse({"id": user.pk, "username": user.username})
 
 
 class JsonView(rest_framework.views.APIView):

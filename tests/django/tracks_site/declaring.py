@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import linecache
 import os
 import socket
 import sqlite3
@@ -247,6 +248,8 @@ def first_import():
 
 
 def show_traceback():
+    # So that its source is read again.
+    linecache.clearcache()
     try:
         raise ValueError
     except ValueError:

@@ -36,8 +36,10 @@ from apis.models import Hotel
 async def hopped(request):
     """A plain view of Django's: the hops that were not on the loop."""
     hops = [hop for hop in noted.hops if not hop.startswith("loop ")]
+    hashed = list(noted.hashed)
     noted.hops.clear()
-    return JsonResponse({"hops": hops})
+    noted.hashed.clear()
+    return JsonResponse({"hops": hops, "hashed": hashed})
 
 
 async def threads(request):

@@ -1,8 +1,8 @@
-"""The application, with a note of each hop: what it was judged to run, and which function that is."""
+"""The application, with a note of each hop (what it was judged to run, and which function) and of what is hashed."""
 
 from apis import noted
 from apis.asgi import application
-from turnout.django import hops
+from turnout.django import hops, vetting
 
 __all__ = ["application"]
 
@@ -16,3 +16,14 @@ def submit(self, call, *args, **kwargs):
 
 
 hops.RequestThread.submit = submit
+
+
+_fingerprint = vetting.fingerprint
+
+
+def fingerprint(found, name):
+    noted.hashed.append(name)
+    return _fingerprint(found, name)
+
+
+vetting.fingerprint = fingerprint

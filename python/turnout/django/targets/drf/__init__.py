@@ -15,12 +15,13 @@ def install() -> None:
 
     from turnout.django import rendering, targets
     from turnout.django.hooks.common import read_converters
-    from turnout.django.targets.drf import fields, lists, read, views
+    from turnout.django.targets.drf import fields, lists, read, users, views
     from turnout.django.targets.drf import rendering as json
 
     for group in read.GROUPS:
         # Sources are read and hashed now, not in front of a first request.
         read.unread(group)
+    users.finding_was_not_read()
     views.install()
     for name, judge in {**views.JUDGES, **fields.JUDGES, **lists.JUDGES}.items():
         function = read.function(name)

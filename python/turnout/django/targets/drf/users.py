@@ -50,7 +50,7 @@ def at_hand(http: Any) -> Any:
         found = user
     elif user._wrapped is not empty:
         found = user._wrapped
-    elif not _asks_django(user) or vetting.unvetted([_FINDING_NOBODY]):
+    elif not _asks_django(user) or finding_was_not_read():
         raise Unknown("request.user is not AuthenticationMiddleware's")
     elif hasattr(http, "_cached_user"):
         found = http._cached_user
@@ -59,6 +59,12 @@ def at_hand(http: Any) -> Any:
     else:
         raise Unknown(_session(http) or loading())
     return NOBODY if found is None or type(found) is AnonymousUser else found
+
+
+@cache
+def finding_was_not_read() -> str:
+    """Whether Django's way to find the user is another one: hashing takes a millisecond, so it is done at the start."""
+    return vetting.unvetted([_FINDING_NOBODY])
 
 
 def _finds_nobody(http: Any) -> bool:
