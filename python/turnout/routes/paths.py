@@ -55,6 +55,8 @@ def _explain(served: Served, routes: list[Route], path: str) -> dict[str, Any]:
         why.append(f"the view is {'async' if is_async_view(match.func) else 'sync'}")
         why += _how(served, route)
     facts["track"] = _track(served, path)
+    if facts["view"] is None and not served.fixed and facts["track"] == "async":
+        why.append("no converter of the project's own is asked before the request: the track is that of its pattern")
     facts["why"] = why
     return facts
 
