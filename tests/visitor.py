@@ -19,8 +19,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 # Said by the server for itself, about the connection; cookies are compared apart.
 NOT_COMPARED = {"date", "server", "connection", "keep-alive", "transfer-encoding", "set-cookie"}
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([A-Za-z0-9]+)"')
-# The demo says how long its calls took, and by whom it is served.
-DEMOS_OWN = re.compile(r'(?<=_ms": )[\d.]+|(?<=Served by )[^<]*')
+# The demo says how long its calls took, how many threads waited, and by whom it is served.
+DEMOS_OWN = re.compile(r'(?<=_ms": )[\d.]+|(?<="threads": )\d+|(?<=Served by )[^<]*')
 
 
 @dataclass
