@@ -99,6 +99,19 @@ WAITING = Scenario(
     stretch=3.0,
 )
 
+ADRF_WAITING = Scenario(
+    name="adrf-waiting",
+    title="1,000 connections on an ADRF view with DRF's default settings that awaits an API for 1 s (aiohttp)",
+    says="Negotiation, authentication and permissions of DRF's own need no thread, and JSON that is small needs none.",
+    entries=_entries("turnout", *ASGI_RIVALS),
+    cases=(Case("waiting", "1,000 waiting", Load("/calls/adrf/?n=1&ms=1000", 1000)),),
+    bars=(
+        at_most("threads in the worker", "threads", "waiting", 16),
+        at_least("over granian's ASGI", "rps", "waiting", ("granian-asgi",), 3.0),
+    ),
+    stretch=3.0,
+)
+
 
 def _drf_calls(connections: int, threads: int | None) -> Scenario:
     waiting = Load("/calls/drf/?n=1&ms=1000", connections)
@@ -211,6 +224,7 @@ SCENARIOS = {
     for scenario in (
         JSON,
         WAITING,
+        ADRF_WAITING,
         _drf_calls(60, None),
         _drf_calls(200, 200),
         NEIGHBOURS,

@@ -46,6 +46,7 @@ class _Guard:
         self.watching = 0
         self.found: list[str] = []
         self._installed = False
+        self._replaced: list[tuple[type, str, object]] = []
         self._lock = threading.Lock()
 
     def install(self) -> None:
@@ -55,13 +56,27 @@ class _Guard:
                 return
             self._installed = True
             sys.addaudithook(self._audit)
-            self._watch_caches_and_mail()
 
     def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
         if self.watching and event in _EVENTS and asyncio._get_running_loop() is not None:
             if event in ("open", "os.listdir", "os.scandir") and _is_import(arguments[0]):
                 return
             self.refuse(f"{event} {arguments[:1]}")
+
+    def watch(self) -> None:
+        """While somebody watches, caches and mail are not Django's own."""
+        with self._lock:
+            self.watching += 1
+            if self.watching == 1:
+                self._watch_caches_and_mail()
+
+    def leave(self) -> None:
+        """The last one puts back what was there."""
+        with self._lock:
+            self.watching -= 1
+            while self._replaced and not self.watching:
+                cls, name, original = self._replaced.pop()
+                setattr(cls, name, original)
 
     def _watch_caches_and_mail(self) -> None:
         from django.utils.module_loading import import_string
@@ -74,6 +89,7 @@ class _Guard:
                     self.refuse(f"{cls.__qualname__}.{name}")
                 return original(*args, **kwargs)
 
+            self._replaced.append((cls, name, original))
             setattr(cls, name, watched)
 
         for backend in ("smtp", "locmem", "console", "filebased"):
@@ -108,9 +124,9 @@ def guarded() -> Iterator[list[str]]:
     """What blocked the loop meanwhile is raised there and, since somebody may swallow that, here at the end."""
     _guard.install()
     _guard.found.clear()
-    _guard.watching += 1
+    _guard.watch()
     try:
         yield _guard.found
     finally:
-        _guard.watching -= 1
+        _guard.leave()
     assert not _guard.found, f"the loop was blocked by {_guard.found}"

@@ -239,6 +239,15 @@ class SyncPool:
     def line(self, route: str) -> SyncLine:
         """The pool for calls of one view, which wait in its line; an empty route: those whose path has no view."""
 
+    def thread_waits(self) -> None:
+        """One of its threads begins to wait for the event loop: until it goes on, one more may work.
+
+        But never more than ``max_threads`` more.
+        """
+
+    def thread_goes_on(self) -> None:
+        """That thread waits no longer."""
+
     def on_thread_end(self, callback: Callable[[], object]) -> None:
         """Each thread calls ``callback`` before it ends."""
 

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TextIO
 
 from turnout.project import Project
 
@@ -16,15 +16,16 @@ _WIDTH = 110
 _LABEL = 15
 
 
-def colours() -> bool:
-    """Whether standard error is a terminal and nobody said no (no-color.org)."""
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def colours(stream: TextIO | None = None) -> bool:
+    """Whether standard error, or another stream, is a terminal and nobody said no (no-color.org)."""
+    terminal = (stream or sys.stderr).isatty()
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def render(project: Project, settings: dict[str, Any], described: dict[str, Any] | None, *, colour: bool) -> str:
     """The banner's text; ``described`` is what `DjangoHandler.describe` says, None for other applications."""
     bold, dim, plain = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if colour else ("", "", "")
-    lines = [f"{bold}turnout {_version('turnout')}{plain} serves {bold}{project.name}{plain} ({_versions(project)})"]
+    lines = [f"{bold}turnout {_version('turnout')}{plain} serves {bold}{project.name}{plain} ({versions(project)})"]
     for label, text in _rows(project, settings, described):
         wrapped = textwrap.wrap(text, _WIDTH - _LABEL - 2, break_long_words=False, break_on_hyphens=False) or [""]
         for number, piece in enumerate(wrapped):
@@ -70,14 +71,17 @@ def _threads(settings: dict[str, Any], described: dict[str, Any] | None) -> str:
     sync = f"up to {settings['threads']} run sync {'views' if described is not None else 'code'}"
     if described is None:
         return f"{sync}, each worker"
-    return f"{sync}, up to {settings['exclusive_threads']} the blocking parts of async views, each worker"
+    hops = (
+        f"up to {settings['hop_threads']} Django's own calls from async views, {settings['exclusive_threads']} others"
+    )
+    return f"{sync}, {hops}, each worker"
 
 
 def _databases(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each thread that may run the project's code keeps a connection of its own to each database it uses."""
     from django.conf import settings as django
 
-    threads = settings["threads"] + settings["exclusive_threads"]
+    threads = settings["threads"] + settings["hop_threads"] + settings["exclusive_threads"]
     workers = settings["workers"]
     for alias, database in django.DATABASES.items():
         engine = str(database.get("ENGINE", "")).rpartition(".")[2]
@@ -108,7 +112,8 @@ def _access_log(settings: dict[str, Any]) -> str:
     return f"{settings['access_log']}, to {settings['access_log_file'] or 'standard output'}"
 
 
-def _versions(project: Project) -> str:
+def versions(project: Project) -> str:
+    """What the project runs on."""
     versions = [f"{platform.python_implementation()} {platform.python_version()}".replace("CPython", "Python")]
     if project.kind == "django":
         versions.insert(0, f"Django {_version('django')}")

@@ -182,6 +182,7 @@ class _Run:
         outcome: asyncio.Future[Any] = self.loop.create_future()
 
         def run() -> None:
+            settle: Callable[[asyncio.Future[Any], Any], None]
             try:
                 _enter_thread(self.loop)
                 settle, value = _set_result, context.run(function)

@@ -116,7 +116,7 @@ class Service:
             if self.project.kind == "wsgi" and self._has_django():
                 from turnout.django.inner import wsgi_face
 
-                application = wsgi_face(application, self.loop)
+                application = wsgi_face(application, self.loop, self.pool)
             return self.project.kind, application
         if self.handler.native:
             return "django", self.handler

@@ -62,12 +62,14 @@ def on_startup(function: Any = None, /, *, timeout: float = STARTUP_SECONDS) -> 
     """
     if not timeout > 0:
         raise ValueError(f"on_startup: timeout must be more than 0 seconds, not {timeout}")
-    if function is None:
-        return lambda function: on_startup(function, timeout=timeout)
-    hook = _note(startup, "on_startup", function, timeout)
-    if begun:
-        logger.warning("on_startup: %s was registered after the start and does not run", hook.name)
-    return function
+
+    def register(function: Function) -> Function:
+        hook = _note(startup, "on_startup", function, timeout)
+        if begun:
+            logger.warning("on_startup: %s was registered after the start and does not run", hook.name)
+        return function
+
+    return register if function is None else register(function)
 
 
 def on_shutdown(function: Function, /) -> Function:

@@ -6,7 +6,7 @@ import asyncio
 
 from django.db import models
 
-from turnout.django.targets import Runs, databases, known, provenance, runs, values
+from turnout.django.targets import Runs, auth, caches, databases, known, provenance, runs, sessions, values
 from turnout.django.targets import models as verdicts
 
 LOOKS = dict(values._looks)
@@ -14,7 +14,7 @@ LOOKS = dict(values._looks)
 
 def start() -> None:
     """As at the start of a process."""
-    for module in (provenance, verdicts, values, databases):
+    for module in (provenance, verdicts, values, databases, caches, sessions, auth):
         for found in vars(module).values():
             if hasattr(found, "cache_clear"):
                 found.cache_clear()
@@ -32,8 +32,8 @@ class Local(models.Model):
         app_label = "tracks_site"
 
 
-class Judged(Exception):
-    """Instead of the hop."""
+class Judged(BaseException):
+    """Instead of the hop; sessions catch every Exception."""
 
 
 def judged(make) -> Runs:

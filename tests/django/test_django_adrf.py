@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adrf_requests import MAY_BLOCK, ON_LOOP, Asked
+from adrf_requests import MAY_BLOCK, ON_LOOP, Asked, basic, session, token
 from harness import Serving, serve
 from wire import get
 
@@ -25,8 +25,12 @@ SEED = "import django; django.setup(); from apis.seed import seed; seed()"
 SERVERS = frozenset(("date", "server", "connection", "keep-alive", "transfer-encoding"))
 HOST = ("Host", "v1.example.com")
 
-# Random, or the time that is left.
-MASKS = ((r"\b[A-Za-z0-9]{64}\b|\b[A-Za-z0-9]{32}\b", "*"), (r"available in \d+ seconds", "available in * seconds"))
+# Random, or by the clock.
+MASKS = (
+    (r"\b[A-Za-z0-9]{64}\b|\b[A-Za-z0-9]{32}\b", "*"),
+    (r"available in \d+ seconds", "available in * seconds"),
+    (r"expires=[^;]+", "expires=*"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[s
 
 @pytest.fixture(scope="module")
 def ours(database) -> Iterator[Serving]:
-    with serve(["apis.asgi:application", "--drain", "1s"], cwd=SITE, env=database("ours")) as serving:
+    with serve(["apis.watched:application", "--drain", "1s"], cwd=SITE, env=database("ours")) as serving:
         yield serving
 
 
@@ -101,8 +105,17 @@ def named(asked: Asked) -> str:
 
 
 @pytest.mark.parametrize("asked", [*ON_LOOP, *MAY_BLOCK], ids=named)
-def test_answers_are_those_of_djangos_own_handler(asked, ours, django):
+def test_answers_are_those_of_djangos_own_handler_and_hops_are_told(asked, ours, django):
+    get(ours.url, "/hopped/")
     assert answered(ours, asked) == django(asked)
+    assert tuple(json.loads(get(ours.url, "/hopped/").body)["hops"]) == asked.hops
+
+
+@pytest.mark.parametrize("header", [basic("ada"), session("ada"), token("ada")], ids=["basic", "session", "token"])
+def test_the_users_of_the_seed_are_known(header, ours):
+    """Or the comparison would show that nobody is logged in on either side."""
+    path = "/tells-apart/" if header[1].startswith("Token") else "/says/"
+    assert '"user":"ada"' in answered(ours, Asked(path, headers=(header,)))[2]
 
 
 def test_what_blocks_for_nothing_takes_no_thread(database):
@@ -119,3 +132,17 @@ def test_requests_that_wait_hold_no_thread(database):
             answers = [clients.submit(get, serving.url, "/waits/?seconds=0.5") for _ in range(40)]
             assert all(json.loads(answer.result().body) == {"waited": True} for answer in answers)
         assert json.loads(get(serving.url, "/threads/").body)["hops"] == []
+
+
+def test_functions_are_hashed_at_the_start_and_not_for_each_request(ours):
+    noted = []
+    for _ in range(3):
+        answered(ours, Asked("/says/"))
+        noted.append(json.loads(get(ours.url, "/hopped/").body)["hashed"])
+    assert noted[-1] == []
+
+
+def test_a_change_of_one_token_in_any_function_that_was_read_is_seen():
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "apis.settings"}
+    ran = subprocess.run([sys.executable, "mutations.py"], cwd=SITE, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -311,6 +311,19 @@ def test_beside_views_that_are_asked_for_pages_that_are_missing_have_a_quarter_o
     assert [each.result().status for each in flood] == [404] * len(flood)
 
 
+def test_on_the_async_track_pages_that_are_missing_have_a_quarter_of_the_threads_too(start):
+    only = json.dumps(["dispatch_site.middleware.only_async"])
+    server = start("asgi", "--exclusive-threads", str(THREADS), DISPATCH_MIDDLEWARE=only)
+    flood = [Later(get, server.url, f"/hold/{n}/") for n in range(3 * THREADS)]
+    answered = 0
+    while server.log.count("misses ") < THREADS // 4 or answered < 100:
+        assert get(server.url, "/hopping/").status == 200
+        answered += 1
+    assert server.log.count("misses ") == THREADS // 4
+    get(server.url, f"/release/{3 * THREADS}/")
+    assert [each.result().status for each in flood] == [404] * len(flood)
+
+
 def test_a_thousand_missing_pages_in_line_are_not_before_the_next_view(flooded):
     """Each of them is quick; together they would be a second of work before a view that came last."""
     with ExitStack() as stack:

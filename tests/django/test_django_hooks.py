@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import django
 import pytest
 from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.core.signals import request_started
 from django.middleware.csrf import CsrfViewMiddleware
 from tracks_site import middleware
 
@@ -51,6 +53,20 @@ def test_unvetted_hooks_run_on_the_requests_thread_in_one_batch(make, with_middl
     make(check, settings=with_middleware("Noting"))
     events.clear()
     make(check, settings=with_middleware("+Noting"))
+
+
+@pytest.mark.parametrize("path", ["/async/", "/sync/"])
+def test_a_middleware_without_hooks_lives_as_long_as_its_chain(make, with_middleware, events, monkeypatch, path):
+    monkeypatch.setattr(request_started, "receivers", list(request_started.receivers))
+
+    async def check(driver):
+        gc.collect()
+        answer = await (driver.run_async if path == "/async/" else driver.run_sync)(path=path)
+        assert (answer.status, set(events)) == (200, {"heard"})
+
+    make(check, settings=with_middleware("Listening"))
+    events.clear()
+    make(check, settings=with_middleware("+Listening"))
 
 
 def test_a_subclass_that_overrides_a_method_goes_to_the_thread(make, events):

@@ -85,6 +85,8 @@ CASES = {
         headers={"Origin": "http://other", "Access-Control-Request-Method": "PUT"},
     ),
     "accounts": Case([*WITH_USER, ACCOUNTS], "/answer/", 0),
+    # For the 404 page, which the middleware then redirects away from.
+    "accounts, a path above theirs": Case([*WITH_USER, ACCOUNTS], "/accounts/", 1, status=302),
     "accounts, 404": Case([*WITH_USER, ACCOUNTS], "/answer/", 0, query=b"status=404", status=404),
 }
 

@@ -168,12 +168,12 @@ def test_a_file_that_has_gone_is_an_error_that_the_layers_above_see(make, root, 
     make(check, settings=settings)
 
 
-def test_a_hook_above_that_hops_takes_it_along(make, root):
+@pytest.mark.parametrize(("path", "body"), [(CSS, STYLE), ("/answer/", b"")])
+def test_a_hook_above_that_hops_takes_it_along(make, root, path, body):
     async def check(driver):
-        for path, body in ((CSS, STYLE), ("/answer/", b"")):
-            answer = await driver.run_async(path=path)
-            assert (answer.status, answer.body) == (200, body)
-            assert driver.handler.hops.threads == 1
+        answer = await driver.run_async(path=path)
+        assert (answer.status, answer.body) == (200, body)
+        assert driver.handler.hops.threads == 1
 
     make(check, settings=settings_of(root, "tracks_site.middleware.Noting", WHITENOISE))
 

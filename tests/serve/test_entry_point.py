@@ -70,8 +70,8 @@ def test_a_sync_project_gets_wsgi_requests(tmp_path: Path) -> None:
     assert "turnout 0.1.0 serves mysite (Django " in log
     assert "WSGIRequest from mysite.wsgi:application: no view or middleware is async" in log
     assert "1 sync, 0 async" in log
-    assert "default (postgresql): up to 128 connections" in log
-    assert "replica (mysql): up to 128 connections" in log
+    assert "default (postgresql): up to 136 connections" in log
+    assert "replica (mysql): up to 136 connections" in log
 
 
 def test_one_async_view_anywhere_makes_it_asgi(tmp_path: Path) -> None:

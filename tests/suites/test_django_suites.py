@@ -1,8 +1,11 @@
-"""Django's own tests, through turnout's handlers in three modes (turnout_runner.py).
+"""Django's own tests, through turnout's handlers in three modes, and beside Django's own (turnout_runner.py).
 
 The source archives are fetched once into .cache/suites. Each run must end as `expected` says: a test that is not listed
 passes, and a listed one still fails for the reason given. Runs go in parallel, two at a time, as soon as one is asked
 for; what `make test` runs is what the three modes and the conditions of hooks are most likely to break.
+
+In the fourth, "differential", each GET and HEAD of the tests' client is also answered by Django's two handlers and by
+turnout's chains behind either: all equal, but for known_differences.py (docs/concepts/equality.md).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from suites.known_differences import gone, unknown
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 CACHE = REPOSITORY / ".cache" / "suites"
@@ -43,7 +47,15 @@ GROUPS = {
         " urlpatterns_reverse logging_tests",
         500,
     ),
+    "admin": ("admin_views", 470),
+    "data": ("transactions backends transaction_hooks", 425),
+    # Of "sites", for the differential mode of `make test`.
+    "pages": ("flatpages_tests redirects_tests sites_tests generic_views", 300),
 }
+# Group -> how many requests are compared at least.
+COMPARED = {"pages": 200, "sites": 400, "admin": 400}
+# One request of so many may have an answer of Django's that is another each time.
+UNREPEATABLE = 50
 # What a run of a group in a mode must have gone through, or it has shown nothing.
 PARTS = {
     ("handlers", "async"): {"async chain", "async client", "native asgi"},
@@ -52,9 +64,14 @@ PARTS = {
     ("files", "async"): {"async chain", "live turnout-hop"},
     ("files", "sync"): {"sync chain", "live turnout-sync"},
     ("files", "hybrid"): {"sync chain", "live turnout-sync"},
+    ("data", "async"): {"in turnout-hop"},
+    ("data", "sync"): {"in a sync request"},
+    ("data", "hybrid"): {"in turnout-hop"},
 }
 # These ask no handler: what they show is that caches mean the same beside ours.
 NO_PARTS = ("cache",)
+# These ask none either: all of them run in a view, for its connections.
+INSIDE = ("data",)
 
 IF_ROOT = "root may write where the test forbids it" if os.geteuid() == 0 else ""
 # (group, mode or "") -> test -> why it cannot pass. Empty is how it should stay.
@@ -85,6 +102,7 @@ SKIPPED = re.compile(
     r"|Database (has|doesn't support) feature|This database backend does|the sqlite backend's close"
     r"|Culling isn't implemented|^CookieSession |^Cookie backend |async-only functionality"
     r"|^Fine-grained error locations|^No browsers specified|added in Python 3|are Python 3\.\d+\+ only"
+    r"|^(Test only for )?(PostgreSQL|MySQL|Oracle)\b|^Psycopg specific|cannot be determined on SQLite$"
 )
 
 
@@ -106,18 +124,22 @@ class Run:
 
 
 MODES = ("async", "sync", "hybrid")
+DIFFERENTIAL = "differential"
+# Beside WSGIHandler's.
+ANSWERS = ("asgi", "wsgi sync", "wsgi async", "asgi sync", "asgi async")
 # Four minutes of two cores, the long ones first, so that the others fill the gaps. Forced through the async chain, a
 # hook wrongly held to be harmless blocks the loop, which is an error.
 FAST = [Run("requests", mode) for mode in MODES]
 FAST += [Run("requests", "async", NEWEST), Run("users", "async"), Run("users", "sync")]
-FAST += [Run("files", mode) for mode in MODES]
+FAST += [Run("files", mode) for mode in MODES] + [Run("pages", DIFFERENTIAL)]
+FAST += [Run("data", mode) for mode in MODES]
 FAST += [Run("handlers", mode, django) for django in (LTS, NEWEST) for mode in MODES]
 SLOW = [
     run
     for django in (LTS, NEWEST)
     for group in GROUPS
-    for run in (Run(group, mode, django) for mode in MODES)
-    if run not in FAST
+    for run in (Run(group, mode, django) for mode in (*MODES, DIFFERENTIAL))
+    if run not in FAST and (group in COMPARED if run.mode == DIFFERENTIAL else group != "pages")
 ]
 
 
@@ -144,9 +166,23 @@ def check(run: Run, found: dict) -> None:
     )
     assert {name: why for name, why in found["skipped"].items() if not SKIPPED.search(why)} == {}
     assert found["run"] >= GROUPS[run.group][1]
-    if run.group not in NO_PARTS:
+    if run.mode == DIFFERENTIAL:
+        check_compared(run, found["compared"])
+    elif run.group not in NO_PARTS:
         parts = PARTS.get((run.group, run.mode), {"async chain" if run.mode == "async" else "sync chain"})
         assert found["used"].keys() >= parts
+
+
+def check_compared(run: Run, compared: dict) -> None:
+    """All answers were equal but for what is known, and there were enough."""
+    print({name: value for name, value in compared.items() if name not in ("different", "unrepeatable")})
+    assert unknown(run.group, compared["different"]) == []
+    assert gone(run.group, compared["different"]) == [], "no difference any more: strike them from the list"
+    requests = compared["requests"]
+    assert requests >= COMPARED[run.group]
+    assert {name: compared["answers"][name] for name in ANSWERS} == dict.fromkeys(ANSWERS, requests)
+    changing = {line.rpartition(": ")[0].rpartition(": ")[0] for line in compared["unrepeatable"]}
+    assert len(changing) * UNREPEATABLE <= requests, changing
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +227,8 @@ starting = threading.Lock()
 def outcome(run: Run, folder: Path, children: list) -> dict:
     """How every test of a run ended."""
     with starting:
-        python = sys.executable if run.django == LTS else newer_python(extension=run.group == "files")
+        extension = run.mode == DIFFERENTIAL or run.group in ("files", *INSIDE)
+        python = sys.executable if run.django == LTS else newer_python(extension=extension)
     tree = CACHE / f"django-{run.django}"
     result = folder / "result.json"
     environment = {
@@ -201,6 +238,7 @@ def outcome(run: Run, folder: Path, children: list) -> dict:
             map(str, (tree, REPOSITORY / "python", Path(__file__).parent, REPOSITORY / "tests"))
         ),
         "TURNOUT_SUITE_MODE": run.mode,
+        "TURNOUT_SUITE_INSIDE": str(int(run.group in INSIDE)),
         "TURNOUT_SUITE_RESULT": str(result),
         "PYTHONDONTWRITEBYTECODE": "1",
         # Two runs must not share the files that tests make.

@@ -1,12 +1,14 @@
 """Runs Django's own tests through turnout's handlers and writes down how each one ended.
 
 TURNOUT_SUITE_MODE says which: "async" (every client request through the async chain, ASGI natively; what blocks the
-loop there is an error), "sync" (through the sync chain), "hybrid" (by the view's kind, ASGI on the step-aside path).
+loop there is an error), "sync" (through the sync chain), "hybrid" (by the view's kind, ASGI on the step-aside path),
+"differential" (through Django's own handlers, with every other beside it: turnout_differential.py).
 TURNOUT_SUITE_RESULT names the file.
 """
 
 import asyncio
 import contextvars
+import importlib
 import io
 import json
 import os
@@ -43,6 +45,11 @@ except ImportError:  # Newer Pythons run some of the suites without the extensio
     Sending = None
 
 MODE = os.environ.get("TURNOUT_SUITE_MODE", "hybrid")
+# Whether all tests run inside a view: those that ask no handler.
+INSIDE = os.environ.get("TURNOUT_SUITE_INSIDE") == "1"
+# These want the extension too.
+differential = importlib.import_module("turnout_differential") if MODE == "differential" else None
+inside = importlib.import_module("turnout_inside") if INSIDE else None
 # USED says how often a request went through which of turnout's parts: a suite that passes without has shown nothing.
 StockClientHandler = django.test.client.ClientHandler
 StockAsyncClientHandler = django.test.client.AsyncClientHandler
@@ -211,6 +218,12 @@ class Runner(DiscoverRunner):
 
     def setup_test_environment(self, **kwargs):
         super().setup_test_environment(**kwargs)
+        if differential:
+            # The tests stay Django's own; beside them the answers are compared.
+            differential.warm_up()
+            django.test.client.ClientHandler = differential.ClientHandler
+            django.test.client.AsyncClientHandler = differential.AsyncClientHandler
+            return
         django.test.client.ClientHandler = ClientHandler
         django.test.client.AsyncClientHandler = AsyncClientHandler
         django.core.asgi.ASGIHandler = REPLACED[ASGIHandler]
@@ -221,6 +234,8 @@ class Runner(DiscoverRunner):
 
     def build_suite(self, *args, **kwargs):
         suite = super().build_suite(*args, **kwargs)
+        if differential:
+            return suite
         tests = Path(sys.argv[0]).resolve().parent
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
@@ -230,12 +245,19 @@ class Runner(DiscoverRunner):
                         setattr(module, name, REPLACED[value])
         return suite
 
+    def run_tests(self, *args, **kwargs):
+        if inside:
+            return inside.run_inside(MODE, lambda: super(Runner, self).run_tests(*args, **kwargs))
+        return super().run_tests(*args, **kwargs)
+
     def get_resultclass(self):
         return Recording
 
     def suite_result(self, suite, result, **kwargs):
         with open(os.environ["TURNOUT_SUITE_RESULT"], "w") as file:
             found = {"run": result.testsRun, "bad": result.bad, "skipped": result.not_run, "used": USED}
+            if differential:
+                found["compared"] = differential.FOUND.as_json()
             json.dump(found, file)
         return super().suite_result(suite, result, **kwargs)
 
@@ -247,6 +269,11 @@ class Recording(unittest.TextTestResult):
         super().__init__(*args, **kwargs)
         self.bad = {}
         self.not_run = {}
+
+    def startTest(self, test):
+        super().startTest(test)
+        if differential:
+            differential.FOUND.test = test.id()
 
     def _note(self, test, error):
         self.bad[getattr(test, "test_case", test).id()] = f"{error[0].__name__}: {error[1]}".splitlines()[0]

@@ -1,5 +1,7 @@
 """What `django-admin startproject` writes, with two apps more and debugging off."""
 
+import json
+import os
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +52,8 @@ WSGI_APPLICATION = "mysite.wsgi.application"
 ASGI_APPLICATION = "mysite.asgi.application"
 
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+if "BENCH_DATABASE" in os.environ:
+    DATABASES = {"default": json.loads(os.environ["BENCH_DATABASE"])}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

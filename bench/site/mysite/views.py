@@ -11,6 +11,7 @@ from os import getpid
 
 import adrf.views
 import rest_framework.views
+from django.contrib.auth.models import User
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,6 +40,12 @@ def json_sync(request: HttpRequest) -> JsonResponse:
 
 async def json_async(request: HttpRequest) -> JsonResponse:
     return JsonResponse(PAYLOAD)
+
+
+async def orm(request: HttpRequest) -> JsonResponse:
+    """One read."""
+    user = await User.objects.aget(username="reader")
+    return JsonResponse({"id": user.pk, "username": user.username})
 
 
 class JsonView(rest_framework.views.APIView):
@@ -106,9 +113,7 @@ class CallsView(rest_framework.views.APIView):
         return Response({"answers": [_call(url) for _ in range(number)]})
 
 
-async def calls_async(request: HttpRequest) -> JsonResponse:
-    """`n` calls with aiohttp, all at once."""
-    number, url = _wish(request)
+async def _calls(number: int, url: str) -> list[object]:
     async with upstream.session() as session:
 
         async def call() -> object:
@@ -116,7 +121,19 @@ async def calls_async(request: HttpRequest) -> JsonResponse:
                 answer.raise_for_status()
                 return await answer.json()
 
-        return JsonResponse({"answers": await asyncio.gather(*[call() for _ in range(number)])})
+        return await asyncio.gather(*[call() for _ in range(number)])
+
+
+async def calls_async(request: HttpRequest) -> JsonResponse:
+    """`n` calls with aiohttp, all at once."""
+    return JsonResponse({"answers": await _calls(*_wish(request))})
+
+
+class AsyncCallsView(adrf.views.APIView):
+    """The same in a view of ADRF, with everything of DRF's as it is by default."""
+
+    async def get(self, request: Request) -> Response:
+        return Response({"answers": await _calls(*_wish(request))})
 
 
 async def _ticks(request: HttpRequest) -> AsyncIterator[str]:

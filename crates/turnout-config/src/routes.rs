@@ -55,12 +55,13 @@ pub struct Question {
 pub(crate) const USAGE: &str = "turnout routes [APP] [/PREFIX ...] [OPTIONS]";
 
 pub(crate) const AFTER_HELP: &str = "\
-A route's track is where requests for it run: sync, whole on a thread, or async, on the event loop. It follows from the
-view, and is usually known from the path before Python is asked. Where it is not, a number says why it is found out
-request by request. Either way a request that turned out to be on the wrong track gets the same answer, later.
+A route's track is where requests for it run: sync, whole on a thread, or async, on the event loop. It follows from the \
+view, and is usually known from the path before Python is asked. Where it is not, a number says why it is found out \
+request by request. Either way a request on the wrong track gets the same answer, only later.
 
-A middleware's mode is what it does to requests on the event loop: inline and native hold no thread, hop and thread do,
-for the reason given. What keeps a thread while an async view waits stands at the end, with Django's own stumbling blocks.
+A middleware's mode is what it does to requests on the event loop: inline and native hold no thread, hop and thread do, \
+for the reason given. What keeps a thread while an async view waits stands at the end, with async views that Django \
+refuses to run.
 
 The project is loaded as `turnout serve` loads it: the same APP, the same settings file and variables.
 
@@ -70,7 +71,7 @@ Examples:
   turnout routes --path /de/hotel/5/       what happens to this path
   turnout routes --json | jq '.routes[] | select(.decided == \"request\")'
 
-Exit status: 0, or as that of turnout serve: 1 when the project cannot be loaded, 2 for a bad option.";
+Exit status: 0, 1 when the project cannot be loaded, 2 for a bad option.";
 
 /// The flags and the arguments without a name, for clap.
 pub(crate) fn arguments() -> impl Iterator<Item = Arg> {

@@ -130,7 +130,11 @@ impl Routes {
     }
 
     fn first_match(&self, path: &str) -> Option<&Matched> {
-        self.patterns.matches(path.strip_prefix('/').unwrap_or(path)).iter().next().map(|pattern| &self.matched[pattern])
+        self.patterns
+            .matches(path.strip_prefix('/').unwrap_or(path))
+            .iter()
+            .next()
+            .map(|pattern| &self.matched[pattern])
     }
 
     /// A guess turned out to be wrong: Python is asked for this route from now on, and for all that was learned of it.

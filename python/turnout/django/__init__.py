@@ -1,4 +1,4 @@
-"""How turnout hosts a Django project: two tracks, vetted hooks on the loop, exclusive threads for the rest.
+"""How turnout hosts a Django project: two tracks, vetted hooks on the loop, a thread for the rest while it runs.
 
 The Rust side calls `handler.DjangoHandler` and nothing else of this package; a project may use what is named here.
 """

@@ -11,6 +11,8 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import wraps
 from itertools import takewhile
 from typing import Any
 
@@ -19,12 +21,12 @@ from django.conf import settings
 from django.core.handlers import base
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse, JsonResponse
-from django.urls import get_resolver, set_urlconf
+from django.urls import Resolver404, get_resolver, set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
 from turnout.django import declared, hooks, remoteuser, rendering, routes, synconly
-from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of
+from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of, to_response
 from turnout.django.logs import would_log
 from turnout.django.search import Search
 from turnout.django.shortcuts import RememberedMatches, is_async_view
@@ -56,6 +58,8 @@ class AsyncTrack(RememberedMatches):
     _template_response_middleware: list[Any]
     # The deployment's kind of request, whichever class this is mixed into.
     turnout_kind = "asgi"
+    # Set by the handler: how many pages for paths that lead nowhere may be made at a time.
+    turnout_nowhere: AbstractAsyncContextManager[Any] = nullcontext()
     # Set by the handler: called with (request, is_async) when the view's kind is known.
     turnout_verify: Callable[[Any, bool], None] | None = None
 
@@ -102,10 +106,15 @@ class AsyncTrack(RememberedMatches):
     async def _get_response_async(self, request: Any) -> Any:
         """Django's innermost step: resolve, view hooks, view, render."""
         response = None
-        if self._resolving_runs_foreign_code(request):
-            callback, args, kwargs = await sync_to_async(self.resolve_request)(request)
-        else:
-            callback, args, kwargs = self.resolve_request(request)
+        try:
+            if self._resolving_runs_foreign_code(request):
+                callback, args, kwargs = await sync_to_async(self.resolve_request)(request)
+            else:
+                callback, args, kwargs = self.resolve_request(request)
+        except Resolver404 as error:
+            # What the layer around this would do, for so many at a time.
+            async with self.turnout_nowhere:
+                return await to_response(request, error)
         hooks, position = self._view_middleware, 0
         while not response and position < len(hooks):
             hook = hooks[position]
@@ -145,11 +154,15 @@ class AsyncTrack(RememberedMatches):
             raise RuntimeError("Response is still a coroutine.")
         return response
 
+    # Set by the handler: whether the project's URLconf has anything of its own, or may not be the only one.
+    turnout_may_run_foreign_code = True
     # The resolver asked last, and whether anything of the project's own takes part in resolving.
     _foreign: tuple[Any, bool] = (None, False)
 
     def _resolving_runs_foreign_code(self, request: Any) -> bool:
         """Whether a converter of the project's own has a say: it may ask a database, as it may under WSGI."""
+        if not (self.turnout_may_run_foreign_code or hasattr(request, "urlconf")):
+            return False
         resolver = get_resolver(getattr(request, "urlconf", None))
         of, foreign = self._foreign
         if resolver is not of:
@@ -201,6 +214,20 @@ def _view_hook(method: Any) -> Hook:
     return Hook(method) if vetted is None else Hook(method, vetted.when, vetted.inline)
 
 
+def _keeping(link: Callable[..., Any]) -> Callable[..., Any]:
+    """A link keeps its middleware, as Django's does: one whose hooks are not called may still be told of signals."""
+
+    @wraps(link)
+    def keeping(middleware: Any, *more: Any) -> Any:
+        run = link(middleware, *more)
+        if run is not None:
+            run.turnout_middleware = middleware
+        return run
+
+    return keeping
+
+
+@_keeping
 def _link(middleware: Any, request_kind: str) -> Callable[[Any], Awaitable[Any]]:
     """One async layer of the chain, with what Django's converter of exceptions does, on the request's thread (F6)."""
     kind = type(middleware)
@@ -232,6 +259,7 @@ def _hooks_are_sync(middleware: Any) -> bool:
     )
 
 
+@_keeping
 def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
     """One layer of the sync chain, if it is a plain MiddlewareMixin: it and those below in one call."""
     if not isinstance(middleware, MiddlewareMixin) or type(middleware).__call__ is not _MIXIN_CALL:
@@ -251,8 +279,8 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
-    if vetted is None and apart is None and (layer := declared.layer(middleware)) is not None:
-        return layer
     if apart is None:
+        if vetted is None and (layer := declared.layer(middleware)) is not None:
+            return layer
         apart = hooks.Hooks(getattr(middleware, "process_request", None), getattr(middleware, "process_response", None))
     return Layer(*apart, *((vetted.request, vetted.response) if vetted else (False, False)))

@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import get_path_info
 from django.http.request import split_domain_port, validate_host
 from django.urls import get_resolver
-from django.urls.resolvers import URLResolver
+from django.urls.resolvers import ResolverMatch, URLResolver
 from django.utils import translation
 from django.utils.module_loading import import_string
 
@@ -104,7 +104,7 @@ class Decisions:
             return ASYNC, False, route
         return guess, self._host_is_ours(host), route
 
-    def seen(self, request: Any, is_async: bool) -> None:
+    def seen(self, request: Any, match: ResolverMatch) -> None:
         """What a request resolved to, where a middleware may have sent it elsewhere than its path says."""
         urlconf = getattr(request, "urlconf", None)
         if urlconf is not None and not self.rerouting() and urlconf != self.urlconf:
@@ -118,8 +118,12 @@ class Decisions:
             _make_room(self._urlconfs)
             self._urlconfs[host] = urlconf
         path = self._path_of(request)
-        route, guess = self._guess(path, host)
-        track = ASYNC if is_async else SYNC
+        track = ASYNC if is_async_view(match.func) else SYNC
+        if request.path_info == path and urlconf == self._urlconfs.get(host):
+            # What a search would find was found.
+            route, guess = match.route or "/", track
+        else:
+            route, guess = self._guess(path, host)
         known = self._learned.get((host, route), guess)
         # One that has no view by its path alone is remembered when it went wrong: there is no end of such paths.
         if guess is not None and self._learn(host, route, track) and known != track:

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, Literal
 
 from asgiref.sync import SyncToAsync
@@ -24,7 +24,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
-from turnout.django import answers, connections, declared, hooks, shipped, shortcuts, threadlocals
+from turnout._turnout import SyncPool
+from turnout.django import answers, connections, declared, hooks, routes, shipped, shortcuts, threadlocals
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
 from turnout.django.beside import own_thread
@@ -40,9 +41,12 @@ from turnout.django.requests import meta_cookies
 from turnout.django.serving import AsyncServing, SyncServing, SyncTrack
 from turnout.django.stepaside import StepAside
 from turnout.django.streaming import AsyncStreams, Guest
-from turnout.django.targets import all_foreign, drf, known
+from turnout.django.targets import all_foreign, known
 
 log = logging.getLogger("turnout.django")
+
+# Of so many threads one may make pages for paths that lead nowhere.
+NOWHERE_SHARE = 4
 
 
 class DjangoHandler:
@@ -75,6 +79,7 @@ class DjangoHandler:
         self.compat = compat
         self.loop = loop
         self.sync_pool = sync_pool
+        self._native_pool = sync_pool if isinstance(sync_pool, SyncPool) else None
         # What requests on the loop share, unless Django's own rule is wanted: a thread, and its connections, each.
         self.rules = Rules(connection_sharing == "hop", thread_sharing == "shared" and threadlocals.installed())
         self.keepers = Keepers()
@@ -94,6 +99,8 @@ class DjangoHandler:
         self.replaced = shipped.replaced(kind) if self.known else []
         # `inner`: requests come through somebody else's application (inner.py).
         self.native = self.known and not (compat or inner or self.overridden or self.replaced)
+        # As in the sync pool: whoever makes up paths must not have all threads (docs/decisions/0020).
+        self._nowhere = asyncio.Semaphore(max(1, exclusive_threads // NOWHERE_SHARE))
         #: What startup hooks have set, for the requests of every thread.
         self.inherited: Mapping[contextvars.ContextVar[Any], Any] = {}
         self._lock = threading.Lock()
@@ -126,7 +133,7 @@ class DjangoHandler:
         """
         context = self._thread_context().copy()
         serving = self._sync or self.sync_serving()
-        return context.run(serving.serve, source, body, context, waits if waits is not None else Waits())
+        return context.run(serving.serve, source, body, context, self._on_this_pool(waits))
 
     def finish_sync(self, response: Any) -> None:
         """After the last byte was handed over, on the thread that made the response."""
@@ -189,7 +196,7 @@ class DjangoHandler:
     def wsgi_app(self, environ: dict[str, Any], start_response: Any, waits: Waits | None = None) -> Any:
         """The project as a plain WSGI application, for a sync-pool thread. `waits` as for `serve_sync`."""
         context = self._thread_context().copy()
-        return self.step_aside.wsgi(environ, start_response, context, waits if waits is not None else Waits())
+        return self.step_aside.wsgi(environ, start_response, context, self._on_this_pool(waits))
 
     # Rust calls a WSGI application that has this with such an object more.
     wsgi_app.turnout_waits = Waits  # type: ignore[attr-defined]
@@ -239,11 +246,20 @@ class DjangoHandler:
         handler.__dict__.update(self.application.__dict__)
         handler.turnout_kind = self.request_kind
         handler.turnout_sender = kind
+        handler.turnout_nowhere = self._nowhere
         handler.turnout_verify = self.decisions.verify
         handler.turnout_seen = self.decisions.seen
-        handler.turnout_sees_all = bool(self.decisions.rerouting())
+        reroutes = bool(self.decisions.rerouting())
+        handler.turnout_sees_all = reroutes
+        handler.turnout_may_run_foreign_code = reroutes or routes.runs_foreign_code(self.decisions.resolver)
         handler.load_middleware(is_async=is_async)
         return handler
+
+    def _on_this_pool(self, waits: Waits | None) -> Waits:
+        if waits is None:
+            return Waits(self._native_pool)
+        waits.pool = self._native_pool
+        return waits
 
     def _thread_context(self) -> contextvars.Context:
         """What every request of this thread starts from; its caches stay, as under WSGI."""
@@ -270,13 +286,14 @@ class DjangoHandler:
             declared.check()
         resolver = get_resolver(self.decisions.urlconf)
         _ = resolver.url_patterns
-        resolver._populate()
+        # A URLconf that includes itself without a namespace: Django cannot `reverse` in it, and serves it.
+        with suppress(KeyError):
+            resolver._populate()
         hooks.warm_up()
-        if not self.compat:
-            known.install()
-            drf.register()
         # Tasks on the loop inherit these, so that no request has to set them.
         seed_context(shared=True)
+        if not self.compat:
+            known.install()
         # A middleware that cannot be made is a fault of the start, not of the first request.
         if self.native:
             sync, asynchronous = self.decisions.views()

@@ -16,8 +16,10 @@ from typing import Any
 from asgiref.sync import SyncToAsync
 from django.core.handlers.asgi import ASGIHandler
 
+from turnout._turnout import SyncPool
 from turnout.django import deferral, shipped
 from turnout.django.handler import DjangoHandler
+from turnout.django.leaving import Waits
 from turnout.django.throughasgi import ThroughASGI
 
 # A project has one handler, or a few; who makes one for every request is served by Django itself.
@@ -68,13 +70,14 @@ class InnerHandlers:
         self._served[id(application)] = (application, handler)
 
 
-def wsgi_face(application: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+def wsgi_face(application: Callable[..., Any], loop: asyncio.AbstractEventLoop, pool: SyncPool) -> Callable[..., Any]:
     """`application` with its `async_to_sync` on the real loop, as in `DjangoHandler.wsgi_app`."""
 
     @functools.wraps(application, updated=())
     def face(environ: dict[str, Any], start_response: Any) -> Any:
         SyncToAsync.threadlocal.main_event_loop = loop
         SyncToAsync.threadlocal.main_event_loop_pid = os.getpid()
+        SyncToAsync.threadlocal.task_context = Waits(pool)
         return application(environ, start_response)
 
     return face

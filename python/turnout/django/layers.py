@@ -100,7 +100,7 @@ def response_for_exception(request: Any, error: Exception) -> Any:
     return exception.response_for_exception(request, error)
 
 
-_to_response: SyncToAsync[Any, Any] = sync_to_async(response_for_exception, thread_sensitive=True)
+to_response: SyncToAsync[Any, Any] = sync_to_async(response_for_exception, thread_sensitive=True)
 
 
 def _within(own: contextvars.Context, fn: Callable[..., Any], *args: Any) -> Any:
@@ -242,7 +242,7 @@ async def _recover(request: Any, error: Exception, index: int) -> tuple[Any, int
     fails too (DEBUG_PROPAGATE_EXCEPTIONS), that error belongs to the layer above.
     """
     try:
-        return await _to_response(request, error), index - 1
+        return await to_response(request, error), index - 1
     except Exception as again:
         if index == 0:
             raise
@@ -298,7 +298,7 @@ def _is_bound_to_loop(when: When, request: Any) -> bool:
 
 
 def _rest_of_responses(request: Any, response: Any, hooks: Any, top: int) -> tuple[Any, int]:
-    """On a thread: process_response hooks that follow each other. The answer, and the innermost layer that sees it."""
+    """On a thread: process_response hooks that follow each other. The answer, and up to which layer it is seen."""
     for index, hook, _ in hooks:
         if index > top:
             continue

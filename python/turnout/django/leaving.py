@@ -7,7 +7,10 @@ cancelled, as asgiref does for a view that it put on a thread itself.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from turnout._turnout import SyncPool
 
 
 class Waits(list[Any]):
@@ -17,9 +20,11 @@ class Waits(list[Any]):
     after `settle`, is not disturbed.
     """
 
-    __slots__ = ("_owed", "_settled", "left")
+    __slots__ = ("_owed", "_settled", "left", "pool")
 
-    def __init__(self) -> None:
+    def __init__(self, pool: SyncPool | None = None) -> None:
+        #: Whose thread it is: what it waits for may need one too, so while it waits another one may work.
+        self.pool = pool
         #: The client has left.
         self.left = False
         self._owed = False
@@ -38,9 +43,17 @@ class Waits(list[Any]):
     def append(self, task: asyncio.Task[Any]) -> None:
         """`async_to_sync` begins to wait; called on the loop where it waits."""
         super().append(task)
+        if self.pool is not None and len(self) == 1:
+            self.pool.thread_waits()
         if self._owed and not self._settled:
             self._owed = False
             _cancel(task)
+
+    def remove(self, task: asyncio.Task[Any]) -> None:
+        """It waits no longer; called there, too."""
+        super().remove(task)
+        if self.pool is not None and not self:
+            self.pool.thread_goes_on()
 
     def settle(self) -> None:
         """What the request waits for from now on is its own cleaning up; called on its thread."""

@@ -74,12 +74,27 @@ def is_foreign(pattern: Any) -> bool:
     return any(type(converter) not in _OWN_CONVERTERS for converter in pattern.converters.values())
 
 
-def _entries(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[Any]:
-    """Every pattern and resolver below; a resolver before what it holds."""
+def walk(resolver: URLResolver, within: tuple[URLResolver, ...] = ()) -> Iterator[tuple[Any, tuple[URLResolver, ...]]]:
+    """Every pattern and resolver below, with the resolvers it is within; a resolver before what it holds."""
     for entry in resolver.url_patterns:
-        yield entry
+        yield entry, within
         if isinstance(entry, URLResolver) and entry not in within:
-            yield from _entries(entry, (*within, entry))
+            yield from walk(entry, (*within, entry))
+
+
+def why_left_to_python(entry: Any) -> str:
+    """What about a pattern or resolver, whatever it is within, only Python can tell; empty: nothing."""
+    if resolves_itself(entry):
+        return "a pattern or resolver of its own"
+    try:
+        (_prefix if isinstance(entry, URLResolver) else _endpoint)(entry.pattern)
+    except Untranslatable as why:
+        return str(why)
+    return ""
+
+
+def _entries(resolver: URLResolver) -> Iterator[Any]:
+    return (entry for entry, _ in walk(resolver))
 
 
 def _below(

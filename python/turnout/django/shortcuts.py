@@ -118,16 +118,16 @@ class RememberedMatches:
 
     # The resolver asked last, and what it said; None: it must be asked each time. One attribute, for threads.
     _remembered: tuple[URLResolver | None, dict[str, ResolverMatch] | None] = (None, None)
-    # Set by the handler: called with (request, is_async) of a request that has a URLconf of its own, and of every one
+    # Set by the handler: called with (request, match) of a request that has a URLconf of its own, and of every one
     # where a middleware may change paths.
-    turnout_seen: Callable[[Any, bool], None] | None = None
+    turnout_seen: Callable[[Any, ResolverMatch], None] | None = None
     turnout_sees_all = False
 
     def resolve_request(self, request: Any) -> ResolverMatch:
         """BaseHandler.resolve_request."""
         match = self._resolved(request)
         if self.turnout_seen is not None and (self.turnout_sees_all or hasattr(request, "urlconf")):
-            self.turnout_seen(request, is_async_view(match.func))
+            self.turnout_seen(request, match)
         return match
 
     def _resolved(self, request: Any) -> ResolverMatch:

@@ -21,8 +21,10 @@ from typing import Any
 
 log = logging.getLogger("turnout.django")
 
-# What was made of threading.local: id -> (reference, arguments for the __init__ of a subclass, or None).
-_known: dict[int, tuple[weakref.ref[Any], tuple[Any, dict[str, Any]] | None]] = {}
+# What was made of threading.local, by id.
+_known: dict[int, weakref.ref[Any]] = {}
+# Of these, subclasses with an __init__ of their own, with its arguments: it runs on each thread that is new to them.
+_initialised: dict[int, tuple[weakref.ref[Any], tuple[Any, ...], dict[str, Any]]] = {}
 
 #: What one request has: (object, its attributes).
 Values = list[tuple[Any, dict[str, Any]]]
@@ -35,8 +37,9 @@ class RequestLocal(_local):
         """An object whose values turnout can find."""
         made = _local.__new__(cls, *args, **kwargs)
         key = id(made)
-        initialised = (args, kwargs) if cls.__init__ is not object.__init__ else None
-        _known[key] = weakref.ref(made, lambda _: _known.pop(key, None)), initialised
+        reference = _known[key] = weakref.ref(made, lambda _: _forget(key))
+        if cls.__init__ is not object.__init__:
+            _initialised[key] = reference, args, kwargs
         return made
 
 
@@ -55,6 +58,11 @@ def install() -> None:
     threading.local = RequestLocal  # type: ignore[misc]
 
 
+def _forget(key: int) -> None:
+    _known.pop(key, None)
+    _initialised.pop(key, None)
+
+
 def installed() -> bool:
     """Whether `install` was called in this process."""
     return threading.local is RequestLocal
@@ -65,19 +73,18 @@ def put(values: Values | None) -> None:
     if values:
         for made, attributes in values:
             _attributes_of(made).update(attributes)
-    having = {id(made) for made, _ in values or ()}
-    for key, (reference, initialised) in list(_known.items()):
-        if initialised is None or key in having:
-            continue
-        made = reference()
-        if made is not None:
-            _initialise(made, *initialised)
+    if _initialised:
+        having = {id(made) for made, _ in values or ()}
+        for key, (reference, args, kwargs) in list(_initialised.items()):
+            made = reference() if key not in having else None
+            if made is not None:
+                _initialise(made, args, kwargs)
 
 
 def take() -> Values:
     """A request leaves this thread: what it has here, which is gone from it."""
     values: Values = []
-    for reference, _ in list(_known.values()):
+    for reference in list(_known.values()):
         made = reference()
         if made is None:
             continue

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import linecache
 import os
 import socket
 import sqlite3
@@ -179,12 +180,30 @@ class Acting3(Acting):
 
 # --- what a hook may do ---
 
-_pair = socket.socketpair()
-_calm = socket.socketpair()
-for _one in _calm:
-    _one.setblocking(False)
-_peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-_readable, _written = os.pipe()
+
+@functools.cache
+def pair():
+    """The ends of a socket that blocks."""
+    return socket.socketpair()
+
+
+@functools.cache
+def calm():
+    """The ends of a socket that does not."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setblocking(False)
+    return ends
+
+
+@functools.cache
+def datagrams():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+@functools.cache
+def pipe():
+    return os.pipe()
 
 
 def open_and_close():
@@ -229,6 +248,8 @@ def first_import():
 
 
 def show_traceback():
+    # So that its source is read again.
+    linecache.clearcache()
     try:
         raise ValueError
     except ValueError:
@@ -237,12 +258,12 @@ def show_traceback():
 
 def tls_handshake():
     outer = ssl.create_default_context().wrap_socket(
-        _pair[0].dup(), server_hostname="localhost", do_handshake_on_connect=False
+        pair()[0].dup(), server_hostname="localhost", do_handshake_on_connect=False
     )
     outer.do_handshake()
 
 
-_on_disk = FileBasedCache(tempfile.mkdtemp(prefix="turnout-"), {})
+_on_disk = FileBasedCache(tempfile.gettempdir(), {})
 _memcached = BaseMemcachedCache("127.0.0.1:1", {}, types.SimpleNamespace(Client=None), ValueError)
 BLOCKING = {
     "open": (open_and_close, "does open('/etc/hostname'"),
@@ -250,13 +271,13 @@ BLOCKING = {
     "listdir": (lambda: os.listdir("/"), "does os.listdir('/')"),
     "mkstemp": (tempfile.mkstemp, "does tempfile.mkstemp"),
     "connect": (lambda: socket.create_connection(("127.0.0.1", 1)), "does socket."),
-    "connect_calmly": (lambda: _calm[0].connect("/nowhere"), "does socket.connect('/nowhere')"),
+    "connect_calmly": (lambda: calm()[0].connect("/nowhere"), "does socket.connect('/nowhere')"),
     "resolve": (lambda: socket.getaddrinfo("localhost", 80), "does socket.getaddrinfo('localhost'"),
-    "sendto": (lambda: _peer.sendto(b"secret", ("127.0.0.1", 9)), "does socket.sendto(('127.0.0.1', 9))"),
-    "send": (lambda: _pair[0].send(b"x"), "does socket.send()"),
-    "sendall": (lambda: _pair[0].sendall(b"x"), "does socket.sendall()"),
-    "recv": (lambda: _pair[0].recv(1), "does socket.recv()"),
-    "makefile": (lambda: _pair[0].makefile("rb").read(1), "does socket.recv_into()"),
+    "sendto": (lambda: datagrams().sendto(b"secret", ("127.0.0.1", 9)), "does socket.sendto(('127.0.0.1', 9))"),
+    "send": (lambda: pair()[0].send(b"x"), "does socket.send()"),
+    "sendall": (lambda: pair()[0].sendall(b"x"), "does socket.sendall()"),
+    "recv": (lambda: pair()[0].recv(1), "does socket.recv()"),
+    "makefile": (lambda: pair()[0].makefile("rb").read(1), "does socket.recv_into()"),
     "tls": (tls_handshake, "does socket.do_handshake()"),
     "child": (lambda: subprocess.run(["true"]), "does subprocess.Popen('true'"),
     "system": (lambda: os.system("true"), "does os.system("),
@@ -274,8 +295,8 @@ BLOCKING = {
 FINE = {
     "nothing": lambda: None,
     "memory": lambda: LocMemCache("declared", {}).set("k", 1),
-    "calm socket": lambda: (_calm[0].send(b"x"), _calm[1].recv(1)),
-    "open file": lambda: os.write(_written, b"x"),
+    "calm socket": lambda: (calm()[0].send(b"x"), calm()[1].recv(1)),
+    "open file": lambda: os.write(pipe()[1], b"x"),
     "import": first_import,
     "traceback": show_traceback,
     "computing": compute,
@@ -313,7 +334,7 @@ def add(a, b=1):
 @non_blocking
 def add_from_disk(a):
     open_and_close()
-    return a
+    return f"{a} {views.thread()}"
 
 
 async def added(request):
@@ -321,7 +342,7 @@ async def added(request):
 
 
 async def added_from_disk(request):
-    return HttpResponse(str(await sync_to_async(add_from_disk)(1)))
+    return HttpResponse(await sync_to_async(add_from_disk)(1))
 
 
 async def guarded(request):

@@ -33,8 +33,9 @@ def seen():
     if TOOL == "sentry":
         with open(os.environ["SENTRY_FILE"]) as file:
             return [json.loads(line) for line in file]
-    from tracks_site.otel_asgi import exporter
+    from tracks_site.otel_asgi import exporter, provider
 
+    provider.force_flush()
     return [
         {"name": span.name, "attributes": dict(span.attributes), "events": [event.name for event in span.events]}
         for span in exporter.get_finished_spans()

@@ -5,6 +5,7 @@ import threading
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import PermissionDenied
+from django.core.signals import request_started
 from django.http import HttpResponse
 from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
@@ -30,6 +31,17 @@ class Noting(MiddlewareMixin):
     def process_response(self, request, response):
         note("response")
         return response
+
+
+class Listening(MiddlewareMixin):
+    """Has no hooks, and hears of requests by a signal, which holds it weakly."""
+
+    def __init__(self, get_response):
+        super().__init__(get_response)
+        request_started.connect(self.hear)
+
+    def hear(self, **kwargs):
+        views.events.append("heard")
 
 
 class Tokens(MiddlewareMixin):

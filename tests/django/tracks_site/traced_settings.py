@@ -6,8 +6,13 @@ import os
 import threading
 
 from tracks_site.settings import *  # noqa: F403
+from tracks_site.settings import MIDDLEWARE, TEMPLATES
 
 ROOT_URLCONF = "tracks_site.traced"
+STATIC_URL = "/static/"
+STATIC_ROOT = TEMPLATES[0]["DIRS"][0]
+# Where its documentation puts it.
+MIDDLEWARE = [MIDDLEWARE[0], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[1:]]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -17,6 +22,7 @@ LOGGING = {
 
 if os.environ.get("TRACED_BY") == "sentry":
     import sentry_sdk
+    from sentry_sdk.integrations.django import DjangoIntegration
     from sentry_sdk.transport import Transport
 
     class ToFile(Transport):
@@ -33,4 +39,10 @@ if os.environ.get("TRACED_BY") == "sentry":
                         file.write("\n")
 
     open(os.environ["SENTRY_FILE"], "a").close()
-    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", transport=ToFile, traces_sample_rate=1.0, send_default_pii=True)
+    sentry_sdk.init(
+        dsn="http://key@127.0.0.1:9/1",
+        transport=ToFile,
+        traces_sample_rate=1.0,
+        send_default_pii=True,
+        integrations=[DjangoIntegration(middleware_spans=True)],
+    )

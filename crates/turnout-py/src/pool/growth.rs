@@ -33,7 +33,7 @@ pub(super) async fn watch(pool: Arc<Pool>, reactor: Handle) {
         expire(&pool);
         let mut crowd = Crowd { before: reactor.times_queued(), ..Crowd::default() };
         while let Some(line) = pool.queue.line() {
-            let pause = if let Some(next) = line.next.filter(|_| line.idle > 0 || line.threads < pool.limits.threads) {
+            let pause = if let Some(next) = line.next.filter(|_| line.idle > 0 || line.threads < pool.most_threads()) {
                 let Contention { computing, contending } = pool.contention(line.threads);
                 crowd.look(next.stood, contending, reactor.times_queued());
                 if add(&pool, line, next, computing, crowd.size(computing)) {

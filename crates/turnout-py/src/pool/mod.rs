@@ -75,6 +75,8 @@ pub(crate) struct Pool {
     named: AtomicUsize,
     /// Counts the jobs that threads took.
     taken: AtomicU64,
+    /// Threads whose job waits for the event loop: what it waits for may need a thread itself.
+    blocked: AtomicUsize,
     /// The watcher looks at the outbox within a millisecond or two.
     looks_soon: AtomicBool,
     /// Called on each thread with the GIL before it ends: its database connections are closed there.
@@ -89,6 +91,7 @@ impl Pool {
             members: Mutex::default(),
             named: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
+            blocked: AtomicUsize::new(0),
             looks_soon: AtomicBool::new(false),
             on_thread_end: Mutex::new(None),
         })
@@ -134,16 +137,22 @@ impl Pool {
         self.queue.wait_for_end(deadline)
     }
 
+    /// How many threads there may be now. One that waits for the loop does not count, but never more than as many again: each of
+    /// them may hold a database connection.
+    fn most_threads(&self) -> usize {
+        self.limits.threads + self.blocked.load(Relaxed).min(self.limits.threads)
+    }
+
     /// False when there are as many as there may be, or the system refuses: those that run will get to it.
     fn start_thread(self: &Arc<Self>) -> bool {
-        if !self.queue.admit_thread(self.limits.threads) {
+        if !self.queue.admit_thread(self.most_threads()) {
             return false;
         }
         let name = format!("turnout-sync-{}", self.named.fetch_add(1, Relaxed) + 1);
         let pool = self.clone();
         let started = std::thread::Builder::new().name(name.clone()).spawn(move || thread::live(&pool, &name)).is_ok();
         if !started {
-            self.queue.dismiss_thread();
+            self.queue.dismiss_thread(false);
         }
         started
     }
@@ -230,6 +239,16 @@ impl SyncPool {
     #[getter]
     fn queued(&self) -> usize {
         self.pool.queue.queued()
+    }
+
+    /// One of its threads begins to wait for the loop.
+    fn thread_waits(&self) {
+        self.pool.blocked.fetch_add(1, Relaxed);
+    }
+
+    /// That thread goes on.
+    fn thread_goes_on(&self) {
+        self.pool.blocked.fetch_sub(1, Relaxed);
     }
 
     /// A callable that each thread runs before it ends.

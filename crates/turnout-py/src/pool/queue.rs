@@ -24,6 +24,8 @@ struct State<J> {
     /// Threads with nothing to do, the most recently used last.
     idle: Vec<Arc<Seat<J>>>,
     threads: usize,
+    /// So many of them are about to end because there were too many.
+    spare: usize,
     /// Threads that have a job.
     busy: usize,
     /// When a thread last took a job.
@@ -125,6 +127,7 @@ impl<J> Queue<J> {
             lines: Lines::new(threads),
             idle: Vec::new(),
             threads: 0,
+            spare: 0,
             busy: 0,
             moved: Instant::now(),
             closed: false,
@@ -215,9 +218,19 @@ impl<J> Queue<J> {
         room
     }
 
-    pub(super) fn dismiss_thread(&self) {
+    /// Whether the calling thread is one too many; if so it counts as leaving, and ends.
+    pub(super) fn has_more_than(&self, most: usize) -> bool {
+        let mut state = self.state.lock();
+        let spare = !state.closed && state.threads - state.spare > most;
+        state.spare += usize::from(spare);
+        spare
+    }
+
+    /// A thread has ended; `spare`: because it was one too many.
+    pub(super) fn dismiss_thread(&self, spare: bool) {
         let mut state = self.state.lock();
         state.threads -= 1;
+        state.spare -= usize::from(spare);
         if state.threads == 0 {
             self.ended.notify_all();
         }

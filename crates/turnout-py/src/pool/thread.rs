@@ -50,23 +50,28 @@ pub(super) fn live(pool: &Arc<Pool>, name: &str) {
         took: AtomicU64::new(u64::MAX),
     });
     pool.members.lock().push(member.clone());
-    Python::attach(|py| {
+    let spare = Python::attach(|py| {
         introduce(py, name);
-        work(py, pool, &member);
+        let spare = work(py, pool, &member);
         say_goodbye(py, pool);
+        spare
     });
     pool.members.lock().retain(|other| !Arc::ptr_eq(other, &member));
-    pool.queue.dismiss_thread();
+    pool.queue.dismiss_thread(spare);
     // A job that came while this one was leaving, and no other thread to do it.
     if pool.queue.threads() == 0 && pool.queue.queued() > 0 {
         pool.start_thread();
     }
 }
 
-fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) {
+/// Until it is needed no more; true when there were more threads than there may be.
+fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) -> bool {
     loop {
+        if pool.queue.has_more_than(pool.most_threads()) {
+            return true;
+        }
         let next = py.detach(|| pool.queue.next(IDLE, &member.busy, || pool.is_crowded(member)));
-        let Some((view, job)) = next else { return };
+        let Some((view, job)) = next else { return false };
         member.took.store(pool.taken.fetch_add(1, Relaxed), Relaxed);
         if !job.is_abandoned() {
             let _at_work = AtWork::begin();

@@ -16,6 +16,7 @@ import time
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from threading import get_ident
+from types import FunctionType
 from typing import Any
 
 from django.conf import settings
@@ -88,12 +89,11 @@ def watched(call: Callable[..., Any], name: str, words: str) -> Callable[..., An
     return on_loop
 
 
-def watch_call(call: functools.partial[Any]) -> None:
-    """The call of a declared function that `sync_to_async` was given, about to run."""
-    function = call.func
+def watch_call(call: functools.partial[Any], function: FunctionType) -> None:
+    """A call that `sync_to_async` made of a declared function, about to run."""
     name = f"{function.__module__}.{function.__qualname__}"
     # Whoever runs it has the call already, so it is changed in its place.
-    call.__setstate__((watched(function, name, "@non_blocking"), call.args, call.keywords, {}))
+    call.__setstate__((watched(call.func, name, "@non_blocking"), call.args, call.keywords, {}))
 
 
 def refuse(operation: str) -> None:

@@ -71,6 +71,22 @@ def why_not_class(kind: type) -> str:
     return _why_not(kind, home, rule, rule.hooks) or (rule.why_not() if rule.why_not else "")
 
 
+def inherited(kind: type, own: Collection[str] | None) -> tuple[type | None, Rule, str]:
+    """What is known about hooks that a class has, unchanged, from one with a rule, and why they are not vetted.
+
+    `own` names what the class may override because the project answers for it; None: all that it overrides.
+    """
+    home, rule = _rule_of(kind)
+    if home is None or home is kind:
+        return None, Rule(()), ""
+    overridden = overrides(kind, home)
+    others = [name for name in overridden if own is not None and name not in own]
+    if others:
+        return home, rule, f"{kind.__qualname__} overrides {', '.join(others)}"
+    kept = [f"{home.__module__}.{home.__qualname__}.{name}" for name in rule.hooks if name not in overridden]
+    return home, rule, vetting.verdict(kept) if kept else ""
+
+
 def vouched_for(kind: type) -> str:
     """Which code was read, for a class whose hooks are all vetted."""
     home, _ = _rule_of(kind)
@@ -90,22 +106,6 @@ def why_not_apart(kind: type) -> str | None:
     if home is None or rule.apart is None or getattr(kind, "async_capable", False):
         return None
     return _why_not(kind, home, rule, rule.hooks)
-
-
-def inherited(kind: type, own: Collection[str] | None) -> tuple[type | None, Rule, str]:
-    """What is known about hooks that a class has, unchanged, from a built-in, and why they are not vetted.
-
-    `own` names what the class may override because the project answers for it; None: all that it overrides.
-    """
-    home, rule = _rule_of(kind)
-    if home is None or home is kind:
-        return None, rule, ""
-    overridden = overrides(kind, home)
-    others = [name for name in overridden if own is not None and name not in own]
-    if others:
-        return home, rule, f"{kind.__qualname__} overrides {', '.join(others)}"
-    kept = [f"{home.__module__}.{home.__qualname__}.{name}" for name in rule.hooks if name not in overridden]
-    return home, rule, vetting.verdict(kept) if kept else ""
 
 
 def warm_up() -> None:

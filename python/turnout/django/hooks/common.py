@@ -56,10 +56,15 @@ def urlconf_is_loaded(request: Any) -> bool:
     return not isinstance(urlconf, str) or urlconf in sys.modules
 
 
+#: Classes of converters that are not Django's and were read: they only compute.
+read_converters: set[type] = set()
+
+
 def only_own_converters() -> bool:
-    """Whether every registered path converter is one of Django's: others may ask the database when a URL is tried."""
-    return get_converters().keys() == DEFAULT_CONVERTERS.keys() and all(
-        type(converter) is type(DEFAULT_CONVERTERS[name]) for name, converter in get_converters().items()
+    """Whether every registered path converter is one that was read: others may ask the database when a URL is tried."""
+    return all(
+        type(converter) is type(DEFAULT_CONVERTERS.get(name)) or type(converter) in read_converters
+        for name, converter in get_converters().items()
     )
 
 

@@ -37,12 +37,12 @@ Judge = Callable[[tuple[Any, ...], dict[str, Any]], Runs]
 #: For functions that are made anew each time: asked with the function, for what it closes over, too.
 MadeJudge = Callable[[tuple[Any, ...], dict[str, Any], FunctionType], Runs]
 
+#: Told of each call of a function that the project declared non-blocking, before it runs; None without DEBUG.
+watch: Callable[[functools.partial[Any], FunctionType], None] | None = None
+
 _judges: dict[FunctionType, Judge] = {}
 # By the identity of their code, for hashing code objects is slow; the code is kept, so that the number stays its own.
 _made: dict[int, tuple[CodeType, MadeJudge]] = {}
-
-#: Told of each call of a function that the project declared non-blocking, before it runs; None without DEBUG.
-watch: Callable[[functools.partial[Any]], None] | None = None
 
 
 def judges(function: Any, judge: Judge) -> None:
@@ -83,7 +83,7 @@ def _judge(call: Any) -> Runs:
         return Runs.FOREIGN
     if is_declared(target):
         if watch is not None:
-            watch(inner)
+            watch(inner, target)
         return Runs.ON_LOOP
     judge = _judges.get(target)
     if judge is not None:

@@ -72,7 +72,7 @@ def orm() -> str:
 
 
 def _loaded() -> Iterator[str]:
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if module is not None and (
             name in _AROUND or any(name == part or name.startswith(part + ".") for part in _ORM)
         ):
@@ -83,7 +83,7 @@ def _engine(config: Any) -> tuple[str, Any]:
     engine = config["ENGINE"] if config is not None else ""
     if not engine.startswith(_ENGINES):
         return f"the database engine {engine}", None
-    if not all(_is_plain(value) for value in config.get("OPTIONS", {}).values()):
+    if not all(is_plain(value) for value in config.get("OPTIONS", {}).values()):
         return "a function or an object in the OPTIONS of a database", None
     try:
         wrapper = load_backend(engine).DatabaseWrapper
@@ -98,9 +98,10 @@ def _engine(config: Any) -> tuple[str, Any]:
     return why, wrapper
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether an option of the settings is data: no function, no object."""
     if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
+        return all(map(is_plain, value.values()))
     if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str, bytes))

@@ -21,8 +21,6 @@ import django
 _DJANGO = os.path.dirname(django.__file__) + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _PACKAGES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
-# Wrappers that were read: Sentry's keep what they measure in its scope, which is a context variable.
-_READ = tuple(os.sep.join(("", "sentry_sdk", "integrations", *rest)) for rest in (("django", ""), ("redis", "")))
 # Imported by Django's own modules.
 _IMPORTED = frozenset(
     (
@@ -53,7 +51,7 @@ PYTHONS = frozenset(
 
 @lru_cache(maxsize=4096)
 def _file_is_known(file: str) -> bool:
-    if file.startswith(_DJANGO) or any(part in file for part in _READ):
+    if file.startswith(_DJANGO):
         return True
     return file.startswith(_STDLIB) and not any(part in file for part in _PACKAGES)
 

@@ -23,15 +23,19 @@ def verdict(why: str) -> Runs:
 
 def register(names: dict[str, targets.Judge]) -> None:
     """From now on calls of the functions behind dotted `names` are judged. What was replaced is left alone."""
+    replaced: list[str] = []
     for name, judge in names.items():
-        function = _own(name)
+        function = _own(name, replaced)
         if function is not None:
             targets.judges(function, _once_read(name, function, judge))
+    _say_replaced(replaced)
 
 
 def register_nested(maker: str, names: dict[str, targets.MadeJudge]) -> None:
     """The same for functions that `maker` makes anew each time: `names` are those of their code."""
-    function = _own(maker)
+    replaced: list[str] = []
+    function = _own(maker, replaced)
+    _say_replaced(replaced)
     if function is None:
         return
     for code in _within(function.__code__):
@@ -40,15 +44,22 @@ def register_nested(maker: str, names: dict[str, targets.MadeJudge]) -> None:
             targets.judges_made(code, _made_once_read(maker, code, judge))
 
 
-def _own(name: str) -> FunctionType | None:
+def _own(name: str, replaced: list[str]) -> FunctionType | None:
     """The function of that name, where it is Django's; None too where this release has none."""
     function = vetting.plain_function(vetting.find(name))
     if function is None:
         return None
     if not is_djangos(function) or f"{function.__module__}.{function.__qualname__}" != name:
-        say(f"{name} is not the function that was vetted for Django {vetting.release()}")
+        replaced.append(name)
         return None
     return function
+
+
+def _say_replaced(names: list[str]) -> None:
+    if len(names) == 1:
+        say(f"{names[0]} is not the function that was vetted for Django {vetting.release()}")
+    elif names:
+        say(f"{', '.join(names)} are not the functions that were vetted for Django {vetting.release()}")
 
 
 def say(why: str) -> None:

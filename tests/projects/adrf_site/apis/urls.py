@@ -9,6 +9,7 @@ router.register("stars", views.Stars, basename="stars")
 
 urlpatterns = [
     path("threads/", views.threads),
+    path("hopped/", views.hopped),
     path("says/", views.Says.as_view()),
     path("waits/", views.Waits.as_view()),
     path("tells-apart/", views.TellsApart.as_view()),

@@ -29,7 +29,17 @@ from rest_framework import (
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from apis import noted
 from apis.models import Hotel
+
+
+async def hopped(request):
+    """A plain view of Django's: the hops that were not on the loop."""
+    hops = [hop for hop in noted.hops if not hop.startswith("loop ")]
+    hashed = list(noted.hashed)
+    noted.hops.clear()
+    noted.hashed.clear()
+    return JsonResponse({"hops": hops, "hashed": hashed})
 
 
 async def threads(request):
@@ -313,10 +323,11 @@ class Stars(mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     queryset = Hotel.objects.filter(stars__gt=2)
     serializer_class = HotelSerializer
 
-    async def list(self, request):
+    async def alist(self, request):
         return Response([hotel.stars async for hotel in self.get_queryset()])
 
-    def create(self, request):
+    @action(detail=False)
+    def thread(self, request):
         """A sync action beside async ones."""
         return Response({"on a thread": threading.current_thread() is not threading.main_thread()})
 

@@ -26,7 +26,7 @@ log = logging.getLogger("turnout.django")
 TABLE = Path(__file__).with_name("read.json")
 
 # What Python itself puts into classes.
-_PYTHONS = {
+PYTHONS = {
     *("__module__", "__doc__", "__qualname__", "__dict__", "__weakref__", "__annotations__", "__orig_bases__"),
     *("__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"),
 }
@@ -45,6 +45,8 @@ _THROTTLING = "rest_framework.throttling"
 _LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 _BASE_CACHE = "django.core.cache.backends.base"
 _FIELDS = "rest_framework.fields"
+_FILTERS = "rest_framework.filters"
+_PAGES = "rest_framework.pagination"
 
 # Stage -> the functions it stands on.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -127,6 +129,43 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *_of("rest_framework.utils.formatting", "remove_trailing_string camelcase_to_spaces dedent"),
         "rest_framework.response.Response.__init__",
     ),
+    "fields": (
+        *_of(_FIELDS, "get_attribute is_simple_callable"),
+        f"{_FIELDS}.Field.get_attribute",
+        *(
+            f"{_FIELDS}.{name}Field.to_representation"
+            for name in ("Boolean", "Char", "UUID", "Integer", "BigInteger", "Float", "Decimal")
+        ),
+        *(
+            f"{_FIELDS}.{name}Field.to_representation"
+            for name in ("DateTime", "Date", "Time", "Duration", "Choice", "ReadOnly", "JSON")
+        ),
+        f"{_FIELDS}.BooleanField._lower_if_str",
+        f"{_FIELDS}.DecimalField.quantize",
+        *_of(f"{_FIELDS}.DateTimeField", "enforce_timezone default_timezone"),
+    ),
+    "related fields": (
+        "rest_framework.relations.RelatedField.get_attribute",
+        *_of("rest_framework.relations.PrimaryKeyRelatedField", "use_pk_only_optimization to_representation"),
+        "rest_framework.relations.PKOnlyObject.__init__",
+        "django.db.models.base.Model.serializable_value",
+    ),
+    "filters": (
+        *_of(f"{_FILTERS}.SearchFilter", "filter_queryset get_search_fields get_search_terms construct_search"),
+        *_of(f"{_FILTERS}.SearchFilter", "must_call_distinct"),
+        f"{_FILTERS}.search_smart_split",
+        *_of(f"{_FILTERS}.OrderingFilter", "filter_queryset get_ordering get_default_ordering get_valid_fields"),
+        *_of(f"{_FILTERS}.OrderingFilter", "remove_invalid_fields"),
+    ),
+    "pagination": (
+        *_of(f"{_PAGES}.PageNumberPagination", "paginate_queryset get_page_number get_paginated_response"),
+        *_of(f"{_PAGES}.PageNumberPagination", "get_page_size get_next_link get_previous_link"),
+        *_of(f"{_PAGES}.LimitOffsetPagination", "paginate_queryset get_paginated_response get_limit get_offset"),
+        *_of(f"{_PAGES}.LimitOffsetPagination", "get_count get_next_link get_previous_link"),
+        f"{_PAGES}._positive_int",
+        *_of("rest_framework.utils.urls", "replace_query_param remove_query_param"),
+    ),
+    "format suffixes": ("rest_framework.urlpatterns._get_format_path_converter",),
     "rendering": (
         "rest_framework.response.Response.rendered_content",
         *_of("rest_framework.renderers.JSONRenderer", "render get_indent"),
@@ -169,9 +208,14 @@ def brings_code(kind: type, home: type) -> str:
         if cls in home.__mro__:
             continue
         for name, value in cls.__dict__.items():
-            if name not in _PYTHONS and not isinstance(value, type) and (callable(value) or hasattr(value, "__get__")):
+            if name not in PYTHONS and computes(value):
                 return f"{cls.__qualname__}.{name}"
     return "" if issubclass(kind, home) else f"{kind.__qualname__} is no {home.__qualname__}"
+
+
+def computes(value: Any) -> bool:
+    """Whether what a class defines is more than data: a function, or a descriptor. A class is data."""
+    return not isinstance(value, type) and (callable(value) or hasattr(value, "__get__") or hasattr(value, "__set__"))
 
 
 def forget() -> None:

@@ -13,11 +13,12 @@ from django.core.cache import cache as default_cache
 from django.core.cache.backends.base import BaseCache, default_key_func
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.db import DEFAULT_DB_ALIAS
 from rest_framework import negotiation, permissions, throttling, versioning
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission, BasePermissionMetaclass
 
-from turnout.django.targets import Runs
+from turnout.django.targets import Runs, databases, models
 from turnout.django.targets.drf import users
 from turnout.django.targets.drf.read import brings_code, unread
 from turnout.django.targets.drf.users import NOBODY, answers_plainly
@@ -142,7 +143,7 @@ def _asks_the_model(view: Any, method: str, kinds: tuple[type, ...]) -> Runs:
         return Runs.FOREIGN
     if getattr(type(view), "get_queryset", None) is not GenericAPIView.get_queryset:
         return Runs.FOREIGN
-    if users.reading(queryset.model) or users.loading() or not type(queryset).__module__.startswith("django."):
+    if users.reading(queryset.model) or users.loading() or models.queryset_class(type(queryset)):
         return Runs.FOREIGN
     plain = all(answers_plainly(kind, name) for kind in kinds for name in ("is_authenticated", "has_perms", "has_perm"))
     return Runs.VETTED if plain else Runs.FOREIGN
@@ -214,7 +215,7 @@ def _keeping(kind: Any, view: Any) -> Runs:
     if type(kept) in (LocMemCache, DummyCache):
         few = kept._max_entries <= _ENTRIES_INLINE and _times(kind, view) <= _TIMES_INLINE
         return Runs.ON_LOOP if few and not unread("local cache") else Runs.VETTED
-    return Runs.FOREIGN if users.elsewhere() else Runs.VETTED
+    return Runs.FOREIGN if users.keeping() or databases.why_not(DEFAULT_DB_ALIAS) else Runs.VETTED
 
 
 def _times(kind: Any, view: Any) -> int:

@@ -18,7 +18,7 @@ from rest_framework.settings import api_settings
 from turnout.django import vetting
 from turnout.django.targets import Runs
 from turnout.django.targets.drf import authentication, stages
-from turnout.django.targets.drf.read import GROUPS, unread
+from turnout.django.targets.drf.read import GROUPS, computes, unread
 
 _HOMES = (adrf.views.APIView, rest_framework.views.APIView)
 # What `initial` calls on the view, and what else may change how it does.
@@ -111,16 +111,12 @@ def foreign(kind: type) -> str:
         for name, value in cls.__dict__.items():
             if name in _METHODS or name in _SPECIAL:
                 return f"{cls.__qualname__}.{name}"
-            if name in _DATA and _computes(value):
+            if name in _DATA and computes(value):
                 return f"{cls.__qualname__}.{name}"
     if not issubclass(kind, adrf.views.APIView):
         return f"{kind.__qualname__} is no view of ADRF"
     settings = kind.settings  # type: ignore[attr-defined]
     return "" if settings is api_settings else f"{kind.__qualname__}.settings"
-
-
-def _computes(value: Any) -> bool:
-    return not isinstance(value, type) and (hasattr(value, "__get__") or hasattr(value, "__set__"))
 
 
 def _is_untouched(view: Any) -> bool:
@@ -153,6 +149,13 @@ def install() -> None:
 
 def _waits_for_nobody() -> bool:
     return adrf.views.APIView.check_throttles is _check_throttles
+
+
+def is_format_suffix(converter: type) -> bool:
+    """Whether a path converter is the one that DRF's routers register, for ".json" and its like."""
+    name = f"{converter.__module__}.{converter.__qualname__}"
+    theirs = "rest_framework.urlpatterns._get_format_path_converter.<locals>.FormatSuffixConverter"
+    return name == theirs and not unread("format suffixes")
 
 
 JUDGES = {

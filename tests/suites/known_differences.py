@@ -1,0 +1,93 @@
+"""Where turnout does not answer as Django's own handlers do, and why that is right. Whatever is not here is a fault.
+
+An entry that a whole run of its group does not meet any more is a fault too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Known:
+    """Differences that somebody has looked at. Every field is a regular expression for the whole of what was found."""
+
+    #: The group of suites that has it.
+    group: str
+    test: str
+    #: "wsgi sync" is turnout's sync chain beside WSGIHandler; "asgi" alone is Django's ASGIHandler beside WSGIHandler.
+    handler: str
+    #: Of the answer, or of what happened beside it.
+    field: str
+    why: str
+    theirs: str = ".*"
+    ours: str = ".*"
+
+    def covers(self, group: str, found: dict) -> bool:
+        """Whether this is it."""
+        fields = ("test", "handler", "field", "theirs", "ours")
+        return self.group == group and all(
+            re.fullmatch(getattr(self, name), str(found[name]), re.DOTALL) for name in fields
+        )
+
+
+NO_URLCONF = r"urlpatterns_reverse\.tests\.NoRootUrlConfTests\.test_no_handler_exception"
+BROKEN_STREAM = r"urlpatterns_reverse\.tests\.RequestURLconfTests\.test_reverse_outer_in_streaming"
+
+KNOWN = [
+    Known(
+        "sites",
+        NO_URLCONF,
+        "[aw]sgi a?sync.*",
+        "raised",
+        "a ROOT_URLCONF that cannot be read is an error of the start",
+        theirs="None",
+        ours="ImproperlyConfigured: The included URLconf 'None' does not appear to have any patterns in it.*",
+    ),
+    Known(
+        "sites",
+        NO_URLCONF,
+        "[aw]sgi a?sync.*",
+        "status|headers|body|signals|logs",
+        "so there is no request",
+        ours=r"None|\[\]|",
+    ),
+    Known(
+        "sites",
+        BROKEN_STREAM,
+        "[aw]sgi async.*",
+        "raised",
+        "Django lets its server cut off a stream that breaks",
+        theirs="NoReverseMatch: .*",
+        ours="cut off",
+    ),
+    Known(
+        "sites",
+        BROKEN_STREAM,
+        "[aw]sgi async",
+        "logs",
+        "and log it",
+        theirs=r"\[\]",
+        ours=r"\[\"turnout.django ERROR 'Exception in the project: %s' [^\n]*NoReverseMatch[^\n]*\"\]",
+    ),
+    Known(
+        "sites",
+        BROKEN_STREAM,
+        "asgi( a?sync)?",
+        "signals",
+        "Django's ASGIHandler sends no request_finished after a stream that broke, its WSGIHandler and turnout do",
+        theirs=r".*(finished <kind>|started).*",
+    ),
+]
+
+
+def unknown(group: str, different: list[dict]) -> list[dict]:
+    """What nobody has looked at."""
+    return [found for found in different if not any(known.covers(group, found) for known in KNOWN)]
+
+
+def gone(group: str, different: list[dict]) -> list[Known]:
+    """What is there no more."""
+    mine = [known for known in KNOWN if known.group == group]
+    return [known for known in mine if not any(known.covers(group, found) for found in different)]
