@@ -14,6 +14,8 @@ from services.redis import Redis
 
 HOP_POOL = 8
 OTHERS = 8
+#: Threads that are let in where no hop ends for a second.
+GIVEN_WAY = 2
 CROWD = 1000
 
 
@@ -61,7 +63,7 @@ def test_a_thousand_waiting_requests_share_the_connections_of_their_sessions(sit
         answers = served.get(*[f"/user/together/?crowd=one&together={CROWD}"] * CROWD)
         assert set(of(answers, "user")) == {"ada"}
         assert max(of(answers, "threads")) <= HOP_POOL + OTHERS
-        assert 1 <= redis.opened() <= HOP_POOL
+        assert 1 <= redis.opened() <= HOP_POOL + GIVEN_WAY
 
 
 def test_connections_that_redis_ended_are_opened_again(site: Site, redis: Redis) -> None:

@@ -72,13 +72,11 @@ def test_redis_counts_its_clients(redis: Redis) -> None:
     redis.mark()
     with redis_client.Redis(host=redis.host, port=redis.port) as client:
         client.set("key", "value")
-        assert redis.keys() == ["key"]
+        assert "key" in redis.names()
         assert len(redis.connections()) == 1
         assert redis.terminate() == 1
     assert redis.settled() == 0
     assert redis.opened() == 1
-    redis.flush()
-    assert redis.keys() == []
 
 
 @pytest.mark.parametrize("kind", [Postgres, MariaDB, Redis])

@@ -37,12 +37,9 @@ class Redis(Server):
         """An entry of CACHES."""
         return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": self.location, **more}
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The names of all that is stored."""
         return sorted(key.decode() for key in self._admin.scan_iter())
-
-    def flush(self) -> None:
-        self._admin.flushall()
 
     def connections(self) -> list[int]:
         """Ids of the clients."""

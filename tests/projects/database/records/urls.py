@@ -1,3 +1,4 @@
+from django.apps import apps
 from django.urls import path
 
 from records import cached, views
@@ -16,4 +17,8 @@ urlpatterns = [
     path("visits/", cached.visits),
     path("visits/sync/", cached.visits_on_a_thread),
 ]
+if apps.is_installed("django_async_backend"):
+    from records import natively
+
+    urlpatterns += [path("natively/", natively.reads), path("natively/undone/", natively.undone)]
 handler404 = "records.views.not_found"
