@@ -127,12 +127,7 @@ def test_without_health_checks_an_ended_connection_fails_once(remote_site: Site)
             assert served.get(path)[0].status == 200
 
 
-FEWER = pytest.mark.xfail(
-    reason="a connection given back between hops is not given back to the pool, whose others hops then wait for in vain"
-)
-
-
-@pytest.mark.parametrize("size", [HOP_POOL + GIVEN_WAY, pytest.param(4, marks=[FEWER, pytest.mark.slow])])
+@pytest.mark.parametrize("size", [HOP_POOL + GIVEN_WAY, 4])
 def test_psycopgs_pool_serves_more_waiting_requests_than_it_has_connections(postgres_site: Site, size: int) -> None:
     pool = {"min_size": 1, "max_size": size, "timeout": 5}
     with postgres_site.serve(CONN_MAX_AGE=0, OPTIONS={"pool": pool}) as served:

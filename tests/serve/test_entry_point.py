@@ -80,7 +80,7 @@ def test_one_async_view_anywhere_makes_it_asgi(tmp_path: Path) -> None:
         assert request_class(server) == request_class(server, "/nested/async") == "ASGIRequest"
         log = " ".join(server.log.split())
     assert "ASGIRequest from mysite.asgi:application: view mysite.urls.async_view is async" in log
-    assert "default (postgresql): up to 15 connections, 30 with 2 workers" in log
+    assert "default (postgresql): up to 23 connections, 46 with 2 workers" in log
 
 
 def test_an_async_view_without_an_asgi_module_is_served_all_the_same(tmp_path: Path) -> None:
