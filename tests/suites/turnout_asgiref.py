@@ -21,17 +21,27 @@ USED: Counter[str] = Counter()
 ENDED: dict[str, str] = {}
 
 
-def nothing() -> None:
-    """What hop threads do between requests, where there is no Django."""
+class Nothing:
+    """What a request has on a thread, where there is no Django."""
+
+    def arrive(self, *, foreign: bool) -> None: ...
+    def leave(self) -> str:
+        return ""
+
+    def drop(self) -> None: ...
+    def owes(self) -> bool:
+        return False
+
+    def end(self) -> None: ...
 
 
-POOL = HopPool(nothing, nothing, nothing)
+POOL = HopPool(lambda request: Nothing(), lambda: None)
 
 
 def another_pool() -> None:
     """The threads of a parent are not in its forked child."""
     global POOL
-    POOL = HopPool(nothing, nothing, nothing)
+    POOL = HopPool(lambda request: Nothing(), lambda: None)
 
 
 os.register_at_fork(after_in_child=another_pool)

@@ -125,6 +125,9 @@ class Noted:
 
         def call_handlers(logger, record):
             theirs(logger, record)
+            if record.name.partition(".")[0] == "turnout":
+                # What the server says to its operator is no part of the answer.
+                return
             error = record.exc_info and f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
             extra = f"{getattr(record, 'status_code', None)} {type(getattr(record, 'request', None)).__name__}"
             logs.append(f"{record.name} {record.levelname} {record.msg!r} {record.args!r} {error} {extra}")

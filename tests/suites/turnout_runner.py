@@ -33,6 +33,7 @@ from turnout_live import USED, TurnoutThread
 
 from turnout.django.answers import headers_of
 from turnout.django.asynctrack import AsyncTrack, is_async_view
+from turnout.django.belongings import Resident
 from turnout.django.hoppool import HopPool
 from turnout.django.leaving import Waits
 from turnout.django.lifecycle import end_thread, prepare_thread, settle_thread
@@ -158,7 +159,7 @@ class NativeASGIHandler(AsyncTrack, ASGIHandler):
         except RequestAborted:
             return
         self.turnout_sender = type(self)
-        hops = HopPool(prepare_thread, settle_thread, end_thread)
+        hops = HopPool(lambda request: Resident(prepare_thread, settle_thread), end_thread)
         exchange = SendExchange(send)
         serving = AsyncServing(self, "asgi", hops)
         task = asyncio.create_task(serving.serve(scope, body, exchange))
