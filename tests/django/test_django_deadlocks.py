@@ -79,6 +79,33 @@ def test_clients_that_leave_while_their_threads_wait_for_the_loop_leave_no_threa
     scripts.clear()
 
 
+def test_a_request_ends_after_the_call_that_its_client_has_left(make):
+    """The call goes on, and what it works on stays open."""
+    started, left, read = threading.Event(), threading.Event(), []
+
+    def work(request):
+        started.set()
+        left.wait(20)
+        read.append(request.body)
+
+    async def works(request):
+        await sync_to_async(work)(request)
+
+    async def check(driver):
+        scripts["works"] = works
+
+        async def leave(exchange):
+            await until(started.is_set)
+            asyncio.get_running_loop().call_later(0.05, left.set)
+
+        await driver.run_async(path="/run/works/", method="POST", body=b"body", leave=leave)
+        assert read == [b"body"]
+        await settled(driver)
+
+    make(check, settings=SCRIPTS, **FEW)
+    scripts.clear()
+
+
 def test_calls_through_the_loop_and_back_nest(make):
     """A call that waits for a coroutine, which has a call of its own, on threads that all do so."""
 

@@ -192,6 +192,11 @@ class RequestThread(Executor):
         self.last, self._thread = self._thread, None
 
     @property
+    def occupied(self) -> bool:
+        """Whether it has a thread, or waits for one: a call that nobody waits for any more may still run."""
+        return self._thread is not None or self._queued
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more is to come on its thread."""
         return self._released and not self.backlog

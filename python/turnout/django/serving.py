@@ -135,7 +135,7 @@ class Ending:
 
     def ends_here(self, request: Any, response: Any, body: Any, thread: RequestThread) -> bool:
         """End it at once if nothing needs a thread for that; else `finish` does."""
-        if response is None or not lifecycle.can_close_inline(response, request, body):
+        if response is None or thread.occupied or not lifecycle.can_close_inline(response, request, body):
             return False
         lifecycle.close_inline(response)
         body.close()
@@ -148,7 +148,8 @@ class Ending:
             if response is not None:
                 thread.end_with_next_call()
                 await self._close(response)
-            elif not lifecycle.finished.only_own():
+            elif thread.occupied or not lifecycle.finished.only_own():
+                # Behind a call that was abandoned: it may still read the request.
                 await signals.request_finished.asend(sender=self._sender)
         except NoThreadInTime:
             log.warning("request_finished could not be sent: no thread came free")
