@@ -60,7 +60,7 @@ def conclusions(figures: dict[str, Figures], at_once: int) -> list[str]:
     if adrf.threads > max(gathered.threads, 1) * CLEARLY:
         lines.append(
             f"ADRF needed {adrf.threads}: its AsyncAPIView makes DRF's checks on a thread before the view runs, "
-            "and turnout keeps that thread for the request until the answer."
+            "where they may block."
         )
     if pool.memory_mb > gathered.memory_mb * 1.05:
         lines.append(

@@ -13,6 +13,8 @@ from django.utils import timezone, translation
 from django.utils.decorators import sync_and_async_middleware, sync_only_middleware
 from django.utils.deprecation import MiddlewareMixin
 
+from promises_site.said import say
+
 variable = contextvars.ContextVar("variable", default="unset")
 local = Local()
 of_thread = threading.local()
@@ -98,9 +100,9 @@ def name_of(sender):
 
 @receiver(signals.request_started)
 def started(sender, **kwargs):
-    print(f"started {here()} {name_of(sender)} {sorted(kwargs.keys() - {'signal'})}", flush=True)
+    say(f"started {here()} {name_of(sender)} {sorted(kwargs.keys() - {'signal'})}")
 
 
 @receiver(signals.request_finished)
 def finished(sender, **kwargs):
-    print(f"finished {here()} {name_of(sender)} {variable.get()}", flush=True)
+    say(f"finished {here()} {name_of(sender)} {variable.get()}")

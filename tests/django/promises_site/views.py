@@ -11,12 +11,8 @@ from django.db import connection, transaction
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from promises_site.models import Row
+from promises_site.said import say
 from promises_site.state import here, local, of_thread, seen, variable
-
-
-def say(*words):
-    print(*words, flush=True)
-
 
 # --- what is seen where ---
 
