@@ -7,10 +7,10 @@ import logging
 import textwrap
 import threading
 import types
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from cases import Case
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.contrib.flatpages.models import FlatPage
@@ -66,31 +66,6 @@ def cache(backend: str, **more: Any) -> dict[str, Any]:
 LOCAL = cache("locmem.LocMemCache")
 DUMMY = cache("dummy.DummyCache")
 FILES = cache("filebased.FileBasedCache", LOCATION="/nonexistent-is-never-made")
-
-
-@dataclass
-class Case:
-    """One request through `middleware`, of which the last (or `about`) is tried."""
-
-    middleware: list[str]
-    path: str
-    threads: int
-    settings: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    method: str = "GET"
-    body: bytes = b""
-    query: bytes = b""
-    status: int = 200
-    about: str = ""
-
-    @property
-    def tried(self) -> str:
-        return self.about or self.middleware[-1]
-
-    @property
-    def request(self) -> dict[str, Any]:
-        headers = list(self.headers.items())
-        return {"method": self.method, "path": self.path, "headers": headers, "body": self.body, "query": self.query}
 
 
 def answer(middleware: list[str], threads: int, query: str = "", **more: Any) -> Case:

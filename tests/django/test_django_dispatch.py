@@ -299,29 +299,26 @@ def test_slow_pages_for_what_is_missing_never_have_the_last_thread(flooded):
     assert view.result().status == 200
 
 
+def a_quarter_beside(server, view):
+    """Floods with pages that are missing while `view` is asked for: a quarter of the threads make them."""
+    flood = [Later(get, server.url, f"/hold/{n}/") for n in range(3 * THREADS)]
+    answered = 0
+    while server.log.count("misses ") < THREADS // 4 or answered < 100:
+        assert get(server.url, view).status == 200
+        answered += 1
+    assert server.log.count("misses ") == THREADS // 4
+    get(server.url, f"/release/{4 * THREADS}/")
+    assert [each.result().status for each in flood] == [404] * len(flood)
+
+
 def test_beside_views_that_are_asked_for_pages_that_are_missing_have_a_quarter_of_the_threads(flooded):
     assert get(flooded.url, "/sync/").status == 200
-    flood = [Later(get, flooded.url, f"/hold/{n}/") for n in range(3 * THREADS)]
-    answered = 0
-    while flooded.log.count("misses ") < THREADS // 4 or answered < 100:
-        assert get(flooded.url, "/sync/").status == 200
-        answered += 1
-    assert flooded.log.count("misses ") == THREADS // 4
-    get(flooded.url, f"/release/{4 * THREADS}/")
-    assert [each.result().status for each in flood] == [404] * len(flood)
+    a_quarter_beside(flooded, "/sync/")
 
 
 def test_on_the_async_track_pages_that_are_missing_have_a_quarter_of_the_threads_too(start):
     only = json.dumps(["dispatch_site.middleware.only_async"])
-    server = start("asgi", "--exclusive-threads", str(THREADS), DISPATCH_MIDDLEWARE=only)
-    flood = [Later(get, server.url, f"/hold/{n}/") for n in range(3 * THREADS)]
-    answered = 0
-    while server.log.count("misses ") < THREADS // 4 or answered < 100:
-        assert get(server.url, "/hopping/").status == 200
-        answered += 1
-    assert server.log.count("misses ") == THREADS // 4
-    get(server.url, f"/release/{3 * THREADS}/")
-    assert [each.result().status for each in flood] == [404] * len(flood)
+    a_quarter_beside(start("asgi", "--exclusive-threads", str(THREADS), DISPATCH_MIDDLEWARE=only), "/hopping/")
 
 
 def test_a_thousand_missing_pages_in_line_are_not_before_the_next_view(flooded):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from cases import Case
 from django.test import override_settings
 from loop_guard import guarded
 from test_django_builtins import AUTH, SESSION, SIGNED, other_code
@@ -28,33 +28,6 @@ URLS = {"ROOT_URLCONF": "tracks_site.packages"}
 SELF = {"CONTENT_SECURITY_POLICY": {"DIRECTIVES": {"default-src": ["'self'"], "report-uri": "/reports/"}}}
 ALL_ORIGINS = {"CORS_ALLOW_ALL_ORIGINS": True}
 WITH_USER = [SESSION, AUTH]
-
-
-@dataclass
-class Case:
-    """One request through `middleware`, of which the last is tried."""
-
-    middleware: list[str]
-    path: str
-    threads: int
-    settings: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    method: str = "GET"
-    query: bytes = b""
-    status: int = 200
-
-    @property
-    def tried(self) -> str:
-        return self.middleware[-1]
-
-    @property
-    def request(self) -> dict[str, Any]:
-        return {
-            "method": self.method,
-            "path": self.path,
-            "query": self.query,
-            "headers": list(self.headers.items()),
-        }
 
 
 CASES = {

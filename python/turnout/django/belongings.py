@@ -89,7 +89,7 @@ class Travelling:
         for alias, connection in (*self._here.items(), *self._packed.items()):
             _unbind(alias)
             with contextlib.suppress(Exception):
-                discard(connection)
+                sharing.discard(connection)
         self._packed = {}
         self._go()
         self._values = None
@@ -112,7 +112,7 @@ class Travelling:
                 continue
             connection._thread_ident = ident
             if sharing.is_marked(connection) or connection not in self._seen:
-                discard(connection)
+                sharing.discard(connection)
             else:
                 self._store.finish(connection)
                 self._store.give(connection)
@@ -176,15 +176,6 @@ class Resident:
     def end(self) -> None:
         """Leave nothing of the request on its thread."""
         self._settle()
-
-
-def discard(connection: Any) -> None:
-    """Close a connection that a request left in the middle of something, whatever that was."""
-    # close() inside an atomic block only marks the wrapper, so the next request would inherit the block.
-    connection.run_on_commit = []
-    connection.savepoint_ids = []
-    connection.in_atomic_block = False
-    connection.close()
 
 
 def _unbind(alias: str) -> None:

@@ -149,12 +149,16 @@ def why_it_stays(connection: Any) -> str:
 
 def is_marked(connection: Any) -> bool:
     """Whether a request has left something on its connection that no other one may meet."""
-    return bool(
-        connection.in_atomic_block
-        or connection.run_on_commit
-        or connection.execute_wrappers
-        or connection.allow_thread_sharing
-    )
+    return bool(connection.in_atomic_block or connection.run_on_commit or connection.execute_wrappers)
+
+
+def discard(connection: Any) -> None:
+    """Close a connection that a request left in the middle of something, whatever that was."""
+    # close() inside an atomic block only marks the wrapper, so the next request would inherit the block.
+    connection.run_on_commit = []
+    connection.savepoint_ids = []
+    connection.in_atomic_block = False
+    connection.close()
 
 
 def is_a_database(connection: Any) -> bool:

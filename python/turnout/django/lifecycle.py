@@ -23,6 +23,7 @@ from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from turnout.django import hooks, vetting
+from turnout.django.connections import discard, is_marked
 
 _STARTED_ON_THREAD = (reset_queries, close_old_connections)
 _FINISHED_ON_THREAD = (close_old_connections, close_caches, reset_urlconf)
@@ -142,20 +143,11 @@ def settle_thread() -> None:
 
 
 def _settle(connection: Any) -> None:
-    dirty = connection.in_atomic_block or connection.run_on_commit or connection.execute_wrappers
-    if dirty and not connection.allow_thread_sharing:
-        _discard(connection)
-
-
-def _discard(connection: Any) -> None:
-    # close() inside an atomic block only marks the wrapper, so the next request would inherit the block.
-    try:
-        connection.run_on_commit = []
-        connection.savepoint_ids = []
-        connection.in_atomic_block = False
-        connection.close()
-    finally:
-        del connections[connection.alias]
+    if is_marked(connection) and not connection.allow_thread_sharing:
+        try:
+            discard(connection)
+        finally:
+            del connections[connection.alias]
 
 
 def end_thread() -> None:
@@ -167,13 +159,8 @@ def end_thread() -> None:
 
 def can_close_inline(response: Any, request: Any, body: Any) -> bool:
     """Whether `response.close()` has nothing to do that needs a thread (none was used by the request)."""
-    if not closes_briefly(response, request) or getattr(request, "_files", None):
+    if getattr(request, "_files", None) or not (hasattr(body, "getbuffer") or getattr(body, "_rolled", True) is False):
         return False
-    return hasattr(body, "getbuffer") or getattr(body, "_rolled", True) is False
-
-
-def closes_briefly(response: Any, request: Any) -> bool:
-    """Whether nothing of the project's runs when the response is closed."""
     if not finished.only_own() or type(response).close is not HttpResponseBase.close:
         return False
     closers = response._resource_closers

@@ -15,6 +15,7 @@ from django.core.cache import caches
 from django.db import connections
 
 from turnout.django import lifecycle
+from turnout.django.connections import is_marked
 
 
 class Luggage:
@@ -95,9 +96,9 @@ def _caches_of_this_thread() -> list[str]:
 
 def _can_travel(connection: Any) -> bool:
     """Whether a connection may go on to another thread. An open transaction reserves its thread (DESIGN: F2)."""
-    if connection.allow_thread_sharing or connection.in_atomic_block or connection.run_on_commit:
+    if connection.allow_thread_sharing or is_marked(connection):
         return False
-    if connection.execute_wrappers or (connection.connection is not None and not connection.get_autocommit()):
+    if connection.connection is not None and not connection.get_autocommit():
         return False
     # A database in memory is its connection's own: the thread would miss it.
     return connection.vendor != "sqlite" or not connection.is_in_memory_db()

@@ -65,23 +65,25 @@ def _is_known(request: Any) -> bool:
     if type(user) is SimpleLazyObject:
         if user._wrapped is empty:
             # Django's own way to find the user, and nobody logged in to find, or the user was found already.
-            if not _asks_django(user):
+            if not asks_django(user):
                 return False
             if not hasattr(request, "_cached_user"):
-                return _nobody_in(request)
+                return nobody_in(request)
             user = request._cached_user
         else:
             user = user._wrapped
     return user is not None and _answers_plainly(type(user))
 
 
-def _asks_django(user: SimpleLazyObject) -> bool:
+def asks_django(user: SimpleLazyObject) -> bool:
+    """Whether a lazy user is the one of Django's middleware, not asked yet."""
     middleware = sys.modules["django.contrib.auth.middleware"].AuthenticationMiddleware
     setup = user.__dict__["_setupfunc"]
     return getattr(setup, "__code__", None) in middleware.process_request.__code__.co_consts
 
 
-def _nobody_in(request: Any) -> bool:
+def nobody_in(request: Any) -> bool:
+    """Whether the session is at hand and nobody is logged in there."""
     session = getattr(request, "session", None)
     if session is None or not is_at_hand(session):
         return False

@@ -18,7 +18,7 @@ from django.utils.functional import SimpleLazyObject, empty
 
 from turnout.django import vetting
 from turnout.django.hooks.sessions import is_at_hand, is_djangos
-from turnout.django.hooks.users import _asks_django, _nobody_in
+from turnout.django.hooks.users import asks_django, nobody_in
 from turnout.django.targets import databases, models
 from turnout.django.targets.provenance import runs_foreign_code
 
@@ -50,7 +50,7 @@ def at_hand(http: Any) -> Any:
         found = user
     elif user._wrapped is not empty:
         found = user._wrapped
-    elif not _asks_django(user) or finding_was_not_read():
+    elif not asks_django(user) or finding_was_not_read():
         raise Unknown("request.user is not AuthenticationMiddleware's")
     elif hasattr(http, "_cached_user"):
         found = http._cached_user
@@ -74,7 +74,7 @@ def _finds_nobody(http: Any) -> bool:
         return False
     before = session.__dict__.copy()
     try:
-        return _nobody_in(http)
+        return nobody_in(http)
     finally:
         session.__dict__.clear()
         session.__dict__.update(before)
