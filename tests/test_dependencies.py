@@ -75,7 +75,15 @@ def test_everything_comes_from_the_registry_or_from_here() -> None:
 
 
 def test_no_crate_is_built_in_two_versions() -> None:
-    assert [name for name, count in Counter(package["name"] for package in packages()).items() if count > 1] == []
+    skipped = {entry["crate"] for entry in rules()["bans"]["skip"]}
+    built = [package for package in packages() if f"{package['name']}@{short(package['version'])}" not in skipped]
+    assert [name for name, count in Counter(package["name"] for package in built).items() if count > 1] == []
+
+
+def short(version: str) -> str:
+    """The part that Cargo takes for one release line: the two first numbers of a version before 1.0, else the first."""
+    numbers = version.split(".")
+    return ".".join(numbers[:2] if numbers[0] == "0" else numbers[:1])
 
 
 def test_banned_crates_stay_out() -> None:

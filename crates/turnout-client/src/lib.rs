@@ -1,0 +1,27 @@
+//! Outbound HTTP: one pool of connections a process, policies around a call, and many calls gathered.
+//!
+//! Knows nothing of Python and nothing of the server. It is given a runtime by whoever spawns its futures: under turnout the reactor's,
+//! elsewhere one background thread's. Every future here is `Send` and may be dropped at any await point; what that leaves behind is said at
+//! each type.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod call;
+mod client;
+pub mod connect;
+mod error;
+mod layers;
+mod options;
+mod pool;
+mod scope;
+mod timings;
+
+pub use answer::{Answer, AnswerBody, BodyStream, Head};
+pub use call::{Body, Call};
+pub use client::Client;
+pub use error::{Error, Kind};
+pub use layers::send;
+pub use options::{Http2, Limits, Options, Redirects, Timeouts, Transport};
+pub use scope::Scope;
+pub use timings::Timings;
