@@ -14,6 +14,7 @@ use crate::timings::Timings;
 
 /// A response: its head, its body, and how it was come by.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any two may hold at once")]
 pub struct Answer {
     /// Status line and fields.
     pub head: Head,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::options::Limits;
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolStats};
 
 /// Cheap to clone: all clones are one client.
 #[derive(Clone, Debug)]
@@ -15,5 +15,10 @@ impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
         Self { pool: Arc::new(Pool::new(limits)) }
+    }
+
+    /// The connections, and what happened to them.
+    pub fn connections(&self) -> PoolStats {
+        self.pool.stats()
     }
 }

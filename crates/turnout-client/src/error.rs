@@ -62,11 +62,11 @@ pub enum Kind {
     InvalidUrl,
 }
 
-/// A call without an answer.
-#[derive(Debug)]
+/// A call without an answer. Can be cloned, for equal calls may share it.
+#[derive(Clone, Debug)]
 pub struct Error(Box<Parts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     kind: Kind,
     message: String,
@@ -77,7 +77,7 @@ struct Parts {
     attempts: u32,
     timings: Timings,
     retry_after: Option<Duration>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -99,7 +99,7 @@ impl Error {
     /// The error below this one.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -1,0 +1,5 @@
+//! The pool and the exchange, over real sockets, against an upstream that does what each test says.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod reuse;
+mod upstream;
