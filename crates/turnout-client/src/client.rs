@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::connect::Connector;
 use crate::options::Limits;
 use crate::pool::{Pool, PoolStats};
 
@@ -14,7 +15,12 @@ pub struct Client {
 impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { pool: Arc::new(Pool::new(limits)) }
+        Self::with_connector(limits, Connector::default())
+    }
+
+    /// With names looked up elsewhere than the system says.
+    pub fn with_connector(limits: Limits, connector: Connector) -> Self {
+        Self { pool: Arc::new(Pool::new(limits, connector)) }
     }
 
     /// The connections, and what happened to them.

@@ -1,29 +1,34 @@
 //! From a place to a connection: names, addresses, proxies, TLS. Knows no HTTP but what a proxy's CONNECT needs.
 
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
-use std::{fmt, io};
+mod addresses;
+mod dns;
+mod handshake;
+mod networks;
+mod race;
+mod resolver;
+mod stream;
+mod tls;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use addresses::{AddressPolicy, Base};
+pub use dns::NameServers;
+pub use stream::Stream;
+pub use tls::{Certificates, ClientCertificate, Tls, TlsSettings};
 
 use crate::error::{Error, Kind};
 use crate::options::Http2;
-
-/// Which certificates are believed and shown.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tls {}
+use handshake::Handshakes;
+use resolver::Resolver;
 
 /// Through which proxies.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct Proxies {}
-
-/// Which addresses may be connected to.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct AddressPolicy {}
 
 /// All that makes two connections interchangeable: the pool's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,86 +68,80 @@ pub struct Connected {
     pub tls: Option<Duration>,
 }
 
-/// Plain or encrypted bytes.
-pub enum Stream {
-    /// TCP.
-    Plain(TcpStream),
+/// Makes connections, and remembers what that takes: names, certificates, TLS sessions. One a process; nothing in it belongs to one runtime,
+/// and no socket is open between two connections. A forked child makes its own.
+pub struct Connector {
+    resolver: Resolver,
+    handshakes: Handshakes,
 }
 
-impl fmt::Debug for Stream {
+impl Connector {
+    /// Reads and opens nothing yet.
+    pub fn new(names: NameServers) -> Self {
+        Self { resolver: Resolver::new(names), handshakes: Handshakes::default() }
+    }
+
+    /// Makes a connection to `place`. Dropped early, it leaves nothing behind but a lookup that ends by itself. The caller limits the time.
+    pub async fn connect(&self, place: &Place) -> Result<Connected, Error> {
+        let mut connected = self.open(&place.host, place.port, &place.addresses).await?;
+        if place.secure {
+            connected = self.encrypt(connected, &place.host, &place.tls, place.http2).await?;
+        } else {
+            connected.http2 = place.http2 == Http2::Only;
+        }
+        Ok(connected)
+    }
+
+    /// A socket to whichever address of `host` is first. That one is the one that was checked: nothing is resolved again.
+    async fn open(&self, host: &str, port: u16, policy: &AddressPolicy) -> Result<Connected, Error> {
+        let started = Instant::now();
+        let addresses = policy.permitted(host, port, self.resolver.resolve(host).await?)?;
+        let resolved = Instant::now();
+        let (socket, remote) = race::connect(&addresses).await.map_err(|refusals| refused(host, port, refusals))?;
+        Ok(Connected {
+            stream: Stream::Plain(socket),
+            http2: false,
+            forward: None,
+            remote,
+            dns: resolved - started,
+            connect: resolved.elapsed(),
+            tls: None,
+        })
+    }
+
+    async fn encrypt(&self, over: Connected, host: &str, tls: &Arc<Tls>, http2: Http2) -> Result<Connected, Error> {
+        let started = Instant::now();
+        let stream = self.handshakes.shake(over.stream, host, tls, http2).await?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let tls = Some(over.tls.unwrap_or_default() + started.elapsed());
+        Ok(Connected { stream: Stream::Tls(Box::new(stream)), http2, tls, ..over })
+    }
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new(NameServers::System)
+    }
+}
+
+impl fmt::Debug for Connector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Stream")
+        formatter.write_str("Connector")
     }
 }
 
-impl Stream {
-    /// The socket below, to be looked at: whether it can be read although nothing is expected.
-    pub fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-        }
+/// All that the addresses have said, in one sentence.
+fn refused(host: &str, port: u16, mut refusals: race::Refusals) -> Error {
+    let reasons: Vec<String> =
+        refusals
+            .iter()
+            .map(|(address, error)| {
+                if resolver::literal(host).is_some() { error.to_string() } else { format!("{}: {error}", address.ip()) }
+            })
+            .collect();
+    let error = Error::new(Kind::Connect, format!("no connection to {host}:{port}: {}", reasons.join("; ")));
+    match refusals.pop() {
+        Some((_, last)) => error.caused_by(last),
+        None => error,
     }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-}
-
-/// Makes a connection to `place`. Dropped early, it leaves nothing behind. The caller limits the time.
-pub async fn connect(place: &Place) -> Result<Connected, Error> {
-    let started = tokio::time::Instant::now();
-    let socket = TcpStream::connect((&*place.host, place.port))
-        .await
-        .map_err(|error| Error::new(Kind::Connect, format!("no connection to {}", place.host)).caused_by(error))?;
-    let _ = socket.set_nodelay(true);
-    let remote = socket
-        .peer_addr()
-        .map_err(|error| Error::new(Kind::Connect, format!("{} hung up", place.host)).caused_by(error))?;
-    Ok(Connected {
-        stream: Stream::Plain(socket),
-        http2: place.http2 == Http2::Only,
-        forward: None,
-        remote,
-        dns: Duration::ZERO,
-        connect: started.elapsed(),
-        tls: None,
-    })
 }

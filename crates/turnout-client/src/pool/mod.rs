@@ -24,7 +24,7 @@ use self::opening::Start;
 use self::state::{After, Kinds, State};
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::connect::Place;
+use crate::connect::{Connector, Place};
 use crate::error::{Error, Kind};
 use crate::exchange::{self, Http1, Http2};
 use crate::options::Limits;
@@ -46,6 +46,7 @@ pub(crate) struct Pool {
 /// What connections and waiters point to.
 pub(crate) struct Shared {
     state: Mutex<State<Net>>,
+    connector: Connector,
     /// Abandoned answers that are being read to their end.
     lingering: AtomicUsize,
     closed: CancellationToken,
@@ -61,10 +62,10 @@ impl Kinds for Net {
 }
 
 impl Pool {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, connector: Connector) -> Self {
         let closed = CancellationToken::new();
         let state = Mutex::new(State::new(limits));
-        let shared = Arc::new(Shared { state, lingering: AtomicUsize::new(0), closed: closed.clone() });
+        let shared = Arc::new(Shared { state, connector, lingering: AtomicUsize::new(0), closed: closed.clone() });
         Self { shared, closed }
     }
 

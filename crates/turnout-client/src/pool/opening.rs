@@ -7,7 +7,7 @@ use tokio::time::{Duration, timeout};
 
 use super::Shared;
 use super::stats::Discard;
-use crate::connect::{self, Place};
+use crate::connect::{Connector, Place};
 use crate::error::{Error, Kind};
 use crate::exchange::{Driver, Http1, Http2};
 
@@ -23,12 +23,13 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn begin(self, shared: Arc<Shared>, host: usize, place: Arc<Place>) {
-        let opening = Opening { shared: Some(shared), host };
+        let opening = Opening { shared: Some(Arc::clone(&shared)), host };
         let limit = self.limit.unwrap_or(LONGEST).min(LONGEST);
         let runtime = self.runtime.clone();
         self.runtime.spawn(async move {
-            let made =
-                timeout(limit, connected(&place, runtime)).await.unwrap_or_else(|_| Err(too_late(&place, limit)));
+            let made = timeout(limit, connected(&shared.connector, &place, runtime))
+                .await
+                .unwrap_or_else(|_| Err(too_late(&place, limit)));
             match made {
                 Ok(made) => opening.succeed(made),
                 Err(error) => opening.fail(&error),
@@ -47,8 +48,8 @@ enum Made {
     Shared(Http2, Box<Driver>),
 }
 
-async fn connected(place: &Place, runtime: Handle) -> Result<Made, Error> {
-    let connected = connect::connect(place).await?;
+async fn connected(connector: &Connector, place: &Place, runtime: Handle) -> Result<Made, Error> {
+    let connected = connector.connect(place).await?;
     if connected.http2 {
         let (connection, driver) = Http2::new(connected, runtime).await?;
         return Ok(Made::Shared(connection, Box::new(driver)));
