@@ -36,6 +36,8 @@ impl Progress<'_> {
             )
         } else if error.is_parse() || is_nonsense(&error) {
             Error::new(Kind::RemoteProtocol, format!("the answer from {host} is not HTTP"))
+        } else if self.heard && !self.sent {
+            Error::new(Kind::RemoteProtocol, format!("{host} spoke before it was asked"))
         } else if self.heard {
             Error::new(Kind::Read, format!("{host} closed the connection before the answer had ended"))
         } else if self.complete {

@@ -177,17 +177,17 @@ pub(super) async fn run(
     let response = match poll_fn(|context| running.poll_head(host, &mut wait, context)).await {
         Ok(response) => response,
         Err((error, unsent)) => {
-            let heard = running.progress(host).heard;
-            let again = unsent.or(if heard { None } else { spare }).filter(|_| used);
-            running.give_up(Discard::Broken);
-            return Err(Failed { again: again.filter(|_| is_stale(error.kind())), error });
+            let stale = matches!(error.kind(), Kind::Read | Kind::Write) && !running.how_far(host).heard;
+            running.give_up(if used { Discard::Stale } else { Discard::Broken });
+            let again = unsent.or(spare.filter(|_| stale)).filter(|_| used);
+            return Err(Failed { error, again });
         }
     };
     let answered = Instant::now();
     timings.first_byte = Some(answered - sent);
     let (parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let error = running.progress(host).switched();
+        let error = running.how_far(host).switched();
         running.give_up(Discard::Broken);
         return Err(error.into());
     }
@@ -195,11 +195,6 @@ pub(super) async fn run(
     running.body = Some(body);
     let head = Head { url: call.url.clone(), status: parts.status, headers: parts.headers, version: parts.version };
     Ok(incoming::answer(running, call, head, remote, late, answered, timings).await?)
-}
-
-/// What a closed connection looks like, as against what the caller or the upstream did wrong.
-fn is_stale(kind: Kind) -> bool {
-    matches!(kind, Kind::Read | Kind::Write)
 }
 
 /// The time limits until the head is there.

@@ -1,5 +1,8 @@
 //! The pool and the exchange, over real sockets, against an upstream that does what each test says.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod answers;
+mod faults;
+mod requests;
 mod reuse;
 mod upstream;

@@ -94,9 +94,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// The next request's head only.
+    pub(crate) async fn head(&mut self) -> Option<String> {
+        self.until(b"\r\n\r\n").await
+    }
+
     /// The next request's head and body (by its Content-Length, or chunked as it came). `None`: the client closed.
     pub(crate) async fn request(&mut self) -> Option<String> {
-        let head = self.until(b"\r\n\r\n").await?;
+        let head = self.head().await?;
         let lower = head.to_ascii_lowercase();
         if let Some(at) = lower.find("content-length: ") {
             let length: usize = lower[at + 16..].split("\r\n").next()?.parse().ok()?;
