@@ -3,6 +3,7 @@
 
 mod answers;
 mod faults;
+mod http2;
 mod requests;
 mod reuse;
 mod upstream;
