@@ -7,20 +7,24 @@ mod upstream;
 
 use std::future::poll_fn;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use turnout_client::connect::{Connector, NameServers};
-use turnout_client::{Body, Client, Http2, Limits};
+use turnout_client::{Body, BodyStream, Chunks, Client, Error, Http2, Limits};
 
 use crate::upstream::{Ask, Upstream, text, until};
 
 const AT_ONCE: usize = 80;
+
+/// Of those for whom the kernel takes megabytes before it takes no more.
+const FEW: usize = 8;
 
 /// What is left, when it is quiet.
 fn left() -> (usize, usize) {
@@ -169,37 +173,40 @@ impl Scene {
         let brief = |ask: Ask| ask.within(|timeouts| timeouts.connect = Some(Duration::from_millis(50)));
         let connecting = || client.connections().places.iter().map(|place| place.connecting).sum::<usize>() == AT_ONCE;
         let nowhere = || brief(Ask::new("http://nowhere.example/".parse().unwrap()));
-        let mut count = self.stuck(client, nowhere, connecting).await;
+        let mut count = self.stuck(client, AT_ONCE, nowhere, connecting).await;
         let address = self.full.local_addr().unwrap();
         let full = || brief(Ask::new(format!("http://{address}/").parse().unwrap()));
-        count += self.stuck(client, full, connecting).await;
+        count += self.stuck(client, AT_ONCE, full, connecting).await;
         let shaking = || {
             brief(self.unshaken.get("/").with(|call, options| {
                 call.url.set_scheme("https").unwrap();
                 options.http2 = Http2::Off;
             }))
         };
-        count += self.stuck(client, shaking, connecting).await;
+        count += self.stuck(client, AT_ONCE, shaking, connecting).await;
 
         let heard = || self.heard.load(Ordering::SeqCst) == AT_ONCE;
-        let large = bytes::Bytes::from(vec![0; 8 << 20]);
-        count += self.stuck(client, || self.deaf.get("/").post(Body::Whole(large.clone())), heard).await;
-        count += self.stuck(client, || self.silent.get("/"), heard).await;
-        count += self.stuck(client, || self.half.get("/"), heard).await;
+        let few = || self.heard.load(Ordering::SeqCst) == FEW;
+        let large = bytes::Bytes::from(vec![0; 6 << 20]);
+        count += self.stuck(client, FEW, || self.deaf.get("/").post(Body::Whole(large.clone())), few).await;
+        let slow = || self.deaf.get("/").post(Body::Stream(Some(BodyStream::new(Slow)).into(), None));
+        count += self.stuck(client, AT_ONCE, slow, heard).await;
+        count += self.stuck(client, AT_ONCE, || self.silent.get("/"), heard).await;
+        count += self.stuck(client, AT_ONCE, || self.half.get("/"), heard).await;
         let shared = || self.shared_silent.get("/").with(|_, options| options.http2 = Http2::Only);
-        count += self.stuck(client, shared, heard).await;
+        count += self.stuck(client, AT_ONCE, shared, heard).await;
 
         // As many again as there are connections, and none of them comes back.
-        let mut holding = start(client, || self.silent.get("/"));
+        let mut holding = start(client, AT_ONCE, || self.silent.get("/"));
         until(heard).await;
-        count += self.stuck(client, || self.silent.get("/"), || client.connections().waiting == AT_ONCE).await;
+        count += self.stuck(client, AT_ONCE, || self.silent.get("/"), || client.connections().waiting == AT_ONCE).await;
         self.heard.store(0, Ordering::SeqCst);
         count + give_up(&mut holding).await
     }
 
     /// Starts a batch, waits until it is `there`, and gives it up.
-    async fn stuck(&self, client: &Client, ask: impl Fn() -> Ask, there: impl Fn() -> bool) -> usize {
-        let mut calls = start(client, ask);
+    async fn stuck(&self, client: &Client, many: usize, ask: impl Fn() -> Ask, there: impl Fn() -> bool) -> usize {
+        let mut calls = start(client, many, ask);
         until(there).await;
         let count = give_up(&mut calls).await;
         self.heard.store(0, Ordering::SeqCst);
@@ -237,9 +244,9 @@ impl Scene {
     }
 }
 
-fn start(client: &Client, ask: impl Fn() -> Ask) -> JoinSet<()> {
+fn start(client: &Client, many: usize, ask: impl Fn() -> Ask) -> JoinSet<()> {
     let mut calls = JoinSet::new();
-    for _ in 0..AT_ONCE {
+    for _ in 0..many {
         let (client, ask) = (client.clone(), ask());
         calls.spawn(async move { panic!("ended: {:?}", ask.send(&client).await) });
     }
@@ -253,6 +260,15 @@ async fn give_up(calls: &mut JoinSet<()>) -> usize {
         assert!(ended.unwrap_err().is_cancelled());
     }
     count
+}
+
+/// A body whose first piece never comes.
+struct Slow;
+
+impl Chunks for Slow {
+    fn poll_chunk(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<bytes::Bytes, Error>>> {
+        Poll::Pending
+    }
 }
 
 /// A listener that takes no connection any more: what comes is not even refused.
