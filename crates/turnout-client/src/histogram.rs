@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Buckets to a doubling: a percentile is at most an eighth too high.
 const STEPS: u64 = 8;
-/// From 16 microseconds, below which nothing on a network is, to 8 times 2^17 of them: a bit over two minutes.
+/// The finest difference; the coarsest bucket then begins at more than two minutes.
 const UNIT_MICROS: u64 = 2;
 const DOUBLINGS: usize = 24;
 const BUCKETS: usize = DOUBLINGS * STEPS as usize;
@@ -65,6 +65,7 @@ impl Histogram {
 /// The upper end of the bucket below which lies this part of all times together. `None`: there are none, or it is endless.
 pub(crate) fn quantile_of(histograms: &[&Histogram], quantile: f64) -> Option<Duration> {
     let count: u64 = histograms.iter().map(|histogram| histogram.count()).sum();
+    #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
     let rank = ((count as f64 * quantile).ceil() as u64).max(1);
     let mut below = 0;
     for bucket in 0..BUCKETS - 1 {

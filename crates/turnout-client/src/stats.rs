@@ -11,7 +11,7 @@ use crate::histogram::{Histogram, Percentiles};
 use crate::timings::Timings;
 use crate::upstreams::Upstreams;
 
-/// Upstreams counted apart (about 5 KiB each); those above are counted together, as `other`.
+/// Upstreams counted apart (about 8 KiB each); those above are counted together, as `other`.
 const MOST_UPSTREAMS: usize = 256;
 
 /// All counters of a client.
@@ -76,7 +76,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            fn new(name: Arc<str>) -> Self {
+            pub(crate) fn new(name: Arc<str>) -> Self {
                 Self {
                     name,
                     in_flight: AtomicI64::new(0),

@@ -108,8 +108,8 @@ pub(super) async fn leg<D: Decode>(client: &Client, decode: &D, start: Start) ->
     let until = own.into_iter().chain(shared).min();
     let (status, answer, value, error) = match layers::send_until(client, &call, until).await {
         Err(error) => (Status::of_error(error.kind()), None, None, Some(error)),
-        Ok(answer) => match Status::of_answer(&answer) {
-            status if status.is_good() => match decoded(decode, index, &answer, until).await {
+        Ok(mut answer) => match Status::of_answer(&answer) {
+            status if status.is_good() => match decoded(client, &call, decode, index, &mut answer, until).await {
                 Ok(value) => (status, Some(answer), Some(value), None),
                 Err(error) => (Status::of_error(error.kind()), Some(answer), None, Some(error)),
             },
@@ -122,18 +122,27 @@ pub(super) async fn leg<D: Decode>(client: &Client, decode: &D, start: Start) ->
 }
 
 async fn decoded<D: Decode>(
+    client: &Client,
+    call: &Call,
     decode: &D,
     index: usize,
-    answer: &Answer,
+    answer: &mut Answer,
     until: Option<Instant>,
 ) -> Result<D::Value, Error> {
+    let began = Instant::now();
     let decoding = decode.decode(index, answer);
-    match until {
+    let decoded = match until {
         None => decoding.await,
         Some(until) => timeout_at(until, decoding).await.unwrap_or_else(|_| {
-            Err(Error::new(Kind::DeadlineExceeded, "the time for the call was over while its answer was decoded"))
+            let text = "the time for the call was over while its answer was decoded";
+            Err(Error::new(Kind::DeadlineExceeded, text).after_sending())
         }),
-    }
+    };
+    let counters = client.stats.of(call);
+    counters.decoded(began.elapsed());
+    answer.timings.decode = Some(began.elapsed());
+    answer.timings.total += began.elapsed();
+    decoded.map_err(|error| error.of(Arc::clone(&counters.name)).attempted(answer.attempts))
 }
 
 fn why(ended: Ended) -> Error {

@@ -18,10 +18,12 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::policy::{self, Policy};
 use crate::scope::Scope;
 use crate::stats::Counters;
 use finishing::Finishing;
-pub(crate) use trip::{Progress, Trip, Until};
+pub(crate) use stream::hold;
+pub(crate) use trip::{Latest, Progress, Trip, Until};
 
 /// One call, with everything around it. Dropping the future gives up the call.
 pub async fn send(client: &Client, call: Arc<Call>, scope: &Scope) -> Result<Answer, Error> {
@@ -114,20 +116,40 @@ fn signed(
 
 /// Below the deadline.
 async fn travel(trip: Trip<'_>, call: &Arc<Call>) -> Result<Answer, Error> {
-    attempt(trip, call).await
+    match &call.options.policy {
+        None => redirected(trip, call, None).await,
+        // Boxed, so that calls without a policy have no room for it in their futures.
+        Some(policy) => Box::pin(policy::above(trip, call, policy)).await,
+    }
 }
 
-/// Below all policies: one attempt, and its time.
-pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>) -> Result<Answer, Error> {
+/// Below cache and coalescing. Each hop is a call to its own upstream.
+pub(crate) async fn redirected(
+    trip: Trip<'_>,
+    call: &Arc<Call>,
+    policy: Option<&Arc<Policy>>,
+) -> Result<Answer, Error> {
+    match policy {
+        None => attempt(trip, call, false).await,
+        Some(policy) => policy::below(trip, call, policy).await,
+    }
+}
+
+/// Below all policies: one attempt, and its time. `apart`: not on a connection that another attempt of this call is on.
+pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, _apart: bool) -> Result<Answer, Error> {
     trip.progress.attempts.fetch_add(1, Relaxed);
     trip.counters.attempts.fetch_add(1, Relaxed);
     // From here on the pool alone knows whether bytes went out, and who drops an attempt cannot ask it.
     trip.progress.sent.store(true, Relaxed);
     let exchange = async {
-        match &call.options.transport {
+        let mut answer = match &call.options.transport {
             Some(transport) => transport.send(Arc::clone(call)).await,
             None => trip.client.pool.attempt(call).await,
+        }?;
+        if !call.stream {
+            stream::collect(&mut answer, call.options.max_body).await?;
         }
+        Ok(answer)
     };
     let outcome = match call.options.timeouts.attempt {
         None => exchange.await,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::answer::{Answer, AnswerBody, BodyStream, Chunks};
@@ -17,8 +17,24 @@ pub(super) fn limit(answer: &mut Answer, deadline: Option<Instant>, kind: Kind) 
     }
 }
 
+/// Reads a body that its caller wants whole: transports may hand over any.
+pub(super) async fn collect(answer: &mut Answer, max: usize) -> Result<(), Error> {
+    let AnswerBody::Stream(stream) = &mut answer.body else { return Ok(()) };
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if whole.len() + chunk.len() > max {
+            let text = format!("the body is larger than {max} bytes, the most that max_body allows");
+            return Err(Error::new(Kind::ResponseTooLarge, text).after_sending());
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    answer.body = AnswerBody::Whole(whole.freeze());
+    Ok(())
+}
+
 /// Keeps something until the body's end: a seat in a bulkhead.
-pub(super) fn hold<T: Send + Sync + Unpin + 'static>(answer: &mut Answer, held: T) {
+pub(crate) fn hold<T: Send + Sync + Unpin + 'static>(answer: &mut Answer, held: T) {
     if matches!(answer.body, AnswerBody::Stream(_)) {
         wrap(answer, |stream| Holding { stream, held: Some(held) });
     }

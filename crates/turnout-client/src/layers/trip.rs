@@ -77,6 +77,13 @@ impl Progress {
         }
     }
 
+    /// Another call was this one.
+    pub(crate) fn copy(&self, other: &Self) {
+        self.sent.store(other.sent.load(Relaxed), Relaxed);
+        self.attempts.store(other.attempts.load(Relaxed), Relaxed);
+        self.queued.store(other.queued.load(Relaxed), Relaxed);
+    }
+
     pub(crate) fn queued(&self) -> Option<Duration> {
         let nanos = self.queued.load(Relaxed);
         (nanos > 0).then(|| Duration::from_nanos(nanos))
