@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::connect::Connector;
 use crate::error::Error;
 use crate::options::Limits;
 use crate::pool::Pool;
@@ -27,7 +28,12 @@ pub trait Observer: Send + Sync + fmt::Debug {
 impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { pool: Arc::new(Pool::new(limits)), stats: Arc::default(), observer: None }
+        Self::with_connector(limits, Connector::default())
+    }
+
+    /// With names looked up elsewhere than the system says.
+    pub fn with_connector(limits: Limits, connector: Connector) -> Self {
+        Self { pool: Arc::new(Pool::new(limits, connector)), stats: Arc::default(), observer: None }
     }
 
     /// With somebody who is told.

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 
 use crate::answer::{Answer, AnswerBody, Head};
 use crate::call::{Body, Call};
-use crate::connect::{self, Place};
+use crate::connect::{Connector, Place};
 use crate::error::{Error, Kind};
 use crate::options::Limits;
 use crate::timings::Timings;
@@ -16,11 +16,12 @@ use crate::timings::Timings;
 #[derive(Debug)]
 pub(crate) struct Pool {
     _limits: Limits,
+    connector: Connector,
 }
 
 impl Pool {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { _limits: limits }
+    pub(crate) fn new(limits: Limits, connector: Connector) -> Self {
+        Self { _limits: limits, connector }
     }
 
     /// One attempt: a connection, the request, the answer. No policy, no redirect. Time limits below `attempt` are kept here.
@@ -36,7 +37,7 @@ impl Pool {
             addresses: Arc::clone(&options.addresses),
             http2: options.http2,
         };
-        let connected = connect::connect(&place).await?;
+        let connected = self.connector.connect(&place).await?;
         let io = hyper_util::rt::TokioIo::new(connected.stream);
         let broken =
             |error: hyper::Error| Error::new(Kind::RemoteProtocol, "the upstream spoke nonsense").caused_by(error);
