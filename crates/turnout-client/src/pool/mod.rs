@@ -13,7 +13,7 @@ mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -69,22 +69,24 @@ impl Pool {
         Self { shared, closed }
     }
 
-    /// One attempt: a connection, the request, the answer. No policy, no redirect. All time limits but `total` are kept here.
-    pub(crate) async fn attempt(&self, call: &Arc<Call>) -> Result<Answer, Error> {
-        let Some(limit) = call.options.timeouts.attempt else { return self.exchange(call, None).await };
+    /// One attempt: a connection, the request, the answer. No policy, no redirect. All time limits but `total` are kept here. `sent` is set
+    /// once the request may be on its way: who drops this cannot ask it any more.
+    pub(crate) async fn attempt(&self, call: &Arc<Call>, sent: &AtomicBool) -> Result<Answer, Error> {
+        let Some(limit) = call.options.timeouts.attempt else { return self.exchange(call, None, sent).await };
         let late = Instant::now() + limit;
-        timeout(limit, self.exchange(call, Some(late)))
+        timeout(limit, self.exchange(call, Some(late), sent))
             .await
             .unwrap_or_else(|_| Err(exchange::attempt_took_too_long(call, limit)))
     }
 
-    async fn exchange(&self, call: &Arc<Call>, late: Option<Instant>) -> Result<Answer, Error> {
+    async fn exchange(&self, call: &Arc<Call>, late: Option<Instant>, sent: &AtomicBool) -> Result<Answer, Error> {
         let place = place(call)?;
         let mut body = exchange::check(call)?;
         let mut timings = Timings::default();
         let mut fresh = false;
         loop {
             let lease = self.shared.lease(&place, &call.options.timeouts, fresh, &mut timings).await?;
+            sent.store(true, Ordering::Relaxed);
             let failed = match exchange::run(lease, call, body, late, &mut timings).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
