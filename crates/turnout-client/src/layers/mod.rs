@@ -131,18 +131,18 @@ pub(crate) async fn redirected(
     policy: Option<&Arc<Policy>>,
 ) -> Result<Answer, Error> {
     match policy {
-        None => attempt(trip, call, false).await,
+        None => attempt(trip, call, 0).await,
         Some(policy) => policy::below(trip, call, policy).await,
     }
 }
 
-/// Below all policies: one attempt, and its time. `apart`: not on a connection that another attempt of this call is on.
-pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, _apart: bool) -> Result<Answer, Error> {
+/// Below all policies: one attempt, and its time. Those that run at the same time have different lanes.
+pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Result<Answer, Error> {
     trip.progress.attempts.fetch_add(1, Relaxed);
     trip.counters.attempts.fetch_add(1, Relaxed);
     let outcome = match &call.options.transport {
         Some(transport) => transported(trip, call, transport).await,
-        None => trip.client.pool.attempt(call, &trip.progress.sent).await,
+        None => trip.client.pool.attempt(call, lane, &trip.progress.sent).await,
     };
     if outcome.as_ref().is_err_and(|error| !error.sent()) {
         trip.progress.sent.store(false, Relaxed);
