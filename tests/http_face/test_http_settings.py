@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -109,7 +110,10 @@ def test_an_upstream_that_is_not_there_is_told_with_the_nearest_name() -> None:
 
 def run(program: str) -> None:
     """In a process of its own: Django's settings are one a process."""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    # Other tests of this run may have chosen settings.
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
