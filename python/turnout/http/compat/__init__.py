@@ -1,4 +1,4 @@
-"""Other clients' front, turnout's connections: an SDK that is built on httpx or requests gains the pool and the policies.
+"""Other clients' front, turnout's connections: an SDK built on httpx or requests gains the pool and the policies.
 
     httpx.Client(transport=HttpxTransport())
     httpx.AsyncClient(transport=AsyncHttpxTransport())
