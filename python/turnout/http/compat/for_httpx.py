@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
-from turnout.http.client import Client
 
 from turnout.http import errors
+from turnout.http.client import Client
 from turnout.http.compat import common
 
 _OWN: dict[type[errors.HTTPError], type[httpx.TransportError]] = {

@@ -14,9 +14,9 @@ import urllib3
 from requests.adapters import BaseAdapter
 from requests.adapters import HTTPAdapter as RequestsAdapter
 from requests.utils import select_proxy
-from turnout.http.client import Client
 
 from turnout.http import errors
+from turnout.http.client import Client
 from turnout.http.compat import common
 from turnout.http.reaching import Proxy, TLSConfig
 
