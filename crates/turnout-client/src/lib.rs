@@ -17,7 +17,7 @@ mod pool;
 mod scope;
 mod timings;
 
-pub use answer::{Answer, AnswerBody, BodyStream, Head};
+pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use call::{Body, Call};
 pub use client::Client;
 pub use error::{Error, Kind};
