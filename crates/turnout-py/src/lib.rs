@@ -28,7 +28,9 @@ mod _turnout {
     #[pymodule_export]
     use crate::command::{WorkerLink, command, default_settings};
     #[pymodule_export]
-    use crate::http::{HttpCall, HttpClient, HttpHeaders, HttpOutcome, HttpRequest, HttpResponse, HttpScope, HttpTransport};
+    use crate::http::{
+        HttpCall, HttpClient, HttpHeaders, HttpOutcome, HttpRequest, HttpResponse, HttpScope, HttpTransport,
+    };
     #[pymodule_export]
     use crate::interface::asgi::Cycle;
     #[pymodule_export]
