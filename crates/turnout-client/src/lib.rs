@@ -23,7 +23,7 @@ mod status;
 mod timings;
 mod upstreams;
 
-pub use answer::{Answer, AnswerBody, BodyStream, Head};
+pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use call::{Body, Call};
 pub use client::{Client, Observer};
 pub use error::{Error, Kind};
