@@ -46,7 +46,9 @@ impl HttpResponse {
             },
             Content::Gone if wanted != Wanted::Rest => Ok(Found::Over),
             Content::Whole(_) | Content::Gone => Err(PyRuntimeError::new_err("the body was handed over in pieces")),
-            Content::Busy => Err(PyRuntimeError::new_err("the body is being read elsewhere, or a read of it was given up")),
+            Content::Busy => {
+                Err(PyRuntimeError::new_err("the body is being read elsewhere, or a read of it was given up"))
+            }
             Content::Closed => Err(PyRuntimeError::new_err("the response is closed")),
         }
     }

@@ -63,7 +63,12 @@ pub(super) fn native(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Policy>>>
         let gone: Vec<usize> = if table.known.len() < MANY {
             Vec::new()
         } else {
-            table.known.iter().filter(|(_, known)| known.policy.bind(py).upgrade().is_none()).map(|(at, _)| *at).collect()
+            table
+                .known
+                .iter()
+                .filter(|(_, known)| known.policy.bind(py).upgrade().is_none())
+                .map(|(at, _)| *at)
+                .collect()
         };
         let mut dropped: Vec<Known> = gone.iter().filter_map(|address| table.known.remove(address)).collect();
         dropped.extend(table.known.insert(address, known));
@@ -85,7 +90,11 @@ fn terms(policy: &Bound<'_, PyAny>) -> PyResult<Terms> {
     })
 }
 
-fn part<T>(of: &Bound<'_, PyAny>, name: &str, read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> PyResult<Option<T>> {
+fn part<T>(
+    of: &Bound<'_, PyAny>,
+    name: &str,
+    read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> PyResult<Option<T>> {
     let part = of.getattr(name)?;
     if part.is_none() { Ok(None) } else { read(&part).map(Some) }
 }

@@ -16,7 +16,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use turnout_client::{Body, BodyStream, Call, Kind, Options};
+use turnout_client::{Body, BodyStream, Call, Kind};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -247,11 +247,7 @@ impl HttpRequest {
         if let Some(fields) = options {
             own = over(&own, fields)?;
         }
-        if own.transport.is_none()
-            && let Some(transport) = transport::installed()
-        {
-            own = Arc::new(Options { transport: Some(transport), ..(*own).clone() });
-        }
+        let own = transport::instead(own);
         let body = match &self.content {
             Content::Empty => Body::Empty,
             Content::Whole(bytes) => Body::Whole(bytes.clone()),

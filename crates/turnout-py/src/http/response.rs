@@ -14,9 +14,9 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use turnout_client::{Answer, AnswerBody, BodyStream, Head, Kind, Timings};
 
 use super::carry::HttpCall;
-use super::{body, errors};
 use super::headers::{self, HttpHeaders};
 use super::home::Home;
+use super::{body, errors};
 use crate::interface::Ready;
 
 /// See `_turnout.pyi`.

@@ -1,36 +1,36 @@
-//! Answers of Python's in place of the network: calls queue for a Python thread, which answers them in any order.
+//! Answers of Python's in place of the network: calls queue for Python threads, which answer them in any order.
 //!
-//! The policies lie around it as they lie around the network, and no task ever runs Python for it.
+//! The policies lie around it as they lie around the network, and no task ever runs Python for it. A mock is installed in place of the
+//! network of every client of the process.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, RwLock};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustc_hash::FxHashMap;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use turnout_client::{
-    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Client, Error, Head, Kind, Limits, Options, Scope, Timings,
-    Transport,
+    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Options, Timings, Transport,
 };
 
 use super::headers;
 use super::offloop::handles_signals;
 use super::options::seconds;
 use super::request::HttpRequest;
+use crate::raw;
 
-/// Pieces of an answer that nobody has taken yet; whoever writes more waits.
-const PIECES: usize = 8;
+/// Pieces of one body that may wait for their reader: whoever writes more waits too.
+const PIECES_AHEAD: usize = 16;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, module = "turnout._turnout")]
@@ -45,134 +45,63 @@ struct Queue {
 /// As many as there are calls in flight.
 #[derive(Debug, Default)]
 struct State {
-    calls: VecDeque<Asked>,
+    calls: VecDeque<(u64, Arc<Call>)>,
     waiting: FxHashMap<u64, oneshot::Sender<Scripted>>,
-    writing: FxHashMap<u64, mpsc::Sender<Piece>>,
+    /// Bodies that are being written.
+    bodies: FxHashMap<u64, mpsc::Sender<Piece>>,
     tickets: u64,
     closed: bool,
 }
 
-type Piece = Result<Bytes, Error>;
+/// Of a body; None is its end, without which it is broken off.
+type Piece = Option<Result<Bytes, Error>>;
 
+/// What a call gets, and how much later.
 #[derive(Debug)]
-struct Asked {
-    ticket: u64,
-    call: Arc<Call>,
-    body: Bytes,
-}
-
-/// What a call gets.
-#[derive(Debug)]
-enum Scripted {
-    Answer { after: Duration, status: StatusCode, headers: HeaderMap, body: Scroll },
-    Failure { after: Duration, error: Error },
-    /// The network after all.
-    Forward,
+struct Scripted {
+    after: Duration,
+    answer: Result<(StatusCode, HeaderMap, Script), Error>,
 }
 
 #[derive(Debug)]
-enum Scroll {
+enum Script {
     Whole(Bytes),
-    Pieces(VecDeque<Bytes>),
+    /// Read one by one, `pause` before each but the first.
+    Pieces(VecDeque<Bytes>, Duration),
+    /// Written by whoever has the ticket.
     Coming(mpsc::Receiver<Piece>),
 }
 
-impl Chunks for Scroll {
-    fn poll_chunk(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Piece>> {
-        match &mut *self {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
-            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(Ok)),
-            Self::Coming(pieces) => pieces.poll_recv(context),
-        }
-    }
-}
-
-impl Queue {
-    fn ask(&self, call: &Arc<Call>, body: Bytes) -> oneshot::Receiver<Scripted> {
+impl Transport for Queue {
+    fn send(&self, call: Arc<Call>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
         let (sender, receiver) = oneshot::channel();
         {
             let mut state = self.state.lock();
             if !state.closed {
                 state.tickets += 1;
                 let ticket = state.tickets;
-                // Whoever gave up has closed its half: so these are bounded by the calls in flight.
+                // Whoever gave up has closed its half: bounded by the calls in flight.
                 state.waiting.retain(|_, sender| !sender.is_closed());
-                state.calls.push_back(Asked { ticket, call: Arc::clone(call), body });
+                state.calls.push_back((ticket, Arc::clone(&call)));
                 state.waiting.insert(ticket, sender);
             }
         }
         self.told.notify_one();
-        receiver
-    }
-
-    fn next(&self, limit: Option<Duration>) -> Next {
-        let mut state = self.state.lock();
-        loop {
-            while let Some(asked) = state.calls.pop_front() {
-                if state.waiting.get(&asked.ticket).is_some_and(|sender| !sender.is_closed()) {
-                    return Next::Call(asked);
-                }
-            }
-            if state.closed {
-                return Next::Closed;
-            }
-            match limit {
-                None => self.told.wait(&mut state),
-                Some(limit) => {
-                    if self.told.wait_for(&mut state, limit).timed_out() {
-                        return Next::Nothing;
-                    }
-                }
-            }
-        }
-    }
-
-    /// False: nobody waits for it any more.
-    fn settle(&self, ticket: u64, scripted: Scripted) -> bool {
-        let waiting = self.state.lock().waiting.remove(&ticket);
-        waiting.is_some_and(|sender| sender.send(scripted).is_ok())
-    }
-}
-
-enum Next {
-    Call(Asked),
-    Closed,
-    Nothing,
-}
-
-/// What a client is given.
-#[derive(Clone, Debug)]
-struct Scripts(Arc<Queue>);
-
-impl Transport for Scripts {
-    fn send(&self, call: Arc<Call>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
-        let queue = Arc::clone(&self.0);
         Box::pin(async move {
-            let began = tokio::time::Instant::now();
-            let body = whole_body(&call.body).await?;
-            let gone = |_| Error::new(Kind::Connect, "the transport was closed");
-            let (after, status, headers, body) = match queue.ask(&call, body.clone()).await.map_err(gone)? {
-                Scripted::Answer { after, status, headers, body } => (after, status, headers, body),
-                Scripted::Failure { after, error } => {
-                    tokio::time::sleep(after).await;
-                    return Err(error);
+            let began = Instant::now();
+            let head = scripted(receiver);
+            let (status, headers, script) = match call.options.timeouts.first_byte {
+                None => head.await,
+                Some(limit) => {
+                    timeout(limit, head).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit)))
                 }
-                Scripted::Forward => return forward(&call, body).await,
-            };
-            if !after.is_zero() {
-                tokio::time::sleep(after).await;
-            }
+            }?;
+            let first_byte = began.elapsed();
             let head = Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 };
-            let body = match body {
-                Scroll::Whole(bytes) => AnswerBody::Whole(bytes),
-                pieces => AnswerBody::Stream(BodyStream::new(pieces)),
-            };
-            let timings = Timings { first_byte: Some(began.elapsed()), total: began.elapsed(), ..Timings::default() };
             Ok(Answer {
                 head,
-                body,
-                timings,
+                body: script.body(call.options.timeouts.read),
+                timings: Timings { first_byte: Some(first_byte), total: first_byte, ..Timings::default() },
                 attempts: 1,
                 remote: None,
                 from_cache: false,
@@ -185,35 +114,91 @@ impl Transport for Scripts {
     }
 }
 
-async fn whole_body(body: &Body) -> Result<Bytes, Error> {
-    let stream = match body {
-        Body::Empty => return Ok(Bytes::new()),
-        Body::Whole(bytes) => return Ok(bytes.clone()),
-        Body::Stream(stream, _) => stream.lock().take(),
-    };
-    let Some(mut stream) = stream else {
-        return Err(Error::new(Kind::LocalProtocol, "a body in pieces can be sent once, and was"));
-    };
-    let mut collected = BytesMut::new();
-    while let Some(piece) = stream.next().await {
-        collected.extend_from_slice(&piece?);
+async fn scripted(receiver: oneshot::Receiver<Scripted>) -> Result<(StatusCode, HeaderMap, Script), Error> {
+    let gone = |_| Error::new(Kind::Connect, "the transport was closed");
+    let Scripted { after, answer } = receiver.await.map_err(gone)?;
+    if !after.is_zero() {
+        sleep(after).await;
     }
-    Ok(collected.freeze())
+    answer
 }
 
-/// By connections of its own, which nobody uses again: for tests that let something pass.
-async fn forward(call: &Call, body: Bytes) -> Result<Answer, Error> {
-    let options = Options { transport: None, policy: None, ..(*call.options).clone() };
-    let call = Call {
-        method: call.method.clone(),
-        url: call.url.clone(),
-        headers: call.headers.clone(),
-        body: if body.is_empty() { Body::Empty } else { Body::Whole(body) },
-        idempotent: call.idempotent,
-        stream: call.stream,
-        options: Arc::new(options),
-    };
-    turnout_client::send(&Client::new(Limits::default()), Arc::new(call), &Scope::default()).await
+fn too_slow(what: &str, limit: Duration) -> Error {
+    Error::new(Kind::ReadTimeout, format!("{what} did not come within {limit:?}")).after_sending()
+}
+
+impl Script {
+    fn body(self, patience: Option<Duration>) -> AnswerBody {
+        let source = match self {
+            Self::Whole(bytes) => return AnswerBody::Whole(bytes),
+            Self::Pieces(pieces, pause) => Source::Pieces { pieces, pause, timer: None },
+            Self::Coming(pieces) => Source::Coming(pieces),
+        };
+        AnswerBody::Stream(BodyStream::new(Reading { source, patience, timer: None }))
+    }
+}
+
+/// A body on its way, with `Timeouts::read` between its pieces.
+struct Reading {
+    source: Source,
+    patience: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum Source {
+    Pieces { pieces: VecDeque<Bytes>, pause: Duration, timer: Option<Pin<Box<Sleep>>> },
+    Coming(mpsc::Receiver<Piece>),
+}
+
+impl Source {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        match self {
+            Self::Coming(pieces) => pieces.poll_recv(context).map(|piece| {
+                let broken = || Some(Err(Error::new(Kind::Read, "the body was broken off").after_sending()));
+                piece.unwrap_or_else(broken)
+            }),
+            Self::Pieces { pieces, pause, timer } => {
+                if let Some(waiting) = timer {
+                    std::task::ready!(waiting.as_mut().poll(context));
+                    *timer = None;
+                }
+                let piece = pieces.pop_front();
+                if !pause.is_zero() && !pieces.is_empty() {
+                    *timer = Some(Box::pin(sleep(*pause)));
+                }
+                Poll::Ready(piece.map(Ok))
+            }
+        }
+    }
+}
+
+impl Chunks for Reading {
+    fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(piece) = this.source.poll_piece(context) {
+            this.timer = None;
+            return Poll::Ready(piece);
+        }
+        let Some(patience) = this.patience else { return Poll::Pending };
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
+        timer.as_mut().poll(context).map(|()| Some(Err(too_slow("more of the body", patience))))
+    }
+}
+
+/// What stands in for the network of every client that has no transport of its own: the last one counts. Of this process: a forked
+/// child has no thread that would answer.
+static INSTALLED: RwLock<Vec<(u64, Arc<Queue>)>> = RwLock::new(Vec::new());
+
+/// These options, with what is installed in place of the network.
+pub(super) fn instead(options: Arc<Options>) -> Arc<Options> {
+    let installed = INSTALLED.read();
+    match installed.last() {
+        Some((generation, queue)) if options.transport.is_none() && *generation == raw::fork_generation() => {
+            let queue = Arc::clone(queue) as Arc<dyn Transport>;
+            Arc::new(Options { transport: Some(queue), ..(*options).clone() })
+        }
+        _ => options,
+    }
 }
 
 /// The transport in an option: `HttpTransport`, or what has one as `native`.
@@ -228,19 +213,7 @@ pub(super) fn of(value: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn Transport>
             _ => return Err(PyTypeError::new_err("a transport is an HttpTransport, or has one as its `native`")),
         },
     };
-    Ok(Some(Arc::new(Scripts(Arc::clone(&own.get().0)))))
-}
-
-/// Those that stand in for the network of all clients; the last one answers. Taken with the GIL only.
-static INSTALLED: Mutex<Vec<Arc<Queue>>> = Mutex::new(Vec::new());
-static ANY_INSTALLED: AtomicBool = AtomicBool::new(false);
-
-/// What stands in for the network now.
-pub(super) fn installed() -> Option<Arc<dyn Transport>> {
-    if !ANY_INSTALLED.load(SeqCst) {
-        return None;
-    }
-    INSTALLED.lock().last().map(|queue| Arc::new(Scripts(Arc::clone(queue))) as Arc<dyn Transport>)
+    Ok(Some(Arc::clone(&own.get().0) as Arc<dyn Transport>))
 }
 
 #[pymethods]
@@ -250,24 +223,22 @@ impl HttpTransport {
         Self(Arc::default())
     }
 
-    /// The next call, for a thread that answers; None once it is closed.
+    /// The next call, for the thread that answers; None once it is closed.
     fn receive<'py>(&self, py: Python<'py>) -> PyResult<Option<(u64, Bound<'py, HttpRequest>)>> {
         let signals = handles_signals().then_some(Duration::from_millis(50));
         loop {
-            match py.detach(|| self.0.next(signals)) {
-                Next::Call(Asked { ticket, call, body }) => {
-                    let (method, url, headers) = (call.method.clone(), call.url.clone(), call.headers.clone());
-                    let request = HttpRequest::whole(method, url, headers, body, call.idempotent);
-                    return Ok(Some((ticket, Bound::new(py, request)?)));
-                }
+            let next = py.detach(|| self.0.next(signals));
+            match next {
+                Next::Call(ticket, call) => return Ok(Some((ticket, Bound::new(py, HttpRequest::of_call(&call))?))),
                 Next::Closed => return Ok(None),
                 Next::Nothing => py.check_signals()?,
             }
         }
     }
 
-    /// Answers a call, `delay` seconds from now; `content` is bytes, or a list of pieces. False: it was given up meanwhile.
-    #[pyo3(signature = (ticket, status, headers=None, content=None, delay=0.0))]
+    /// Answers a call, `delay` seconds from now; a list of bytes is read piece by piece, `pause` seconds apart. A call that was given up
+    /// meanwhile is no fault.
+    #[pyo3(signature = (ticket, status, headers=None, content=None, delay=0.0, pause=0.0))]
     fn reply(
         &self,
         ticket: u64,
@@ -275,84 +246,89 @@ impl HttpTransport {
         headers: Option<&Bound<'_, PyAny>>,
         content: Option<&Bound<'_, PyAny>>,
         delay: f64,
-    ) -> PyResult<bool> {
-        let body = match content {
-            None => Scroll::Whole(Bytes::new()),
+        pause: f64,
+    ) -> PyResult<()> {
+        let script = match content {
+            None => Script::Whole(Bytes::new()),
             Some(content) => match content.cast::<PyBytes>() {
-                Ok(bytes) => Scroll::Whole(Bytes::copy_from_slice(bytes.as_bytes())),
-                Err(_) => Scroll::Pieces(content.try_iter()?.map(|piece| bytes_of(&piece?)).collect::<PyResult<_>>()?),
+                Ok(bytes) => Script::Whole(Bytes::copy_from_slice(bytes.as_bytes())),
+                Err(_) => {
+                    let pieces: Vec<Vec<u8>> = content.extract()?;
+                    let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).map(Bytes::from).collect();
+                    Script::Pieces(pieces, seconds(pause)?)
+                }
             },
         };
-        self.answer(ticket, status, headers, body, seconds(delay)?)
+        self.settle(ticket, Scripted { after: seconds(delay)?, answer: Ok(head(status, headers, script)?) });
+        Ok(())
     }
 
-    /// The head of an answer whose body follows by `write`. False: the call was given up.
-    #[pyo3(signature = (ticket, status, headers=None))]
-    fn begin(&self, ticket: u64, status: u16, headers: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let (sender, receiver) = mpsc::channel(PIECES);
-        let waits = self.answer(ticket, status, headers, Scroll::Coming(receiver), Duration::ZERO)?;
-        if waits {
-            self.0.state.lock().writing.insert(ticket, sender);
+    /// Answers a call with a head; the body follows by `write` and `end`. False: nobody waits for it any more.
+    #[pyo3(signature = (ticket, status, headers=None, delay=0.0))]
+    fn begin(&self, ticket: u64, status: u16, headers: Option<&Bound<'_, PyAny>>, delay: f64) -> PyResult<bool> {
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let answer = Ok(head(status, headers, Script::Coming(receiver))?);
+        let wanted = self.settle(ticket, Scripted { after: seconds(delay)?, answer });
+        if wanted {
+            self.0.state.lock().bodies.insert(ticket, sender);
         }
-        Ok(waits)
+        Ok(wanted)
     }
 
-    /// A piece of it: waits while the reader is slower, or answers None if it may not `block`. False: nobody reads any more.
+    /// A piece of a body that was begun. True: taken; False: nobody reads it any more; None: its reader has to catch up first, and
+    /// `block` was False.
     #[pyo3(signature = (ticket, piece, block=true))]
-    fn write(&self, py: Python<'_>, ticket: u64, piece: &Bound<'_, PyAny>, block: bool) -> PyResult<Option<bool>> {
-        let piece = bytes_of(piece)?;
+    fn write(&self, py: Python<'_>, ticket: u64, piece: Vec<u8>, block: bool) -> Option<bool> {
         if piece.is_empty() {
-            return Ok(Some(!self.is_given_up(ticket)));
+            Some(!self.is_given_up(ticket))
+        } else {
+            self.put(py, ticket, Some(Ok(piece.into())), block)
         }
-        Ok(self.put(py, ticket, Ok(piece), block))
     }
 
-    /// The body is whole.
+    /// The body that was begun is whole. As `write`.
     #[pyo3(signature = (ticket, block=true))]
-    fn end(&self, ticket: u64, block: bool) -> Option<bool> {
-        let _ = block; // the end needs no room
-        let sender = self.0.state.lock().writing.remove(&ticket);
-        Some(sender.is_some_and(|sender| !sender.is_closed()))
+    fn end(&self, py: Python<'_>, ticket: u64, block: bool) -> Option<bool> {
+        let taken = self.put(py, ticket, None, block)?;
+        self.0.state.lock().bodies.remove(&ticket);
+        Some(taken)
     }
 
-    /// Fails a call with an error of this kind, `delay` seconds from now. `sent`: something of it was sent before.
+    /// Fails a call with an error of this kind, `delay` seconds from now; or the body that was begun, at once. `sent`: something of the
+    /// request was sent before.
     #[pyo3(signature = (ticket, kind, message, delay=0.0, *, sent=false))]
     fn fail(&self, py: Python<'_>, ticket: u64, kind: &str, message: &str, delay: f64, sent: bool) -> PyResult<()> {
         let error = Error::new(kind_named(kind)?, message);
         let error = if sent { error.after_sending() } else { error };
-        if self.0.state.lock().writing.contains_key(&ticket) {
-            self.put(py, ticket, Err(error), true);
-            self.0.state.lock().writing.remove(&ticket);
+        let begun = self.0.state.lock().bodies.contains_key(&ticket);
+        if begun {
+            // Behind what is still to be read.
+            self.put(py, ticket, Some(Err(error.after_sending())), true);
+            self.0.state.lock().bodies.remove(&ticket);
         } else {
-            self.0.settle(ticket, Scripted::Failure { after: seconds(delay)?, error });
+            self.settle(ticket, Scripted { after: seconds(delay)?, answer: Err(error) });
         }
         Ok(())
-    }
-
-    /// Lets a call go to the network.
-    fn forward(&self, ticket: u64) {
-        self.0.settle(ticket, Scripted::Forward);
     }
 
     /// Nobody waits for this call any more.
     fn is_given_up(&self, ticket: u64) -> bool {
         let state = self.0.state.lock();
-        let asks = state.waiting.get(&ticket).is_some_and(|sender| !sender.is_closed());
-        let reads = state.writing.get(&ticket).is_some_and(|sender| !sender.is_closed());
-        !asks && !reads
+        match (state.waiting.get(&ticket), state.bodies.get(&ticket)) {
+            (Some(waiting), _) => waiting.is_closed(),
+            (None, Some(body)) => body.is_closed(),
+            (None, None) => true,
+        }
     }
 
-    /// Stands in for the network of every client of the process that has no transport of its own.
-    fn install(&self, _py: Python<'_>) {
-        INSTALLED.lock().push(Arc::clone(&self.0));
-        ANY_INSTALLED.store(true, SeqCst);
+    /// Stands in for the network of every client of the process, until `uninstall`.
+    fn install(&self) {
+        INSTALLED.write().push((raw::fork_generation(), Arc::clone(&self.0)));
     }
 
-    /// No longer.
-    fn uninstall(&self, _py: Python<'_>) {
-        let mut installed = INSTALLED.lock();
-        installed.retain(|queue| !Arc::ptr_eq(queue, &self.0));
-        ANY_INSTALLED.store(!installed.is_empty(), SeqCst);
+    /// See `install`.
+    fn uninstall(&self) {
+        INSTALLED.write().retain(|(_, queue)| !Arc::ptr_eq(queue, &self.0));
     }
 
     /// Calls that wait, and all that come, fail; `receive` returns None.
@@ -360,11 +336,8 @@ impl HttpTransport {
         let dropped = {
             let mut state = self.0.state.lock();
             state.closed = true;
-            (std::mem::take(&mut state.calls), std::mem::take(&mut state.waiting), std::mem::take(&mut state.writing))
+            (std::mem::take(&mut state.calls), std::mem::take(&mut state.waiting), std::mem::take(&mut state.bodies))
         };
-        for sender in dropped.2.values() {
-            let _ = sender.try_send(Err(Error::new(Kind::Read, "the transport was closed").after_sending()));
-        }
         drop(dropped);
         self.0.told.notify_all();
     }
@@ -376,46 +349,107 @@ impl HttpTransport {
 }
 
 impl HttpTransport {
-    fn answer(
-        &self,
-        ticket: u64,
-        status: u16,
-        headers: Option<&Bound<'_, PyAny>>,
-        body: Scroll,
-        after: Duration,
-    ) -> PyResult<bool> {
-        let status = StatusCode::from_u16(status)
-            .map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
-        let headers = headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?;
-        Ok(self.0.settle(ticket, Scripted::Answer { after, status, headers, body }))
+    /// Whether somebody waits for it.
+    fn settle(&self, ticket: u64, scripted: Scripted) -> bool {
+        let waiting = self.0.state.lock().waiting.remove(&ticket);
+        waiting.is_some_and(|sender| sender.send(scripted).is_ok())
     }
 
     fn put(&self, py: Python<'_>, ticket: u64, piece: Piece, block: bool) -> Option<bool> {
-        let sender = self.0.state.lock().writing.get(&ticket).cloned();
+        let sender = self.0.state.lock().bodies.get(&ticket).cloned();
         let Some(sender) = sender else { return Some(false) };
-        match sender.try_send(piece) {
-            Ok(()) => Some(true),
-            Err(TrySendError::Full(piece)) if block => Some(py.detach(|| sender.blocking_send(piece).is_ok())),
-            Err(TrySendError::Full(_)) => None,
-            Err(TrySendError::Closed(_)) => {
-                self.0.state.lock().writing.remove(&ticket);
-                Some(false)
+        let taken = match sender.try_send(piece) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) if !block => return None,
+            Err(mpsc::error::TrySendError::Full(piece)) => py.detach(|| sender.blocking_send(piece)).is_ok(),
+        };
+        if !taken {
+            self.0.state.lock().bodies.remove(&ticket);
+        }
+        Some(taken)
+    }
+}
+
+fn head(status: u16, headers: Option<&Bound<'_, PyAny>>, script: Script) -> PyResult<(StatusCode, HeaderMap, Script)> {
+    let status = StatusCode::from_u16(status)
+        .map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
+    Ok((status, headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?, script))
+}
+
+enum Next {
+    Call(u64, Arc<Call>),
+    Closed,
+    Nothing,
+}
+
+impl Queue {
+    fn next(&self, limit: Option<Duration>) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            if let Some((ticket, call)) = state.calls.pop_front() {
+                if state.waiting.get(&ticket).is_some_and(|sender| !sender.is_closed()) {
+                    return Next::Call(ticket, call);
+                }
+                continue;
+            }
+            if state.closed {
+                return Next::Closed;
+            }
+            match limit {
+                None => self.told.wait(&mut state),
+                Some(limit) => {
+                    if self.told.wait_for(&mut state, limit).timed_out() {
+                        return Next::Nothing;
+                    }
+                }
             }
         }
     }
 }
 
-fn bytes_of(piece: &Bound<'_, PyAny>) -> PyResult<Bytes> {
-    match piece.cast::<PyBytes>() {
-        Ok(bytes) => Ok(Bytes::copy_from_slice(bytes.as_bytes())),
-        Err(_) => Ok(Bytes::from(piece.extract::<Vec<u8>>()?)),
-    }
-}
-
 /// By its name, which is that of the kind.
 fn kind_named(name: &str) -> PyResult<Kind> {
-    Kind::ALL
+    const KINDS: [Kind; 25] = [
+        Kind::ConnectTimeout,
+        Kind::WriteTimeout,
+        Kind::ReadTimeout,
+        Kind::PoolTimeout,
+        Kind::AttemptTimeout,
+        Kind::DeadlineExceeded,
+        Kind::Dns,
+        Kind::Connect,
+        Kind::Tls,
+        Kind::Read,
+        Kind::Write,
+        Kind::LocalProtocol,
+        Kind::RemoteProtocol,
+        Kind::Proxy,
+        Kind::UnsupportedProtocol,
+        Kind::CircuitOpen,
+        Kind::RateLimited,
+        Kind::Overloaded,
+        Kind::ForbiddenAddress,
+        Kind::Decoding,
+        Kind::Json,
+        Kind::ResponseTooLarge,
+        Kind::TooManyRedirects,
+        Kind::Cancelled,
+        Kind::InvalidUrl,
+    ];
+    KINDS
         .into_iter()
         .find(|kind| format!("{kind:?}") == name)
         .ok_or_else(|| PyValueError::new_err(format!("no kind of error is called {name:?}")))
+}
+
+impl HttpRequest {
+    /// As a transport sees it: the body in memory; one in pieces is empty here.
+    pub(super) fn of_call(call: &Call) -> Self {
+        let content = match &call.body {
+            Body::Whole(bytes) => bytes.clone(),
+            Body::Empty | Body::Stream(..) => Bytes::new(),
+        };
+        Self::whole(call.method.clone(), call.url.clone(), call.headers.clone(), content, call.idempotent)
+    }
 }
