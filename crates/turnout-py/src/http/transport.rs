@@ -19,7 +19,9 @@ use pyo3::types::PyBytes;
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use turnout_client::{Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Options, Timings, Transport};
+use turnout_client::{
+    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Options, Timings, Transport,
+};
 
 use super::headers;
 use super::offloop::handles_signals;
@@ -90,7 +92,9 @@ impl Transport for Queue {
             let head = scripted(receiver);
             let (status, headers, script) = match call.options.timeouts.first_byte {
                 None => head.await,
-                Some(limit) => timeout(limit, head).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit))),
+                Some(limit) => {
+                    timeout(limit, head).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit)))
+                }
             }?;
             let first_byte = began.elapsed();
             let head = Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 };
@@ -275,7 +279,11 @@ impl HttpTransport {
     /// `block` was False.
     #[pyo3(signature = (ticket, piece, block=true))]
     fn write(&self, py: Python<'_>, ticket: u64, piece: Vec<u8>, block: bool) -> Option<bool> {
-        if piece.is_empty() { Some(!self.is_given_up(ticket)) } else { self.put(py, ticket, Some(Ok(piece.into())), block) }
+        if piece.is_empty() {
+            Some(!self.is_given_up(ticket))
+        } else {
+            self.put(py, ticket, Some(Ok(piece.into())), block)
+        }
     }
 
     /// The body that was begun is whole. As `write`.
@@ -364,8 +372,8 @@ impl HttpTransport {
 }
 
 fn head(status: u16, headers: Option<&Bound<'_, PyAny>>, script: Script) -> PyResult<(StatusCode, HeaderMap, Script)> {
-    let status =
-        StatusCode::from_u16(status).map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
+    let status = StatusCode::from_u16(status)
+        .map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
     Ok((status, headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?, script))
 }
 
