@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod body;
 mod call;
 mod client;
 pub mod connect;
+mod cpu;
 mod error;
 mod layers;
 mod options;
@@ -17,9 +19,10 @@ mod pool;
 mod scope;
 mod timings;
 
-pub use answer::{Answer, AnswerBody, BodyStream, Head};
+pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use call::{Body, Call};
 pub use client::Client;
+pub use cpu::Cpu;
 pub use error::{Error, Kind};
 pub use layers::send;
 pub use options::{Http2, Limits, Options, Redirects, Timeouts, Transport};
