@@ -13,6 +13,7 @@ mod client;
 pub mod connect;
 mod cpu;
 mod error;
+pub mod json;
 mod layers;
 mod options;
 mod pool;

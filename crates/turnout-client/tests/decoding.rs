@@ -298,7 +298,7 @@ async fn a_stream_that_breaks_keeps_its_own_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any bytes under any name: no panic, never more than the cap, and the same however they are cut.
     #[test]
