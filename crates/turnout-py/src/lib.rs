@@ -28,7 +28,10 @@ mod _turnout {
     #[pymodule_export]
     use crate::command::{WorkerLink, command, default_settings};
     #[pymodule_export]
-    use crate::http::{HttpCall, HttpClient, HttpHeaders, HttpOutcome, HttpRequest, HttpResponse, HttpScope, HttpTransport};
+    use crate::http::{
+        HttpCall, HttpClient, HttpHeaders, HttpJson, HttpJsonSteps, HttpOutcome, HttpRequest, HttpResponse, HttpScope,
+        HttpTransport, merge_json,
+    };
     #[pymodule_export]
     use crate::interface::asgi::Cycle;
     #[pymodule_export]

@@ -5,6 +5,12 @@
 mod codec;
 mod coding;
 mod decode;
+mod form;
+mod multipart;
+mod text;
 
 pub use coding::ACCEPT_ENCODING;
 pub use decode::unpack;
+pub use form::{FORM, form};
+pub use multipart::{Content, Part, multipart};
+pub use text::encoding;

@@ -87,6 +87,12 @@ impl Lazy {
         (self.kind() == Kind::Array).then(|| element(self.nodes(), self.at, position))?.map(|at| self.other(at))
     }
 
+    /// The values of an array.
+    pub fn elements(&self) -> Vec<Self> {
+        let all = || elements(self.nodes(), self.at).map(|at| self.other(at)).collect();
+        if self.kind() == Kind::Array { all() } else { Vec::new() }
+    }
+
     /// How many values are in it: `None` where it is neither array nor object. A key that is there twice counts twice.
     pub fn len(&self) -> Option<usize> {
         match self.kind() {

@@ -31,11 +31,7 @@ pub(super) trait Work: Send + 'static {
 }
 
 /// Blocks this thread, which lets go of the GIL, until the work is done.
-pub(super) fn wait<'py, W: Work>(
-    home: &Home,
-    work: W,
-    about: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn wait<'py, W: Work>(home: &Home, work: W, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = about.py();
     let slot = Arc::new(Slot { state: Mutex::new(State::Waits), told: Condvar::new() });
     let (here, left) = oneshot::channel::<()>();
@@ -153,7 +149,9 @@ impl HttpCall {
     fn begin(&mut self, py: Python<'_>) -> PyResult<()> {
         let Stage::New { begin, about } = std::mem::replace(&mut self.stage, Stage::Over) else { return Ok(()) };
         let Some(event_loop) = loops::running(py)? else {
-            return Err(PyRuntimeError::new_err("no running event loop: await this inside one, or use the blocking twin"));
+            return Err(PyRuntimeError::new_err(
+                "no running event loop: await this inside one, or use the blocking twin",
+            ));
         };
         let way = loops::way_to(&event_loop)?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
@@ -246,7 +244,8 @@ impl Drop for HttpCall {
             Stage::Waits { number, .. } => Python::attach(|py| abandon(py, number)),
             Stage::New { about, .. } => Python::attach(|py| {
                 let category = py.get_type::<PyRuntimeWarning>();
-                let warned = PyErr::warn(py, &category, c"a call of turnout.http was never awaited: nothing was sent", 1);
+                let warned =
+                    PyErr::warn(py, &category, c"a call of turnout.http was never awaited: nothing was sent", 1);
                 if let Err(error) = warned {
                     error.write_unraisable(py, Some(about.bind(py)));
                 }

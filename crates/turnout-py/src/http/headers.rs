@@ -32,9 +32,9 @@ pub(super) fn parse(fields: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
     for pair in pairs.try_iter()? {
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
             pair?.extract().map_err(|_| PyTypeError::new_err("headers are a mapping, or pairs of name and value"))?;
-        parsed.try_append(name_of(&name)?, value_of(&value)?).map_err(|_| {
-            refused(py, Kind::LocalProtocol, "more headers than can be sent")
-        })?;
+        parsed
+            .try_append(name_of(&name)?, value_of(&value)?)
+            .map_err(|_| refused(py, Kind::LocalProtocol, "more headers than can be sent"))?;
     }
     Ok(parsed)
 }
@@ -62,7 +62,10 @@ fn name_of(name: &Bound<'_, PyAny>) -> PyResult<HeaderName> {
     } else if let Ok(bytes) = name.cast::<PyBytes>() {
         HeaderName::from_bytes(bytes.as_bytes())
     } else {
-        return Err(PyTypeError::new_err(format!("the name of a header is text or bytes, not {}", name.get_type().name()?)));
+        return Err(PyTypeError::new_err(format!(
+            "the name of a header is text or bytes, not {}",
+            name.get_type().name()?
+        )));
     };
     parsed.map_err(|_| {
         let shown = name.repr().map_or_else(|_| String::new(), |shown| shown.to_string());
@@ -79,17 +82,26 @@ fn value_of(value: &Bound<'_, PyAny>) -> PyResult<HeaderValue> {
             // RFC 9110, 5.5: what is not ASCII was ISO-8859-1; what is not even that has no form here.
             let bytes: Result<Vec<u8>, _> = text.chars().map(|char| u8::try_from(u32::from(char))).collect();
             let Ok(bytes) = bytes else {
-                return Err(refused(value.py(), Kind::LocalProtocol, "the value of a header has characters beyond ISO-8859-1"));
+                return Err(refused(
+                    value.py(),
+                    Kind::LocalProtocol,
+                    "the value of a header has characters beyond ISO-8859-1",
+                ));
             };
             HeaderValue::from_bytes(&bytes)
         }
     } else if let Ok(bytes) = value.cast::<PyBytes>() {
         HeaderValue::from_bytes(bytes.as_bytes())
     } else {
-        return Err(PyTypeError::new_err(format!("the value of a header is text or bytes, not {}", value.get_type().name()?)));
+        return Err(PyTypeError::new_err(format!(
+            "the value of a header is text or bytes, not {}",
+            value.get_type().name()?
+        )));
     };
     // Not the value itself: it may be a secret.
-    parsed.map_err(|_| refused(value.py(), Kind::LocalProtocol, "the value of a header has a line break or another control character"))
+    parsed.map_err(|_| {
+        refused(value.py(), Kind::LocalProtocol, "the value of a header has a line break or another control character")
+    })
 }
 
 /// A case-insensitive multi-mapping, read only: `[name]` joins what was sent more than once, `get_list` does not.

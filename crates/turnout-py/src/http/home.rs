@@ -138,9 +138,8 @@ fn find(wish: Wish) -> PyResult<((Home, bool), Vec<Home>)> {
     if let Some(home) = &homes.background {
         return Ok(((home.clone(), false), gone));
     }
-    let started = Background::start().map_err(|error| {
-        PyOSError::new_err(format!("the thread for outbound calls could not be started: {error}"))
-    })?;
+    let started = Background::start()
+        .map_err(|error| PyOSError::new_err(format!("the thread for outbound calls could not be started: {error}")))?;
     let home = homes.home(Way::Thread(Arc::new(started)));
     homes.background = Some(home.clone());
     Ok(((home, true), gone))

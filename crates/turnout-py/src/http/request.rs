@@ -5,8 +5,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::Method;
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use percent_encoding::percent_decode_str;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -208,7 +210,11 @@ impl HttpRequest {
             (Target::Absolute(url), _) => url.clone(),
             (Target::Relative(path), Some(base)) => behind(py, base, path)?,
             (Target::Relative(_), None) => {
-                return Err(refused(py, Kind::InvalidUrl, "the URL has no scheme and no host, and the client no base_url"));
+                return Err(refused(
+                    py,
+                    Kind::InvalidUrl,
+                    "the URL has no scheme and no host, and the client no base_url",
+                ));
             }
         };
         for params in [&settings.params, &self.params].into_iter().flatten() {
@@ -235,7 +241,15 @@ impl HttpRequest {
             Content::Whole(bytes) => Body::Whole(bytes.clone()),
             Content::Pieces(_) => return Err(PyValueError::new_err("a body in pieces needs somebody who pulls them")),
         };
-        Ok(Call { method: self.method.clone(), url, headers, body, idempotent: self.idempotent(), stream, options: own })
+        Ok(Call {
+            method: self.method.clone(),
+            url,
+            headers,
+            body,
+            idempotent: self.idempotent(),
+            stream,
+            options: own,
+        })
     }
 }
 
@@ -278,8 +292,8 @@ pub(super) fn take_user(py: Python<'_>, url: &mut Url) -> PyResult<Option<Header
 pub(super) fn absolute(py: Python<'_>, text: &str) -> PyResult<Url> {
     refuse_control(py, text)?;
     // Not the text itself: there may be a password in it.
-    let mut url = Url::parse(text)
-        .map_err(|error| refused(py, Kind::InvalidUrl, format!("that is no URL to call: {error}")))?;
+    let mut url =
+        Url::parse(text).map_err(|error| refused(py, Kind::InvalidUrl, format!("that is no URL to call: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         let message = format!("{}: is no scheme that can be called: http and https are", url.scheme());
         return Err(refused(py, Kind::UnsupportedProtocol, message));
@@ -354,7 +368,9 @@ impl Content {
         content: Option<&Bound<'_, PyAny>>,
         headers: &mut HeaderMap,
     ) -> PyResult<Self> {
-        if [json.is_some(), data.is_some() || files.is_some(), content.is_some()].iter().filter(|given| **given).count() > 1 {
+        if [json.is_some(), data.is_some() || files.is_some(), content.is_some()].iter().filter(|given| **given).count()
+            > 1
+        {
             return Err(PyTypeError::new_err("a body is given once: as json, as data with files, or as content"));
         }
         if let Some(content) = content {
@@ -393,7 +409,8 @@ impl Content {
         {
             return Ok(Self::Pieces(content.clone().unbind()));
         } else {
-            let message = format!("content is bytes, text, or an iterable of bytes, not {}", content.get_type().name()?);
+            let message =
+                format!("content is bytes, text, or an iterable of bytes, not {}", content.get_type().name()?);
             return Err(PyTypeError::new_err(message));
         };
         Ok(if bytes.is_empty() { Self::Empty } else { Self::Whole(bytes) })
