@@ -79,8 +79,8 @@ pub(super) fn index(text: &[u8], limits: Limits) -> Result<Vec<Node>, Fault> {
     if u32::try_from(text.len()).is_err() {
         return Err(Fault { what: "more than 4 GiB", at: 0 });
     }
-    // What usual answers need (one value or key for each 8 to 20 bytes); no more than the text itself.
-    let nodes = Vec::with_capacity(text.len() / 16);
+    // Usual answers have a value or key in each 6 to 20 bytes; what is not needed is never touched.
+    let nodes = Vec::with_capacity(text.len() / 8);
     let mut scan = Scan { text, at: 0, nodes, open: Vec::new(), limits };
     scan.document()?;
     Ok(scan.nodes)
@@ -90,8 +90,8 @@ struct Scan<'a> {
     text: &'a [u8],
     at: usize,
     nodes: Vec<Node>,
-    /// The containers around `at`.
-    open: Vec<u32>,
+    /// The containers around `at`, and whether they are objects.
+    open: Vec<(u32, bool)>,
     limits: Limits,
 }
 
@@ -103,8 +103,7 @@ impl Scan<'_> {
             }
             // Behind a value: close what closes here, until another value follows or all is closed.
             loop {
-                let Some(&container) = self.open.last() else { return self.end() };
-                let object = self.nodes[container as usize].kind == Kind::Object;
+                let Some(&(container, object)) = self.open.last() else { return self.end() };
                 match (self.peek(), object) {
                     (Some(b','), true) => {
                         self.at += 1;
@@ -145,7 +144,7 @@ impl Scan<'_> {
         }
         let node = self.nodes.len() as u32;
         self.push(self.at, self.at, if object { Kind::Object } else { Kind::Array })?;
-        self.open.push(node);
+        self.open.push((node, object));
         self.at += 1;
         match (self.peek(), object) {
             (Some(b'}'), true) | (Some(b']'), false) => {
@@ -179,6 +178,7 @@ impl Scan<'_> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self) -> Result<(), Fault> {
         let start = self.at;
         let mut kind = Kind::Plain;
@@ -255,6 +255,7 @@ impl Scan<'_> {
         }
     }
 
+    #[inline]
     fn push(&mut self, start: usize, end: usize, kind: Kind) -> Result<(), Fault> {
         if self.nodes.len() >= self.limits.nodes {
             return Err(Fault { what: "it has too many values", at: start });
@@ -265,6 +266,7 @@ impl Scan<'_> {
     }
 
     /// The next byte that is no white space; `at` is there.
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.get(self.at) {

@@ -29,6 +29,9 @@ const ASIDE: usize = 4096;
 /// Longer keys are rarely repeated.
 const LONGEST_KEPT_KEY: usize = 48;
 
+/// So many digits always fit an `i64`.
+const SMALL_DIGITS: usize = 18;
+
 /// Places for keys that were made before. Objects of one kind repeat theirs.
 const KEYS: usize = 256;
 
@@ -129,6 +132,7 @@ impl Builder {
         Ok(self.values.pop())
     }
 
+    #[inline]
     fn put(&mut self, py: Python<'_>, value: Py<PyAny>) -> PyResult<()> {
         match self.frames.last_mut().map(|frame| &mut frame.made) {
             Some(Made::Dict { dict, key }) => dict.bind(py).set_item(key.take(), value),
@@ -150,7 +154,7 @@ impl Builder {
             Kind::Null => py.None(),
             Kind::False => PyBool::new(py, false).to_owned().into_any().unbind(),
             Kind::True => PyBool::new(py, true).to_owned().into_any().unbind(),
-            Kind::Int => integer(py, number(text, node))?,
+            Kind::Int => integer(py, text, node)?,
             Kind::Float => {
                 let number = number(text, node);
                 match &self.parse_float {
@@ -220,10 +224,16 @@ fn number(text: &[u8], node: Node) -> &str {
         .expect("a number is ASCII, or the index had refused it")
 }
 
-fn integer(py: Python<'_>, number: &str) -> PyResult<Py<PyAny>> {
-    match number.parse::<i64>() {
-        Ok(small) => Ok(small.into_pyobject(py)?.into_any().unbind()),
+fn integer(py: Python<'_>, text: &[u8], node: Node) -> PyResult<Py<PyAny>> {
+    let digits = &text[node.start as usize..node.end as usize];
+    let (negative, digits) = match digits {
+        [b'-', digits @ ..] => (true, digits),
+        _ => (false, digits),
+    };
+    if digits.len() > SMALL_DIGITS {
         // Python's own limit on digits holds here as it does in json.loads.
-        Err(_) => Ok(py.get_type::<PyInt>().call1((number,))?.unbind()),
+        return Ok(py.get_type::<PyInt>().call1((number(text, node),))?.unbind());
     }
+    let size = digits.iter().fold(0, |size: i64, digit| size * 10 + i64::from(digit - b'0'));
+    Ok((if negative { -size } else { size }).into_pyobject(py)?.into_any().unbind())
 }
