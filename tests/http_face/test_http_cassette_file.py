@@ -10,7 +10,7 @@ import pytest
 
 from turnout.http import errors
 from turnout.http.cassette import Cassette, is_secret
-from turnout.http.mock import Failure, Reply
+from turnout.http.rules import Failure, Reply
 
 
 class Fields(dict[str, str]):

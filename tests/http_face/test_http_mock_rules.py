@@ -10,7 +10,7 @@ import pytest
 
 from turnout.http import errors
 from turnout.http.matching import Pattern
-from turnout.http.mock import Failure, PassThrough, Reply, Rules, answer_of
+from turnout.http.rules import Failure, PassThrough, Reply, Rules, answer_of
 
 
 class Asked:

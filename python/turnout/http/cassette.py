@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from turnout.http import checks, errors
 from turnout.http.errors import HTTPError
-from turnout.http.mock import Failure, Reply
+from turnout.http.rules import Failure, Reply
 
 #: What stands where a secret was.
 REDACTED = "REDACTED"

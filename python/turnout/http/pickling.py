@@ -1,4 +1,4 @@
-"""How requests, responses and outcomes come out of a pickle: by their public constructors, and what else was known of them."""
+"""How requests, responses and outcomes come out of a pickle: through their constructors, and what else was known."""
 
 from __future__ import annotations
 

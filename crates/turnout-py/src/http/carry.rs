@@ -147,6 +147,9 @@ impl HttpCall {
     }
 
     fn begin(&mut self, py: Python<'_>) -> PyResult<()> {
+        if !matches!(self.stage, Stage::New { .. }) {
+            return Ok(());
+        }
         let Stage::New { begin, about } = std::mem::replace(&mut self.stage, Stage::Over) else { return Ok(()) };
         let Some(event_loop) = loops::running(py)? else {
             return Err(PyRuntimeError::new_err(

@@ -22,6 +22,7 @@ use url::form_urlencoded::Serializer;
 use super::errors::refused;
 use super::headers::{self, HttpHeaders};
 use super::options::{Settings, over};
+use super::transport;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, weakref, module = "turnout._turnout")]
@@ -236,6 +237,7 @@ impl HttpRequest {
         if let Some(fields) = options {
             own = over(&own, fields)?;
         }
+        let own = transport::instead(own);
         let body = match &self.content {
             Content::Empty => Body::Empty,
             Content::Whole(bytes) => Body::Whole(bytes.clone()),
