@@ -167,3 +167,12 @@ fn a_call_that_hangs_ends_when_its_caller_leaves() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn what_is_out_when_the_time_is_over_is_no_error() {
+    let upstreams = upstreams();
+    let url = format!("http://{}/?hang=1", upstreams.address());
+    let plan = Plan { time: Duration::from_millis(50), ..Plan::new(Target::parse(&url).expect("a URL"), 3) };
+    let report = load::run(plan, Arc::<Progress>::default()).expect("a runtime");
+    assert_eq!((report.requests, report.errors.total, report.unfinished), (0, 0, 3), "{report:?}");
+}

@@ -157,6 +157,11 @@ impl Load {
                     tally.errors.count(&error);
                     false
                 }
+                // A load that is only to last so long has no quarrel with what was still out when it ended.
+                Err(_) if patience < self.plan.patience && self.plan.requests.is_none() => {
+                    tally.unfinished += 1;
+                    false
+                }
                 Err(_) => {
                     self.progress.failed.fetch_add(1, Relaxed);
                     tally.errors.timeout += 1;

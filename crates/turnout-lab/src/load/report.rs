@@ -18,6 +18,8 @@ pub struct Report {
     pub requests: u64,
     /// Everything that went wrong, by kind; `total` is zero in a good run.
     pub errors: Errors,
+    /// Requests that were out when the time was over: neither answered nor wrong.
+    pub unfinished: u64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// From the first request to the last answer.
@@ -111,6 +113,7 @@ impl Errors {
 /// The counts of one connection, or of all.
 pub(super) struct Tally {
     pub(super) errors: Errors,
+    pub(super) unfinished: u64,
     statuses: BTreeMap<u16, u64>,
     micros: Histogram<u64>,
     /// Thousandths.
@@ -123,6 +126,7 @@ impl Tally {
         let histogram = || Histogram::new(PRECISION).expect("a precision between 0 and 5");
         Self {
             errors: Errors::default(),
+            unfinished: 0,
             statuses: BTreeMap::new(),
             micros: histogram(),
             samples: histogram(),
@@ -144,6 +148,7 @@ impl Tally {
 
     pub(super) fn add(&mut self, other: &Self) {
         self.errors.add(&other.errors);
+        self.unfinished += other.unfinished;
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
@@ -189,6 +194,7 @@ impl Report {
             connections: plan.connections,
             requests: tally.micros.len(),
             errors: tally.errors.summed(),
+            unfinished: tally.unfinished,
             statuses: tally.statuses.clone(),
             seconds,
             rps: share(tally.micros.len() as f64),

@@ -119,7 +119,8 @@ impl Echoes {
     }
 }
 
-/// JSON of `size` bytes, as an API would send it: offers with texts, numbers, truths and a list in each. Smaller sizes than one offer's give none.
+/// JSON of `size` bytes, as an API would send it: offers with texts, numbers, truths and a list in each. Smaller sizes than one offer's give none. Numbers
+/// are written as every writer of JSON writes them, so that what was read and written again can be compared.
 fn document(seed: u64, size: usize) -> String {
     const END: &str = "]}";
     let mut text = String::with_capacity(size);
@@ -130,13 +131,13 @@ fn document(seed: u64, size: usize) -> String {
         let comma = if number == 0 { "" } else { "," };
         write!(
             text,
-            "{comma}{{\"id\":{},\"hotel\":\"Hotel {:05}\",\"district\":\"Stra\u{df}e {}\",\"stars\":{},\"price\":{}.{:02},\"breakfast\":{},\"rooms\":[{},{},{}],\"note\":null}}",
+            "{comma}{{\"id\":{},\"hotel\":\"Hotel {:05}\",\"district\":\"Stra\u{df}e {}\",\"stars\":{},\"price\":{}.{},\"breakfast\":{},\"rooms\":[{},{},{}],\"note\":null}}",
             luck(0) >> 20,
             luck(1) % 100_000,
             luck(2) % 100,
             2 + luck(3) % 4,
             40 + luck(4) % 400,
-            luck(5) % 100,
+            1 + luck(5) % 9,
             luck(6) % 2 == 0,
             luck(7) % 3,
             luck(7) % 5,

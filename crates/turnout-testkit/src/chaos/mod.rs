@@ -150,12 +150,12 @@ impl Chaos {
     fn accept(&mut self, listener: TcpListener, act: fn(&mut Peer) -> io::Result<Next>) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("chaos".to_owned()).spawn(move || {
-            for stream in listener.incoming() {
+            for (number, stream) in (0..).zip(listener.incoming()) {
                 if *lock(&shared.stopping) {
                     return;
                 }
                 if let Ok(stream) = stream {
-                    Shared::connection(&shared, stream, act);
+                    Shared::connection(&shared, stream, number, act);
                 }
             }
         })?;
@@ -202,26 +202,26 @@ impl Drop for Chaos {
 }
 
 impl Shared {
-    fn connection(shared: &Arc<Self>, stream: TcpStream, act: fn(&mut Peer) -> io::Result<Next>) {
-        let number = shared.accepted.fetch_add(1, SeqCst);
+    fn connection(shared: &Arc<Self>, stream: TcpStream, number: u64, act: fn(&mut Peer) -> io::Result<Next>) {
+        let key = shared.accepted.fetch_add(1, SeqCst);
         let (Ok(()), Ok(copy)) = (stream.set_nodelay(true), stream.try_clone()) else { return };
         if shared.open.fetch_add(1, SeqCst) >= MOST_CONNECTIONS {
             shared.open.fetch_sub(1, SeqCst);
             return;
         }
-        lock(&shared.streams).insert(number, copy);
+        lock(&shared.streams).insert(key, copy);
         let ours = Arc::clone(shared);
         let spawned = std::thread::Builder::new().name("chaos".to_owned()).spawn(move || {
             let mut peer = Peer::new(stream, Arc::clone(&ours), number);
             // The client hung up, or the upstream is being stopped: nothing is left to be done wrong.
             let next = act(&mut peer).unwrap_or(Next::Close);
             // The copy keeps the socket open: it goes first.
-            lock(&ours.streams).remove(&number);
+            lock(&ours.streams).remove(&key);
             peer.end(next);
             ours.open.fetch_sub(1, SeqCst);
         });
         if spawned.is_err() {
-            lock(&shared.streams).remove(&number);
+            lock(&shared.streams).remove(&key);
             shared.open.fetch_sub(1, SeqCst);
         }
     }

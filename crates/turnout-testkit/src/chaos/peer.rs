@@ -13,7 +13,7 @@ pub(super) struct Peer {
     stream: TcpStream,
     buffer: Vec<u8>,
     shared: Arc<Shared>,
-    /// Which of all connections it is: the chance of what is left to chance.
+    /// How many connections its port had before: the chance of what is left to chance.
     pub(super) number: u64,
 }
 
