@@ -14,6 +14,7 @@ use crate::timings::Timings;
 
 /// A response: its head, its body, and how it was come by.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any two may hold at once")]
 pub struct Answer {
     /// Status line and fields.
     pub head: Head,
@@ -27,7 +28,7 @@ pub struct Answer {
     pub remote: Option<SocketAddr>,
     /// Answered by the cache, without a call or after one that said "not modified".
     pub from_cache: bool,
-    /// From the cache although it was stale, because the upstream failed.
+    /// From the cache although it was stale: the upstream failed, or is asked for a newer one meanwhile.
     pub stale: bool,
     /// Another call's answer, shared.
     pub coalesced: bool,

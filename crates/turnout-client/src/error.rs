@@ -62,11 +62,42 @@ pub enum Kind {
     InvalidUrl,
 }
 
-/// A call without an answer.
-#[derive(Debug)]
+impl Kind {
+    /// In the order of their numbers.
+    pub const ALL: [Self; 25] = [
+        Self::ConnectTimeout,
+        Self::WriteTimeout,
+        Self::ReadTimeout,
+        Self::PoolTimeout,
+        Self::AttemptTimeout,
+        Self::DeadlineExceeded,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Read,
+        Self::Write,
+        Self::LocalProtocol,
+        Self::RemoteProtocol,
+        Self::Proxy,
+        Self::UnsupportedProtocol,
+        Self::CircuitOpen,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::ForbiddenAddress,
+        Self::Decoding,
+        Self::Json,
+        Self::ResponseTooLarge,
+        Self::TooManyRedirects,
+        Self::Cancelled,
+        Self::InvalidUrl,
+    ];
+}
+
+/// A call without an answer. Can be cloned, for equal calls may share it.
+#[derive(Clone, Debug)]
 pub struct Error(Box<Parts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     kind: Kind,
     message: String,
@@ -77,7 +108,7 @@ struct Parts {
     attempts: u32,
     timings: Timings,
     retry_after: Option<Duration>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -99,7 +130,7 @@ impl Error {
     /// The error below this one.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 

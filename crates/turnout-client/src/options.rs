@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::connect::{AddressPolicy, Proxies, Tls};
 use crate::error::Error;
+use crate::policy::Policy;
 
 /// What a client fixes and a call may replace. Shared: one allocation a client, another only for a call that differs.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Options {
     pub transport: Option<Arc<dyn Transport>>,
     /// The configured upstream's name, for errors, counters and policies; else the host stands for it.
     pub upstream: Option<Arc<str>>,
+    /// Retries and whatever else lies around a call. What it remembers of an upstream is shared by all who share the policy.
+    pub policy: Option<Arc<Policy>>,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             addresses: Arc::default(),
             transport: None,
             upstream: None,
+            policy: None,
         }
     }
 }
