@@ -7,13 +7,16 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod body;
 mod call;
 mod client;
 pub mod connect;
+mod cpu;
 mod error;
 mod exchange;
 pub mod gather;
 mod histogram;
+pub mod json;
 mod layers;
 mod options;
 pub mod policy;
@@ -27,6 +30,7 @@ mod upstreams;
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use call::{Body, Call};
 pub use client::{Client, Observer};
+pub use cpu::Cpu;
 pub use error::{Error, Kind};
 pub use histogram::Percentiles;
 pub use layers::send;
