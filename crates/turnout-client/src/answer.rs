@@ -28,7 +28,7 @@ pub struct Answer {
     pub remote: Option<SocketAddr>,
     /// Answered by the cache, without a call or after one that said "not modified".
     pub from_cache: bool,
-    /// From the cache although it was stale, because the upstream failed.
+    /// From the cache although it was stale: the upstream failed, or is asked for a newer one meanwhile.
     pub stale: bool,
     /// Another call's answer, shared.
     pub coalesced: bool,

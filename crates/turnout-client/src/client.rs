@@ -1,15 +1,28 @@
 //! What calls are made with: the pool, and what is counted.
 
+use std::fmt;
 use std::sync::Arc;
 
+use crate::answer::Answer;
+use crate::call::Call;
 use crate::connect::Connector;
+use crate::error::Error;
 use crate::options::Limits;
 use crate::pool::{Pool, PoolStats};
+use crate::stats::{Snapshot, Stats};
 
 /// Cheap to clone: all clones are one client.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) pool: Arc<Pool>,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+}
+
+/// Is told what no caller hears any more. Called on the runtime's threads: it must neither wait nor take locks that are held for long.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// A call that was not idempotent and had been sent was given up by its caller; this is how it ended all the same.
+    fn unawaited(&self, call: &Call, outcome: &Result<Answer, Error>);
 }
 
 impl Client {
@@ -20,7 +33,19 @@ impl Client {
 
     /// With names looked up elsewhere than the system says.
     pub fn with_connector(limits: Limits, connector: Connector) -> Self {
-        Self { pool: Arc::new(Pool::new(limits, connector)) }
+        Self { pool: Arc::new(Pool::new(limits, connector)), stats: Arc::default(), observer: None }
+    }
+
+    /// With somebody who is told.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// What happened so far, by upstream.
+    pub fn stats(&self) -> Vec<Snapshot> {
+        self.stats.snapshot()
     }
 
     /// The connections, and what happened to them.

@@ -62,6 +62,37 @@ pub enum Kind {
     InvalidUrl,
 }
 
+impl Kind {
+    /// In the order of their numbers.
+    pub const ALL: [Self; 25] = [
+        Self::ConnectTimeout,
+        Self::WriteTimeout,
+        Self::ReadTimeout,
+        Self::PoolTimeout,
+        Self::AttemptTimeout,
+        Self::DeadlineExceeded,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Read,
+        Self::Write,
+        Self::LocalProtocol,
+        Self::RemoteProtocol,
+        Self::Proxy,
+        Self::UnsupportedProtocol,
+        Self::CircuitOpen,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::ForbiddenAddress,
+        Self::Decoding,
+        Self::Json,
+        Self::ResponseTooLarge,
+        Self::TooManyRedirects,
+        Self::Cancelled,
+        Self::InvalidUrl,
+    ];
+}
+
 /// A call without an answer. Can be cloned, for equal calls may share it.
 #[derive(Clone, Debug)]
 pub struct Error(Box<Parts>);

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::auth::Auth;
 use crate::call::Call;
 use crate::connect::{AddressPolicy, Proxies, Tls};
+use crate::cookies::Jar;
 use crate::error::Error;
+use crate::policy::Policy;
 
 /// What a client fixes and a call may replace. Shared: one allocation a client, another only for a call that differs.
 #[derive(Clone, Debug)]
@@ -30,10 +33,16 @@ pub struct Options {
     pub http2: Http2,
     /// Which addresses may be connected to.
     pub addresses: Arc<AddressPolicy>,
+    /// Who calls are from.
+    pub auth: Option<Arc<Auth>>,
+    /// Kept and sent back; none unless somebody brings a jar.
+    pub cookies: Option<Arc<Jar>>,
     /// Instead of the network.
     pub transport: Option<Arc<dyn Transport>>,
     /// The configured upstream's name, for errors, counters and policies; else the host stands for it.
     pub upstream: Option<Arc<str>>,
+    /// Retries and whatever else lies around a call. What it remembers of an upstream is shared by all who share the policy.
+    pub policy: Option<Arc<Policy>>,
 }
 
 impl Default for Options {
@@ -47,8 +56,11 @@ impl Default for Options {
             proxies: Arc::default(),
             http2: Http2::Negotiate,
             addresses: Arc::default(),
+            auth: None,
+            cookies: None,
             transport: None,
             upstream: None,
+            policy: None,
         }
     }
 }

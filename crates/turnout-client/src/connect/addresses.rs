@@ -56,7 +56,7 @@ impl AddressPolicy {
     }
 
     /// Rules are networks (`10.0.0.0/8`), addresses, names (`api.example`, `*.example` for all below it), each with a port if only that is
-    /// meant (`api.example:443`, `[::1]:80`), or a port alone (`:25`). A rule with a name trusts whoever answers for that name, wherever it
+    /// meant (`api.example:443`, `[::1]:80`), a port alone (`:25`), or `*`. A rule with a name trusts whoever answers for that name, wherever it
     /// leads.
     pub fn new<S: AsRef<str>>(
         base: Base,
@@ -90,7 +90,6 @@ impl AddressPolicy {
         }
     }
 
-    #[expect(dead_code, reason = "proxies call it")]
     /// Whether `host` may be left to a proxy to resolve: only if its name alone decides.
     pub(super) fn permit_unresolved(&self, host: &str, port: u16) -> Result<(), Error> {
         if self.is_any() || self.permits(host, port, literal(host)) {
@@ -144,7 +143,7 @@ impl Rule {
             None => (text, None),
         };
         let bare = whom.strip_prefix('[').and_then(|whom| whom.strip_suffix(']')).unwrap_or(whom);
-        let whom = if whom.is_empty() && port.is_some() {
+        let whom = if whom == "*" || (whom.is_empty() && port.is_some()) {
             Whom::Everyone
         } else if let Ok(network) = bare.parse() {
             Whom::Network(network)
@@ -152,9 +151,12 @@ impl Rule {
             let name = whom.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(whom);
             let (dot, name) = name.strip_prefix('.').map_or(("", name), |rest| (".", rest));
             // As it stands in a URL: lower case, punycode.
-            let name = url::Host::parse(name).map_err(|_| wrong())?;
-            let url::Host::Domain(name) = name else { return Err(wrong()) };
-            Whom::Name(format!("{dot}{}", name.trim_end_matches('.')).into())
+            match url::Host::parse(name) {
+                Ok(url::Host::Domain(name)) if !name.contains('*') => {
+                    Whom::Name(format!("{dot}{}", name.trim_end_matches('.')).into())
+                }
+                _ => return Err(wrong()),
+            }
         };
         Ok(Self { whom, port })
     }

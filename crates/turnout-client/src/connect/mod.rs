@@ -4,10 +4,13 @@ mod addresses;
 mod dns;
 mod handshake;
 mod networks;
+mod proxies;
 mod race;
 mod resolver;
+mod socks;
 mod stream;
 mod tls;
+mod tunnel;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,17 +21,15 @@ use tokio::time::Instant;
 
 pub use addresses::{AddressPolicy, Base};
 pub use dns::NameServers;
+pub use proxies::{Proxies, ProxySettings};
 pub use stream::Stream;
 pub use tls::{Certificates, ClientCertificate, Tls, TlsSettings};
 
 use crate::error::{Error, Kind};
 use crate::options::Http2;
 use handshake::Handshakes;
+use proxies::{Protocol, Proxy};
 use resolver::Resolver;
-
-/// Through which proxies.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct Proxies {}
 
 /// All that makes two connections interchangeable: the pool's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +48,8 @@ pub struct Place {
     pub addresses: Arc<AddressPolicy>,
     /// Spoken there.
     pub http2: Http2,
+    /// Calls of two lanes never share a connection: a hedge must not share the fate of what it hedges. 0 but for those.
+    pub lane: u8,
 }
 
 /// A connection just made.
@@ -83,13 +86,54 @@ impl Connector {
 
     /// Makes a connection to `place`. Dropped early, it leaves nothing behind but a lookup that ends by itself. The caller limits the time.
     pub async fn connect(&self, place: &Place) -> Result<Connected, Error> {
-        let mut connected = self.open(&place.host, place.port, &place.addresses).await?;
+        let connected = match place.proxies.choose(place.secure, &place.host, place.port) {
+            None => self.open(&place.host, place.port, &place.addresses).await?,
+            Some((proxy, tls)) => self.through(proxy, tls, place).await?,
+        };
         if place.secure {
-            connected = self.encrypt(connected, &place.host, &place.tls, place.http2).await?;
-        } else {
-            connected.http2 = place.http2 == Http2::Only;
+            return self.encrypt(connected, &place.host, &place.tls, place.http2).await;
         }
-        Ok(connected)
+        Ok(Connected { http2: place.http2 == Http2::Only, ..connected })
+    }
+
+    /// A connection that a proxy passes on to `place`, or one to a proxy that is to be asked for each URL.
+    async fn through(&self, proxy: &Proxy, tls: &Arc<Tls>, place: &Place) -> Result<Connected, Error> {
+        let Place { host, port, addresses, .. } = place;
+        let blame =
+            |error: Error| Error::new(Kind::Proxy, format!("the proxy {proxy}: {}", error.message())).caused_by(error);
+        // Before anything is opened: whether the target may be reached, and what it is called there.
+        let resolving = Instant::now();
+        let target = if proxy.protocol == Protocol::Socks5 {
+            let permitted = addresses.permitted(host, *port, self.resolver.resolve(host).await?)?;
+            // Who is behind a proxy may lack IPv6, hardly ever IPv4.
+            permitted.iter().min_by_key(|address| address.is_ipv6()).map(|address| socks::Target::Address(address.ip()))
+        } else {
+            addresses.permit_unresolved(host, *port)?;
+            resolver::literal(host).map(socks::Target::Address)
+        };
+        let resolved = resolving.elapsed();
+        // The proxy itself is the operator's choice, and usually at a private address.
+        let mut over = self.open(&proxy.host, proxy.port, &AddressPolicy::any()).await.map_err(blame)?;
+        over.dns += resolved;
+        match proxy.protocol {
+            Protocol::Socks5 | Protocol::Socks5h => {
+                let target = target.unwrap_or(socks::Target::Name(host));
+                socks::open(&mut over.stream, target, *port, proxy.credentials.as_ref()).await.map_err(blame)?;
+            }
+            Protocol::Http | Protocol::Https => {
+                if proxy.protocol == Protocol::Https {
+                    over = self.encrypt(over, &proxy.host, tls, Http2::Off).await.map_err(blame)?;
+                }
+                let authorization = proxy.authorization();
+                if place.secure || place.http2 == Http2::Only {
+                    let authority = format!("{host}:{port}");
+                    tunnel::open(&mut over.stream, &authority, authorization.as_ref()).await.map_err(blame)?;
+                } else {
+                    over.forward = Some(authorization);
+                }
+            }
+        }
+        Ok(over)
     }
 
     /// A socket to whichever address of `host` is first. That one is the one that was checked: nothing is resolved again.

@@ -105,3 +105,99 @@ fn holds_v6(network: Ipv6Addr, length: u8, address: Ipv6Addr) -> bool {
     let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
     (network.to_bits() ^ address.to_bits()) & mask == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_the_public_internet_are_public() {
+        let table: [(&str, bool); 66] = [
+            ("1.1.1.1", true),
+            ("8.8.8.8", true),
+            ("93.184.216.34", true),
+            ("9.255.255.255", true),
+            ("11.0.0.0", true),
+            ("100.63.255.255", true),
+            ("100.128.0.0", true),
+            ("126.255.255.255", true),
+            ("172.15.255.255", true),
+            ("172.32.0.0", true),
+            ("192.167.255.255", true),
+            ("198.17.255.255", true),
+            ("198.20.0.0", true),
+            ("223.255.255.255", true),
+            ("0.0.0.0", false),
+            ("0.1.2.3", false),
+            ("10.0.0.0", false),
+            ("10.255.255.255", false),
+            ("100.64.0.1", false),
+            ("100.100.100.200", false),
+            ("127.0.0.1", false),
+            ("127.255.255.255", false),
+            ("168.63.129.16", false),
+            ("169.254.0.1", false),
+            ("169.254.169.254", false),
+            ("169.254.170.2", false),
+            ("172.16.0.1", false),
+            ("172.31.255.255", false),
+            ("192.0.0.192", false),
+            ("192.0.2.1", false),
+            ("192.88.99.1", false),
+            ("192.168.255.255", false),
+            ("198.18.0.1", false),
+            ("198.19.255.255", false),
+            ("198.51.100.7", false),
+            ("203.0.113.7", false),
+            ("224.0.0.1", false),
+            ("239.255.255.255", false),
+            ("240.0.0.1", false),
+            ("255.255.255.255", false),
+            ("2606:4700:4700::1111", true),
+            ("2a00:1450:4001:81b::200e", true),
+            ("::", false),
+            ("::1", false),
+            ("::8.8.8.8", false),     // IPv4-compatible, deprecated
+            ("::ffff:8.8.8.8", true), // mapped
+            ("::ffff:127.0.0.1", false),
+            ("::ffff:a9fe:a9fe", false),
+            ("::ffff:0:8.8.8.8", false), // translated (RFC 2765)
+            ("64:ff9b::8.8.8.8", true),  // NAT64
+            ("64:ff9b::10.0.0.1", false),
+            ("64:ff9b::169.254.169.254", false),
+            ("64:ff9b:1::8.8.8.8", false), // NAT64, local use
+            ("100::1", false),             // discard
+            ("2001::1", false),            // Teredo
+            ("2001:2::1", false),          // benchmarks
+            ("2001:20::1", false),         // ORCHID
+            ("2001:db8::1", false),
+            ("2002:7f00:1::1", false), // 6to4 with 127.0.0.1 in it
+            ("2002:808:808::1", false),
+            ("3fff::1", false),
+            ("5f00::1", false), // segment routing
+            ("fc00::1", false),
+            ("fd00:ec2::254", false),
+            ("fe80::1", false),
+            ("fec0::1", false),
+        ];
+        for (address, public) in table {
+            assert_eq!(is_public(address.parse().expect("an address")), public, "{address}");
+        }
+        assert!(!is_public("ff02::1".parse().expect("an address")), "multicast");
+    }
+
+    #[test]
+    fn a_block_holds_its_addresses_in_all_their_notations() {
+        let holds = |network: &str, address: &str| {
+            network.parse::<Network>().expect("a network").holds(address.parse().expect("an address"))
+        };
+        assert!(holds("0.0.0.0/0", "1.2.3.4") && holds("::/0", "::1"));
+        assert!(holds("10.0.0.0/8", "::ffff:10.1.1.1") && holds("10.0.0.0/8", "64:ff9b::10.1.1.1"));
+        assert!(holds("64:ff9b::/96", "64:ff9b::10.1.1.1"));
+        assert!(holds("192.0.2.7", "192.0.2.7") && !holds("192.0.2.7", "192.0.2.6"));
+        assert!(!holds("0.0.0.0/0", "2001:db8::1"));
+        for wrong in ["10.0.0.0/33", "::/129", "10.0.0.0/x", "10.0.0/8", "", "a/8"] {
+            assert_eq!(wrong.parse::<Network>(), Err(()), "{wrong}");
+        }
+    }
+}

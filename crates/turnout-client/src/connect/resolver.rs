@@ -214,7 +214,7 @@ pub(super) fn literal(host: &str) -> Option<IpAddr> {
 }
 
 /// Never asked for (RFC 6761, 6.3): a name server that says otherwise would be believed to be this machine.
-fn is_localhost(host: &str) -> bool {
+pub(super) fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit('.').next().unwrap_or(host);
     last.eq_ignore_ascii_case("localhost")
