@@ -31,7 +31,7 @@ impl Progress<'_> {
                 Kind::RemoteProtocol,
                 format!(
                     "the head of the answer from {host} has more than 100 fields or {} KiB",
-                    super::http1::HEAD_LIMIT / 1024
+                    super::connection::HEAD_LIMIT / 1024
                 ),
             )
         } else if error.is_parse() || is_nonsense(&error) {

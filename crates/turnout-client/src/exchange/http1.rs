@@ -1,4 +1,4 @@
-//! HTTP/1.1. The connection has no task of its own: whoever uses it drives it, so that an answer wakes its call and nothing else.
+//! An exchange over HTTP/1.1.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -6,129 +6,31 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::Failed;
+use super::connection::{Http1, learned_keepalive};
 use super::faults::Progress;
-use super::gauge::{Gauge, Gauged};
 use super::incoming::{self, Reader};
 use super::outgoing::Outgoing;
 use super::pause::Pause;
 use super::request;
 use crate::answer::{Answer, Head};
 use crate::call::Call;
-use crate::connect::Connected;
 use crate::error::{Error, Kind};
 use crate::pool::{Discard, Lease};
 use crate::timings::Timings;
-
-/// An answer's status line and fields, together. Nginx allows upstreams 4 to 8 KiB; 64 hold any cookie jar.
-pub(super) const HEAD_LIMIT: usize = 64 << 10;
-
-/// Read at one time, at most: more makes large bodies no faster and takes memory from the others.
-const BUFFER_LIMIT: usize = 128 << 10;
 
 /// An abandoned answer is read to its end if that costs no more than this (a handshake costs more) ...
 const LINGER_BYTES: usize = 64 << 10;
 
 /// ... and comes soon.
 const LINGER_TIME: Duration = Duration::from_millis(200);
-
-/// A connection, used by one call at a time.
-pub(crate) struct Http1 {
-    sender: SendRequest<Outgoing>,
-    connection: Connection<TokioIo<Gauged>, Outgoing>,
-    /// The connection has ended: it is not polled again.
-    ended: bool,
-    gauge: Arc<Gauge>,
-    origin: Origin,
-    runtime: Handle,
-}
-
-/// What is known of a connection from its connect.
-#[derive(Clone, Debug)]
-pub(super) struct Origin {
-    pub(super) remote: std::net::SocketAddr,
-    forward: Option<Forward>,
-    dns: Duration,
-    connect: Duration,
-    tls: Option<Duration>,
-}
-
-/// Requests go to a plain proxy.
-#[derive(Clone, Debug)]
-pub(super) struct Forward {
-    pub(super) credentials: Option<HeaderValue>,
-}
-
-impl Origin {
-    pub(super) fn new(connected: &Connected) -> Self {
-        Self {
-            remote: connected.remote,
-            forward: connected.forward.clone().map(|credentials| Forward { credentials }),
-            dns: connected.dns,
-            connect: connected.connect,
-            tls: connected.tls,
-        }
-    }
-
-    /// Of the call that the connection was made for.
-    pub(super) fn note(&self, timings: &mut Timings) {
-        timings.dns = Some(self.dns);
-        timings.connect = Some(self.connect);
-        timings.tls = self.tls;
-    }
-}
-
-impl Http1 {
-    pub(crate) async fn new(connected: Connected, runtime: Handle) -> Result<Self, Error> {
-        let origin = Origin::new(&connected);
-        let gauge = Arc::new(Gauge::default());
-        let io = TokioIo::new(Gauged::new(connected.stream, Arc::clone(&gauge)));
-        let mut builder = Builder::new();
-        builder.max_buf_size(BUFFER_LIMIT).max_header_size(HEAD_LIMIT);
-        let (sender, connection) = builder
-            .handshake(io)
-            .await
-            .map_err(|error| Error::new(Kind::Connect, "the new connection was closed at once").caused_by(error))?;
-        Ok(Self { sender, connection, ended: false, gauge, origin, runtime })
-    }
-
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.runtime
-    }
-
-    /// Nothing came since the last answer, not even the end: it can be used again.
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        let gauge = Arc::clone(&self.gauge);
-        gauge.is_quiet(|| self.poll_idle()) && self.is_reusable()
-    }
-
-    /// Everything of the last exchange is over, in both directions.
-    fn is_reusable(&self) -> bool {
-        !self.ended && self.sender.is_ready()
-    }
-
-    /// Lets the connection see what is there, without being woken by it.
-    fn poll_idle(&mut self) {
-        self.poll(&mut Context::from_waker(Waker::noop()));
-    }
-
-    /// Moves bytes both ways. Errors reach the call by the answer or its body.
-    fn poll(&mut self, context: &mut Context<'_>) {
-        if !self.ended {
-            self.ended = Pin::new(&mut self.connection).poll(context).is_ready();
-        }
-    }
-}
 
 /// The error, and what can be sent again because nothing of it was sent.
 type Unanswered = (Error, Option<Outgoing>);
@@ -363,7 +265,7 @@ impl Drop for Running {
         let Some(lease) = self.lease.take_if(|lease| near && !lease.connection().ended) else { return };
         let Some(permit) = lease.linger() else { return };
         let mut lease = lease;
-        let runtime = lease.connection().runtime.clone();
+        let runtime = lease.connection().runtime().clone();
         let rest = Self {
             lease: Some(lease),
             head: self.head.take(),
@@ -377,17 +279,4 @@ impl Drop for Running {
             drop(permit);
         });
     }
-}
-
-/// `Keep-Alive: timeout=`, less a second for what is under way: Node says 5 and means it.
-fn learned_keepalive(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("keep-alive")?.to_str().ok()?;
-    let seconds = value.split(',').find_map(|part| {
-        let (name, seconds) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("timeout").then(|| seconds.trim().parse::<u32>().ok())?
-    })?;
-    Some(match seconds {
-        0 | 1 => Duration::from_secs(seconds.into()) / 2,
-        _ => Duration::from_secs(u64::from(seconds) - 1),
-    })
 }

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Failed;
+use super::connection::{HEAD_LIMIT, Origin};
 use super::faults::Progress;
-use super::http1::{HEAD_LIMIT, Origin};
 use super::incoming::{self, Reader};
 use super::outgoing::Outgoing;
 use super::pause::Pause;

@@ -2,6 +2,7 @@
 //!
 //! Knows no pool but the lease it holds, no policy and no redirects. `Pool::attempt` calls it.
 
+mod connection;
 mod faults;
 mod gauge;
 mod http1;
@@ -22,7 +23,7 @@ use crate::error::{Error, Kind};
 use crate::pool::Held;
 use crate::timings::Timings;
 
-pub(crate) use self::http1::Http1;
+pub(crate) use self::connection::Http1;
 pub(crate) use self::http2::{Driver, Http2};
 pub(crate) use self::outgoing::Outgoing;
 pub(crate) use self::request::check;

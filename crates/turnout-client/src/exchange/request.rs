@@ -6,13 +6,13 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use url::{Position, Url};
 
-use super::http1::Forward;
+use super::connection::Forward;
 use super::outgoing::Outgoing;
 use crate::call::{Body, Call};
 use crate::error::{Error, Kind};
 
 /// Of the connection, not of the message: ours to say (RFC 9110, 7.6.1). `Expect` would wait for a server that may not answer it.
-const OURS: [HeaderName; 9] = [
+const OURS: [HeaderName; 10] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
@@ -22,6 +22,7 @@ const OURS: [HeaderName; 9] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
 ];
 
 /// Whether `call` can be sent at all, before a connection is taken; and its body, which a stream gives once.
@@ -95,10 +96,12 @@ pub(super) fn http2(call: &Call, body: &Outgoing) -> Result<Request<()>, Error> 
 /// The caller's fields without those that are ours.
 fn fields(call: &Call, body: &Outgoing) -> HeaderMap {
     let mut headers = call.headers.clone();
-    for name in &OURS {
-        headers.remove(name);
+    // Hardly anybody sets one of them, and looking for all of them costs more than looking at all there are.
+    if call.headers.keys().any(|name| OURS.contains(name)) {
+        for name in &OURS {
+            headers.remove(name);
+        }
     }
-    headers.remove("proxy-connection");
     // RFC 9110, 8.6: said where the method usually has a body, so that nobody waits for one.
     let usual = matches!(call.method, Method::POST | Method::PUT | Method::PATCH);
     if usual && matches!(body, Outgoing::Nothing) {
@@ -141,4 +144,49 @@ fn not_a_url(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Erro
 
 fn refused(message: &str) -> Error {
     Error::new(Kind::LocalProtocol, message)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use std::sync::Arc;
+
+    use http::header;
+    use http::{HeaderMap, HeaderValue, Method};
+
+    use super::{Forward, Outgoing, http1};
+    use crate::call::{Body, Call};
+
+    fn call(url: &str) -> Call {
+        Call {
+            method: Method::GET,
+            url: url.parse().unwrap(),
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            idempotent: true,
+            stream: false,
+            options: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn a_plain_proxy_is_told_the_whole_target_and_who_asks_and_the_host_is_the_upstreams() {
+        for credentials in [None, Some(HeaderValue::from_static("Basic eDp5"))] {
+            let forward = Forward { credentials: credentials.clone() };
+            let call = call("http://user:word@upstream.example:8080/a?b=c#d");
+            let request = http1(&call, Outgoing::Nothing, Some(&forward)).unwrap();
+            assert_eq!(request.uri(), "http://upstream.example:8080/a?b=c");
+            assert_eq!(request.headers()[header::HOST], "upstream.example:8080");
+            assert_eq!(request.headers().get(header::PROXY_AUTHORIZATION), credentials.as_ref());
+        }
+    }
+
+    #[test]
+    fn an_address_of_ipv6_keeps_its_brackets_and_a_usual_port_is_not_said() {
+        let request = http1(&call("http://[::1]:80/"), Outgoing::Nothing, None).unwrap();
+        assert_eq!(
+            (request.uri().to_string().as_str(), &request.headers()[header::HOST]),
+            ("/", &HeaderValue::from_static("[::1]"))
+        );
+    }
 }

@@ -307,3 +307,34 @@ fn who_waits_longest_gets_the_next_connection_across_places_too() {
     let other = world.state.host(&place(1, Http2::Off, false));
     assert_eq!(world.connects.last(), Some(&other));
 }
+
+#[test]
+fn who_came_first_is_served_first_whoever_leaves() {
+    let mut world = World::new(1, 1);
+    for _ in 0..6 {
+        world.call(0, false);
+    }
+    let seats: Vec<_> = world.seats.iter().map(|&(_, seat)| seat).collect();
+    assert_eq!(seats.len(), 6);
+    // The first and the fourth leave; the connect stays for the second.
+    for seat in [seats[0], seats[3]] {
+        world.seats.retain(|&(_, other)| other != seat);
+        world.change(|state, now, after| state.withdraw(seat, now, after));
+    }
+    world.step(10, 0);
+    for seat in [seats[1], seats[2], seats[4], seats[5]] {
+        let served: Vec<_> = world
+            .seats
+            .iter()
+            .filter(|&&(_, seat)| world.state.waiters.get(seat).granted.is_some())
+            .map(|&(_, seat)| seat)
+            .collect();
+        assert_eq!(served, [seat]);
+        world.seats.retain(|&(_, other)| other != seat);
+        let Look::Granted(Ok(Grant::Own(own, _))) = world.state.look(seat, Waker::noop()) else { panic!("no grant") };
+        let host = world.state.host(&place(0, Http2::Off, false));
+        world.held.push((host, own));
+        world.step(7, 0);
+    }
+    world.end();
+}
