@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod auth;
 mod call;
 mod client;
 pub mod connect;
+mod cookies;
 mod error;
 mod exchange;
 pub mod gather;
@@ -18,6 +20,7 @@ mod layers;
 mod options;
 pub mod policy;
 mod pool;
+mod redirect;
 mod scope;
 mod stats;
 mod status;
@@ -25,8 +28,10 @@ mod timings;
 mod upstreams;
 
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
+pub use auth::{Auth, ClientCredentials};
 pub use call::{Body, Call};
 pub use client::{Client, Observer};
+pub use cookies::{Cookie, Jar};
 pub use error::{Error, Kind};
 pub use histogram::Percentiles;
 pub use layers::send;
