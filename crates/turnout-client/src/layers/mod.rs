@@ -120,10 +120,6 @@ fn signed(
 async fn travel(trip: Trip<'_>, call: &Arc<Call>) -> Result<Answer, Error> {
     match &call.options.policy {
         None => redirected(trip, call, None).await,
-        // A jar and a way to show who one is belong to somebody: what is answered to one of them is nobody else's.
-        Some(_) if call.options.cookies.is_some() || call.options.auth.is_some() => {
-            redirected(trip, call, call.options.policy.as_ref()).await
-        }
         // Boxed, so that calls without a policy have no room for it in their futures.
         Some(policy) => Box::pin(policy::above(trip, call, policy)).await,
     }
