@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::options::Limits;
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolStats};
 use crate::stats::{Snapshot, Stats};
 
 /// Cheap to clone: all clones are one client.
@@ -46,5 +46,10 @@ impl Client {
     /// What happened so far, by upstream.
     pub fn stats(&self) -> Vec<Snapshot> {
         self.stats.snapshot()
+    }
+
+    /// The connections, and what happened to them.
+    pub fn connections(&self) -> PoolStats {
+        self.pool.stats()
     }
 }
