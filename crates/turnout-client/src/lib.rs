@@ -8,14 +8,17 @@
 
 mod answer;
 mod auth;
+pub mod body;
 mod call;
 mod client;
 pub mod connect;
 mod cookies;
+mod cpu;
 mod error;
 mod exchange;
 pub mod gather;
 mod histogram;
+pub mod json;
 mod layers;
 mod options;
 pub mod policy;
@@ -32,6 +35,7 @@ pub use auth::{Auth, ClientCredentials};
 pub use call::{Body, Call};
 pub use client::{Client, Observer};
 pub use cookies::{Cookie, Jar};
+pub use cpu::Cpu;
 pub use error::{Error, Kind};
 pub use histogram::Percentiles;
 pub use layers::send;

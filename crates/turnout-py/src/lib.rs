@@ -4,6 +4,7 @@
 
 mod access_log;
 mod command;
+mod http;
 mod interface;
 mod lab;
 mod pool;
@@ -26,6 +27,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _turnout {
     #[pymodule_export]
     use crate::command::{WorkerLink, command, default_settings};
+    #[pymodule_export]
+    use crate::http::{
+        HttpCall, HttpClient, HttpCompleted, HttpHeaders, HttpJson, HttpJsonSteps, HttpOutcome, HttpRequest,
+        HttpResponse, HttpScope, HttpTransport, merge_json,
+    };
     #[pymodule_export]
     use crate::interface::asgi::Cycle;
     #[pymodule_export]

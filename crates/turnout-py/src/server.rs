@@ -16,6 +16,7 @@ use turnout_supervisor::Slot;
 
 use crate::access_log;
 use crate::command::WorkerLink;
+use crate::http;
 use crate::interface::asgi::AsgiApp;
 use crate::interface::calls::{Loop, Settle};
 use crate::interface::django::DjangoApp;
@@ -66,6 +67,7 @@ impl Server {
             None => Py::new(py, SyncPool { pool: Pool::new(pool_limits(&settings)) })?,
         };
         let threads = pool.get().pool.clone();
+        http::serve(py, reactor.clone());
         let event_loop = Loop::new(reactor, event_loop.unbind());
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
         let debug = settings.log_level == LogLevel::Debug;
@@ -117,7 +119,7 @@ impl Server {
         self.event_loop.reactor.spawn(async move {
             drain.finished().await;
             let reactor = event_loop.reactor.clone();
-            reactor.deliver(Box::new(Settle { event_loop, number, gone: false }));
+            reactor.deliver(Box::new(Settle { event_loop, number, gone: None }));
         });
         Ok(future)
     }

@@ -49,7 +49,7 @@ impl Ready {
 }
 
 /// What the arguments of `throw` raise: an exception, or a class and perhaps its value.
-pub(super) fn thrown(args: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
+pub(crate) fn thrown(args: &Bound<'_, PyTuple>) -> PyResult<PyErr> {
     let kind = args.get_item(0)?;
     let value = args.get_item(1).ok().filter(|value| !value.is_none());
     let raised = match value {

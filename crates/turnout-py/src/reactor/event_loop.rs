@@ -72,7 +72,7 @@ impl EventLoop {
         self.debug.load(Relaxed)
     }
 
-    pub(super) fn reactor(&self) -> Option<&Reactor> {
+    pub(crate) fn reactor(&self) -> Option<&Reactor> {
         self.reactor.get().map(|(reactor, _)| reactor.get())
     }
 

@@ -79,6 +79,11 @@ impl Handle {
         }
     }
 
+    /// False once the loop was closed, and in a forked child.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.0.is_dead()
+    }
+
     /// How often the loop thread has had to queue for the GIL so far.
     pub(crate) fn times_queued(&self) -> u64 {
         self.0.queued.load(Ordering::Relaxed)

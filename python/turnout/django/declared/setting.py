@@ -15,7 +15,8 @@ from turnout.django.nonblocking import HOOKS
 #: How the setting is called wherever it is spoken of.
 NAME = 'TURNOUT["NON_BLOCKING"]'
 
-_KEYS = ("NON_BLOCKING",)
+# HTTP is read by turnout.http.settings.
+_KEYS = ("HTTP", "NON_BLOCKING", "REQUEST_DEADLINE")
 
 
 def named() -> dict[type, frozenset[str]]:

@@ -1,0 +1,546 @@
+//! A response as Python sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use turnout_client::{Answer, AnswerBody, BodyStream, Head, Kind, Timings};
+
+use super::carry::HttpCall;
+use super::headers::{self, HttpHeaders};
+use super::home::Home;
+use super::{body, errors};
+use crate::interface::Ready;
+
+/// See `_turnout.pyi`.
+#[pyclass(frozen, weakref, module = "turnout._turnout")]
+pub(crate) struct HttpResponse {
+    status: u16,
+    reason: Option<String>,
+    url: String,
+    version: &'static str,
+    headers: Arc<HeaderMap>,
+    pub(super) content: Mutex<Content>,
+    bytes: PyOnceLock<Py<PyBytes>>,
+    about: About,
+    request: Option<Py<PyAny>>,
+    /// Those that redirected here.
+    history: Vec<Head>,
+}
+
+/// How it was come by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct About {
+    pub(super) timings: Timings,
+    pub(super) attempts: u32,
+    pub(super) remote: Option<std::net::SocketAddr>,
+    pub(super) from_cache: bool,
+    pub(super) stale: bool,
+    pub(super) coalesced: bool,
+    pub(super) hedged: bool,
+}
+
+/// Its body.
+pub(super) enum Content {
+    Whole(Bytes),
+    /// Still coming.
+    Coming(BodyStream, Home),
+    /// A piece of it is on its way.
+    Busy,
+    /// It came in pieces, which are gone.
+    Gone,
+    Closed,
+}
+
+impl HttpResponse {
+    /// From the client's answer.
+    pub(super) fn new(answer: Answer, home: &Home, request: Option<&Bound<'_, PyAny>>) -> Self {
+        let Answer { head, body, timings, attempts, remote, from_cache, stale, coalesced, hedged, history } = answer;
+        let content = match body {
+            AnswerBody::Whole(bytes) => Content::Whole(bytes),
+            AnswerBody::Stream(stream) => Content::Coming(stream, home.clone()),
+        };
+        Self {
+            status: head.status.as_u16(),
+            reason: None,
+            url: head.url.into(),
+            version: version_name(head.version),
+            headers: Arc::new(head.headers),
+            content: Mutex::new(content),
+            bytes: PyOnceLock::new(),
+            about: About { timings, attempts, remote, from_cache, stale, coalesced, hedged },
+            request: request.map(|request| request.clone().unbind()),
+            history,
+        }
+    }
+
+    pub(super) fn about(&self) -> &About {
+        &self.about
+    }
+
+    pub(super) fn is_error_status(&self) -> bool {
+        self.status >= 400
+    }
+
+    /// The body; an exception while it is still coming.
+    pub(super) fn body(&self) -> PyResult<Bytes> {
+        match &*self.content.lock() {
+            Content::Whole(bytes) => Ok(bytes.clone()),
+            Content::Coming(..) | Content::Busy => {
+                Err(PyRuntimeError::new_err("the body is still coming: read() it first, or iterate over it"))
+            }
+            Content::Gone => Err(PyRuntimeError::new_err("the body was handed over in pieces")),
+            Content::Closed => Err(PyRuntimeError::new_err("the response was closed before its body was read")),
+        }
+    }
+
+    pub(super) fn status_error<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = this.py();
+        let response = this.get();
+        let fields = PyDict::new(py);
+        fields.set_item(intern!(py, "request"), &response.request)?;
+        fields.set_item(intern!(py, "response"), this)?;
+        fields.set_item(intern!(py, "attempts"), response.about.attempts)?;
+        fields.set_item(intern!(py, "timings"), errors::timings(py, &response.about.timings)?)?;
+        fields.set_item(intern!(py, "sent"), true)?;
+        if let Some(request) = &response.request {
+            fields.set_item(intern!(py, "upstream"), request.bind(py).getattr_opt(intern!(py, "upstream"))?)?;
+        }
+        let url = response.url.split('?').next().unwrap_or_default();
+        let message = format!("{} {} from {url}", response.status, response.reason_phrase());
+        errors::class_named(py, "HTTPStatusError")?.call((message,), Some(&fields))
+    }
+
+    pub(super) fn parse<'py>(
+        this: &Bound<'py, Self>,
+        parse_float: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = this.py();
+        let content = Self::content(this.get(), py)?;
+        let loads = LOADS.import(py, "json", "loads")?;
+        let parsed = match parse_float {
+            None => loads.call1((content,)),
+            Some(parse_float) => {
+                let options = PyDict::new(py);
+                options.set_item(intern!(py, "parse_float"), parse_float)?;
+                loads.call((content,), Some(&options))
+            }
+        };
+        parsed.map_err(|cause| {
+            let error = turnout_client::Error::new(Kind::Json, "the body is not JSON").after_sending();
+            let error = errors::raised(py, &error, this.get().request.as_ref().map(|request| request.bind(py)));
+            let _ = error.value(py).setattr(intern!(py, "response"), this);
+            error.set_cause(py, Some(cause));
+            error
+        })
+    }
+
+    fn reason_phrase(&self) -> &str {
+        match &self.reason {
+            Some(reason) => reason,
+            None => http::StatusCode::from_u16(self.status)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn of_head(head: &Head) -> Self {
+        Self {
+            status: head.status.as_u16(),
+            reason: None,
+            url: head.url.as_str().to_owned(),
+            version: version_name(head.version),
+            headers: Arc::new(head.headers.clone()),
+            content: Mutex::new(Content::Whole(Bytes::new())),
+            bytes: PyOnceLock::new(),
+            about: About::default(),
+            request: None,
+            history: Vec::new(),
+        }
+    }
+}
+
+#[pymethods]
+impl HttpResponse {
+    /// For mocks, transports and tests: an answer that nobody sent.
+    #[new]
+    #[expect(clippy::too_many_arguments, reason = "a constructor in Python, most of them by name")]
+    #[pyo3(signature = (status_code, *, headers=None, content=None, text=None, json=None, url="", request=None,
+                        http_version="HTTP/1.1", reason_phrase=None))]
+    fn new_for_tests(
+        py: Python<'_>,
+        status_code: u16,
+        headers: Option<&Bound<'_, PyAny>>,
+        content: Option<&Bound<'_, PyAny>>,
+        text: Option<&str>,
+        json: Option<&Bound<'_, PyAny>>,
+        url: &str,
+        request: Option<Py<PyAny>>,
+        http_version: &str,
+        reason_phrase: Option<String>,
+    ) -> PyResult<Self> {
+        let mut headers = headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?;
+        let mut kind = |kind| {
+            headers.entry(http::header::CONTENT_TYPE).or_insert(http::HeaderValue::from_static(kind));
+        };
+        let body = match (content, text, json) {
+            (None, None, None) => Bytes::new(),
+            (Some(content), None, None) => match content.cast::<PyString>() {
+                Ok(text) => Bytes::copy_from_slice(text.to_str()?.as_bytes()),
+                Err(_) => Bytes::from(content.extract::<Vec<u8>>()?),
+            },
+            (None, Some(text), None) => {
+                kind("text/plain; charset=utf-8");
+                Bytes::copy_from_slice(text.as_bytes())
+            }
+            (None, None, Some(json)) => {
+                kind("application/json");
+                let text = py.import("turnout.http.encoding")?.call_method1("dumps", (json,))?;
+                Bytes::copy_from_slice(text.cast::<PyBytes>()?.as_bytes())
+            }
+            _ => return Err(PyTypeError::new_err("a body is given once: as content, text or json")),
+        };
+        Ok(Self {
+            status: status_code,
+            reason: reason_phrase,
+            url: url.to_owned(),
+            version: version_named(http_version)?,
+            headers: Arc::new(headers),
+            content: Mutex::new(Content::Whole(body)),
+            bytes: PyOnceLock::new(),
+            about: About { attempts: 1, ..About::default() },
+            request,
+            history: Vec::new(),
+        })
+    }
+
+    #[getter]
+    fn status_code(&self) -> u16 {
+        self.status
+    }
+
+    /// The usual words for the status: HTTP/2 has none of its own.
+    #[getter(reason_phrase)]
+    fn get_reason_phrase(&self) -> &str {
+        self.reason_phrase()
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    #[getter]
+    fn http_version(&self) -> &'static str {
+        self.version
+    }
+
+    #[getter]
+    fn headers(&self) -> HttpHeaders {
+        HttpHeaders(Arc::clone(&self.headers))
+    }
+
+    #[getter]
+    fn request(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.request.as_ref().map(|request| request.clone_ref(py))
+    }
+
+    /// The body.
+    #[getter]
+    fn content<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        if let Some(bytes) = self.bytes.get(py) {
+            return Ok(bytes.bind(py).clone());
+        }
+        let body = self.body()?;
+        Ok(self.bytes.get_or_init(py, || PyBytes::new(py, &body).unbind()).bind(py).clone())
+    }
+
+    /// The body in its own encoding, else in UTF-8, with what is neither replaced.
+    #[getter]
+    fn text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let body = self.body()?;
+        if self.encoding() == "utf-8"
+            && let Ok(text) = std::str::from_utf8(&body)
+        {
+            return Ok(PyString::new(py, text).into_any());
+        }
+        let decode = py.import(intern!(py, "turnout.http.encoding"))?.getattr(intern!(py, "text"))?;
+        decode.call1((PyBytes::new(py, &body), self.encoding()))
+    }
+
+    /// Of the text, in lower case: what `Content-Type` says, else UTF-8.
+    #[getter]
+    pub(super) fn encoding(&self) -> String {
+        let said = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        said.and_then(charset).unwrap_or_else(|| "utf-8".to_owned())
+    }
+
+    /// The body as JSON. `parse_float`: what is made of numbers with a fraction, `decimal.Decimal` for money.
+    #[pyo3(signature = (*, parse_float=None))]
+    fn json<'py>(this: &Bound<'py, Self>, parse_float: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        Self::parse(this, parse_float)
+    }
+
+    /// Itself, or `HTTPStatusError` for a 4xx or 5xx.
+    fn raise_for_status<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        if this.get().is_error_status() {
+            return Err(PyErr::from_value(Self::status_error(this)?));
+        }
+        Ok(this.clone())
+    }
+
+    #[getter]
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    #[getter]
+    fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status) && self.headers.contains_key(http::header::LOCATION)
+    }
+
+    #[getter]
+    fn is_client_error(&self) -> bool {
+        (400..500).contains(&self.status)
+    }
+
+    #[getter]
+    fn is_server_error(&self) -> bool {
+        (500..600).contains(&self.status)
+    }
+
+    /// 4xx and 5xx.
+    #[getter]
+    fn is_error(&self) -> bool {
+        self.is_error_status()
+    }
+
+    /// All of the call's time, in seconds.
+    #[getter]
+    fn elapsed(&self) -> f64 {
+        self.about.timings.total.as_secs_f64()
+    }
+
+    #[getter]
+    fn timings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        errors::timings(py, &self.about.timings)
+    }
+
+    #[getter]
+    fn attempts(&self) -> u32 {
+        self.about.attempts
+    }
+
+    #[getter]
+    fn from_cache(&self) -> bool {
+        self.about.from_cache
+    }
+
+    #[getter]
+    fn stale(&self) -> bool {
+        self.about.stale
+    }
+
+    #[getter]
+    fn coalesced(&self) -> bool {
+        self.about.coalesced
+    }
+
+    #[getter]
+    fn hedged(&self) -> bool {
+        self.about.hedged
+    }
+
+    /// The peer's address and port; None from a cache, or from a transport without sockets.
+    #[getter]
+    fn remote_addr(&self) -> Option<(String, u16)> {
+        self.about.remote.map(|remote| (remote.ip().to_string(), remote.port()))
+    }
+
+    /// The answers that redirected here, first to last, without their bodies.
+    #[getter]
+    fn history<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let history: PyResult<Vec<_>> = self.history.iter().map(|head| Bound::new(py, Self::of_head(head))).collect();
+        PyList::new(py, history?)
+    }
+
+    /// All that is left of the body, which is the content from then on; blocks.
+    fn read<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::read(this)
+    }
+
+    /// The same, to be awaited.
+    fn aread(this: &Bound<'_, Self>) -> HttpCall {
+        body::aread(this)
+    }
+
+    /// The body as it comes; blocks in `next`. `chunk_size`: of each piece but the last.
+    #[pyo3(signature = (chunk_size=None))]
+    fn iter_bytes<'py>(this: &Bound<'py, Self>, chunk_size: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        body::pieces(this, "rechunked", chunk_size)
+    }
+
+    /// The same, for `async for`.
+    #[pyo3(signature = (chunk_size=None))]
+    fn aiter_bytes<'py>(this: &Bound<'py, Self>, chunk_size: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        body::pieces(this, "arechunked", chunk_size)
+    }
+
+    /// The body as text, as it comes.
+    fn iter_text<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "text")
+    }
+
+    /// The same, for `async for`.
+    fn aiter_text<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "atext")
+    }
+
+    /// The lines of the text without their ends, as they come.
+    fn iter_lines<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "lines")
+    }
+
+    /// The same, for `async for`.
+    fn aiter_lines<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "alines")
+    }
+
+    /// Gives up what is still coming. Nothing, if it is whole.
+    fn close(&self) {
+        self.let_go();
+    }
+
+    /// The same, to be awaited.
+    fn aclose<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.let_go();
+        Ready::nothing(py)
+    }
+
+    fn __enter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    #[pyo3(signature = (*_why))]
+    fn __exit__(&self, _why: &Bound<'_, PyTuple>) {
+        self.let_go();
+    }
+
+    fn __aenter__(this: &Bound<'_, Self>) -> PyResult<HttpCall> {
+        body::entered(this)
+    }
+
+    #[pyo3(signature = (*_why))]
+    fn __aexit__<'py>(&self, py: Python<'py>, _why: &Bound<'_, PyTuple>) -> Bound<'py, PyAny> {
+        self.let_go();
+        Ready::nothing(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<HttpResponse {} {}>", self.status, self.reason_phrase())
+    }
+
+    fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = this.py();
+        let response = this.get();
+        let again = py.import(intern!(py, "turnout.http.pickling"))?.getattr(intern!(py, "response"))?;
+        let fields = PyDict::new(py);
+        fields.set_item("headers", response.headers().multi_items(py)?)?;
+        fields.set_item("content", response.content(py)?)?;
+        fields.set_item("url", &response.url)?;
+        fields.set_item("http_version", response.version)?;
+        fields.set_item("reason_phrase", &response.reason)?;
+        fields.set_item("request", &response.request)?;
+        let about = &response.about;
+        let phase = |phase: Option<Duration>| phase.map(|phase| phase.as_secs_f64());
+        let t = &about.timings;
+        let timings = [t.queued, t.pool, t.dns, t.connect, t.tls, t.first_byte, t.body, t.decode, Some(t.total)];
+        let state = (
+            about.attempts,
+            (about.from_cache, about.stale, about.coalesced, about.hedged),
+            timings.map(phase).to_vec(),
+            about.remote.map(|remote| remote.to_string()),
+        );
+        Ok((again, (response.status, fields, state).into_pyobject(py)?))
+    }
+
+    /// What `turnout.http.pickling` makes of the state of another one.
+    #[staticmethod]
+    #[pyo3(name = "_again")]
+    fn again(
+        base: &Bound<'_, Self>,
+        attempts: u32,
+        flags: (bool, bool, bool, bool),
+        timings: Vec<Option<f64>>,
+        remote: Option<&str>,
+    ) -> PyResult<Self> {
+        let py = base.py();
+        let base = base.get();
+        let phase = |index: usize| timings.get(index).copied().flatten().map(Duration::from_secs_f64);
+        let timings = Timings {
+            queued: phase(0),
+            pool: phase(1),
+            dns: phase(2),
+            connect: phase(3),
+            tls: phase(4),
+            first_byte: phase(5),
+            body: phase(6),
+            decode: phase(7),
+            total: phase(8).unwrap_or_default(),
+        };
+        let (from_cache, stale, coalesced, hedged) = flags;
+        let remote = remote.and_then(|remote| remote.parse().ok());
+        Ok(Self {
+            status: base.status,
+            reason: base.reason.clone(),
+            url: base.url.clone(),
+            version: base.version,
+            headers: Arc::clone(&base.headers),
+            content: Mutex::new(Content::Whole(base.body()?)),
+            bytes: PyOnceLock::new(),
+            about: About { timings, attempts, remote, from_cache, stale, coalesced, hedged },
+            request: base.request.as_ref().map(|request| request.clone_ref(py)),
+            history: Vec::new(),
+        })
+    }
+}
+
+impl Drop for HttpResponse {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+fn version_name(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_09 => "HTTP/0.9",
+        http::Version::HTTP_10 => "HTTP/1.0",
+        http::Version::HTTP_2 => "HTTP/2",
+        http::Version::HTTP_3 => "HTTP/3",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn version_named(name: &str) -> PyResult<&'static str> {
+    ["HTTP/1.1", "HTTP/2", "HTTP/1.0", "HTTP/3", "HTTP/0.9"]
+        .into_iter()
+        .find(|known| *known == name)
+        .ok_or_else(|| PyTypeError::new_err(format!("no version of HTTP is called {name:?}")))
+}
+
+/// The `charset` of a `Content-Type` (RFC 9110, 8.3.2).
+fn charset(kind: &str) -> Option<String> {
+    kind.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    })
+}

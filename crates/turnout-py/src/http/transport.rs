@@ -1,0 +1,455 @@
+//! Answers of Python's in place of the network: calls queue for Python threads, which answer them in any order.
+//!
+//! The policies lie around it as they lie around the network, and no task ever runs Python for it. A mock is installed in place of the
+//! network of every client of the process.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use parking_lot::{Condvar, Mutex, RwLock};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rustc_hash::FxHashMap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use turnout_client::{
+    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Options, Timings, Transport,
+};
+
+use super::headers;
+use super::offloop::handles_signals;
+use super::options::seconds;
+use super::request::HttpRequest;
+use crate::raw;
+
+/// Pieces of one body that may wait for their reader: whoever writes more waits too.
+const PIECES_AHEAD: usize = 16;
+
+/// See `_turnout.pyi`.
+#[pyclass(frozen, module = "turnout._turnout")]
+pub(crate) struct HttpTransport(Arc<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<State>,
+    told: Condvar,
+}
+
+/// As many as there are calls in flight.
+#[derive(Debug, Default)]
+struct State {
+    calls: VecDeque<(u64, Arc<Call>)>,
+    waiting: FxHashMap<u64, oneshot::Sender<Scripted>>,
+    /// Bodies that are being written.
+    bodies: FxHashMap<u64, mpsc::Sender<Piece>>,
+    tickets: u64,
+    closed: bool,
+}
+
+/// Of a body; None is its end, without which it is broken off.
+type Piece = Option<Result<Bytes, Error>>;
+
+/// What a call gets, and how much later.
+#[derive(Debug)]
+struct Scripted {
+    after: Duration,
+    answer: Result<(StatusCode, HeaderMap, Script), Error>,
+}
+
+#[derive(Debug)]
+enum Script {
+    Whole(Bytes),
+    /// Read one by one, `pause` before each but the first.
+    Pieces(VecDeque<Bytes>, Duration),
+    /// Written by whoever has the ticket.
+    Coming(mpsc::Receiver<Piece>),
+}
+
+impl Transport for Queue {
+    fn send(&self, call: Arc<Call>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.state.lock();
+            if !state.closed {
+                state.tickets += 1;
+                let ticket = state.tickets;
+                // Whoever gave up has closed its half: bounded by the calls in flight.
+                state.waiting.retain(|_, sender| !sender.is_closed());
+                state.calls.push_back((ticket, Arc::clone(&call)));
+                state.waiting.insert(ticket, sender);
+            }
+        }
+        self.told.notify_one();
+        Box::pin(async move {
+            let began = Instant::now();
+            let head = scripted(receiver);
+            let (status, headers, script) = match call.options.timeouts.first_byte {
+                None => head.await,
+                Some(limit) => {
+                    timeout(limit, head).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit)))
+                }
+            }?;
+            let first_byte = began.elapsed();
+            let head = Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 };
+            Ok(Answer {
+                head,
+                body: script.body(call.options.timeouts.read),
+                timings: Timings { first_byte: Some(first_byte), total: first_byte, ..Timings::default() },
+                attempts: 1,
+                remote: None,
+                from_cache: false,
+                stale: false,
+                coalesced: false,
+                hedged: false,
+                history: Vec::new(),
+            })
+        })
+    }
+}
+
+async fn scripted(receiver: oneshot::Receiver<Scripted>) -> Result<(StatusCode, HeaderMap, Script), Error> {
+    let gone = |_| Error::new(Kind::Connect, "the transport was closed");
+    let Scripted { after, answer } = receiver.await.map_err(gone)?;
+    if !after.is_zero() {
+        sleep(after).await;
+    }
+    answer
+}
+
+fn too_slow(what: &str, limit: Duration) -> Error {
+    Error::new(Kind::ReadTimeout, format!("{what} did not come within {limit:?}")).after_sending()
+}
+
+impl Script {
+    fn body(self, patience: Option<Duration>) -> AnswerBody {
+        let source = match self {
+            Self::Whole(bytes) => return AnswerBody::Whole(bytes),
+            Self::Pieces(pieces, pause) => Source::Pieces { pieces, pause, timer: None },
+            Self::Coming(pieces) => Source::Coming(pieces),
+        };
+        AnswerBody::Stream(BodyStream::new(Reading { source, patience, timer: None }))
+    }
+}
+
+/// A body on its way, with `Timeouts::read` between its pieces.
+struct Reading {
+    source: Source,
+    patience: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum Source {
+    Pieces { pieces: VecDeque<Bytes>, pause: Duration, timer: Option<Pin<Box<Sleep>>> },
+    Coming(mpsc::Receiver<Piece>),
+}
+
+impl Source {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        match self {
+            Self::Coming(pieces) => pieces.poll_recv(context).map(|piece| {
+                let broken = || Some(Err(Error::new(Kind::Read, "the body was broken off").after_sending()));
+                piece.unwrap_or_else(broken)
+            }),
+            Self::Pieces { pieces, pause, timer } => {
+                if let Some(waiting) = timer {
+                    std::task::ready!(waiting.as_mut().poll(context));
+                    *timer = None;
+                }
+                let piece = pieces.pop_front();
+                if !pause.is_zero() && !pieces.is_empty() {
+                    *timer = Some(Box::pin(sleep(*pause)));
+                }
+                Poll::Ready(piece.map(Ok))
+            }
+        }
+    }
+}
+
+impl Chunks for Reading {
+    fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(piece) = this.source.poll_piece(context) {
+            this.timer = None;
+            return Poll::Ready(piece);
+        }
+        let Some(patience) = this.patience else { return Poll::Pending };
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
+        timer.as_mut().poll(context).map(|()| Some(Err(too_slow("more of the body", patience))))
+    }
+}
+
+/// What stands in for the network of every client that has no transport of its own: the last one counts. Of this process: a forked
+/// child has no thread that would answer.
+static INSTALLED: RwLock<Vec<(u64, Arc<Queue>)>> = RwLock::new(Vec::new());
+
+/// These options, with what is installed in place of the network.
+pub(super) fn instead(options: Arc<Options>) -> Arc<Options> {
+    let installed = INSTALLED.read();
+    match installed.last() {
+        Some((generation, queue)) if options.transport.is_none() && *generation == raw::fork_generation() => {
+            let queue = Arc::clone(queue) as Arc<dyn Transport>;
+            Arc::new(Options { transport: Some(queue), ..(*options).clone() })
+        }
+        _ => options,
+    }
+}
+
+/// The transport in an option: `HttpTransport`, or what has one as `native`.
+pub(super) fn of(value: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn Transport>>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let own = match value.cast::<HttpTransport>() {
+        Ok(own) => own.clone(),
+        Err(_) => match value.getattr_opt(intern!(value.py(), "native"))?.map(Bound::cast_into::<HttpTransport>) {
+            Some(Ok(own)) => own,
+            _ => return Err(PyTypeError::new_err("a transport is an HttpTransport, or has one as its `native`")),
+        },
+    };
+    Ok(Some(Arc::clone(&own.get().0) as Arc<dyn Transport>))
+}
+
+#[pymethods]
+impl HttpTransport {
+    #[new]
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// The next call, for the thread that answers; None once it is closed.
+    fn receive<'py>(&self, py: Python<'py>) -> PyResult<Option<(u64, Bound<'py, HttpRequest>)>> {
+        let signals = handles_signals().then_some(Duration::from_millis(50));
+        loop {
+            let next = py.detach(|| self.0.next(signals));
+            match next {
+                Next::Call(ticket, call) => return Ok(Some((ticket, Bound::new(py, HttpRequest::of_call(&call))?))),
+                Next::Closed => return Ok(None),
+                Next::Nothing => py.check_signals()?,
+            }
+        }
+    }
+
+    /// Answers a call, `delay` seconds from now; a list of bytes is read piece by piece, `pause` seconds apart. A call that was given up
+    /// meanwhile is no fault.
+    #[pyo3(signature = (ticket, status, headers=None, content=None, delay=0.0, pause=0.0))]
+    fn reply(
+        &self,
+        ticket: u64,
+        status: u16,
+        headers: Option<&Bound<'_, PyAny>>,
+        content: Option<&Bound<'_, PyAny>>,
+        delay: f64,
+        pause: f64,
+    ) -> PyResult<()> {
+        let script = match content {
+            None => Script::Whole(Bytes::new()),
+            Some(content) => match content.cast::<PyBytes>() {
+                Ok(bytes) => Script::Whole(Bytes::copy_from_slice(bytes.as_bytes())),
+                Err(_) => {
+                    let pieces: Vec<Vec<u8>> = content.extract()?;
+                    let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).map(Bytes::from).collect();
+                    Script::Pieces(pieces, seconds(pause)?)
+                }
+            },
+        };
+        self.settle(ticket, Scripted { after: seconds(delay)?, answer: Ok(head(status, headers, script)?) });
+        Ok(())
+    }
+
+    /// Answers a call with a head; the body follows by `write` and `end`. False: nobody waits for it any more.
+    #[pyo3(signature = (ticket, status, headers=None, delay=0.0))]
+    fn begin(&self, ticket: u64, status: u16, headers: Option<&Bound<'_, PyAny>>, delay: f64) -> PyResult<bool> {
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+        let answer = Ok(head(status, headers, Script::Coming(receiver))?);
+        let wanted = self.settle(ticket, Scripted { after: seconds(delay)?, answer });
+        if wanted {
+            self.0.state.lock().bodies.insert(ticket, sender);
+        }
+        Ok(wanted)
+    }
+
+    /// A piece of a body that was begun. True: taken; False: nobody reads it any more; None: its reader has to catch up first, and
+    /// `block` was False.
+    #[pyo3(signature = (ticket, piece, block=true))]
+    fn write(&self, py: Python<'_>, ticket: u64, piece: Vec<u8>, block: bool) -> Option<bool> {
+        if piece.is_empty() {
+            Some(!self.is_given_up(ticket))
+        } else {
+            self.put(py, ticket, Some(Ok(piece.into())), block)
+        }
+    }
+
+    /// The body that was begun is whole. As `write`.
+    #[pyo3(signature = (ticket, block=true))]
+    fn end(&self, py: Python<'_>, ticket: u64, block: bool) -> Option<bool> {
+        let taken = self.put(py, ticket, None, block)?;
+        self.0.state.lock().bodies.remove(&ticket);
+        Some(taken)
+    }
+
+    /// Fails a call with an error of this kind, `delay` seconds from now; or the body that was begun, at once. `sent`: something of the
+    /// request was sent before.
+    #[pyo3(signature = (ticket, kind, message, delay=0.0, *, sent=false))]
+    fn fail(&self, py: Python<'_>, ticket: u64, kind: &str, message: &str, delay: f64, sent: bool) -> PyResult<()> {
+        let error = Error::new(kind_named(kind)?, message);
+        let error = if sent { error.after_sending() } else { error };
+        let begun = self.0.state.lock().bodies.contains_key(&ticket);
+        if begun {
+            // Behind what is still to be read.
+            self.put(py, ticket, Some(Err(error.after_sending())), true);
+            self.0.state.lock().bodies.remove(&ticket);
+        } else {
+            self.settle(ticket, Scripted { after: seconds(delay)?, answer: Err(error) });
+        }
+        Ok(())
+    }
+
+    /// Nobody waits for this call any more.
+    fn is_given_up(&self, ticket: u64) -> bool {
+        let state = self.0.state.lock();
+        match (state.waiting.get(&ticket), state.bodies.get(&ticket)) {
+            (Some(waiting), _) => waiting.is_closed(),
+            (None, Some(body)) => body.is_closed(),
+            (None, None) => true,
+        }
+    }
+
+    /// Stands in for the network of every client of the process, until `uninstall`.
+    fn install(&self) {
+        INSTALLED.write().push((raw::fork_generation(), Arc::clone(&self.0)));
+    }
+
+    /// See `install`.
+    fn uninstall(&self) {
+        INSTALLED.write().retain(|(_, queue)| !Arc::ptr_eq(queue, &self.0));
+    }
+
+    /// Calls that wait, and all that come, fail; `receive` returns None.
+    fn close(&self) {
+        let dropped = {
+            let mut state = self.0.state.lock();
+            state.closed = true;
+            (std::mem::take(&mut state.calls), std::mem::take(&mut state.waiting), std::mem::take(&mut state.bodies))
+        };
+        drop(dropped);
+        self.0.told.notify_all();
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.state.lock().closed
+    }
+}
+
+impl HttpTransport {
+    /// Whether somebody waits for it.
+    fn settle(&self, ticket: u64, scripted: Scripted) -> bool {
+        let waiting = self.0.state.lock().waiting.remove(&ticket);
+        waiting.is_some_and(|sender| sender.send(scripted).is_ok())
+    }
+
+    fn put(&self, py: Python<'_>, ticket: u64, piece: Piece, block: bool) -> Option<bool> {
+        let sender = self.0.state.lock().bodies.get(&ticket).cloned();
+        let Some(sender) = sender else { return Some(false) };
+        let taken = match sender.try_send(piece) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) if !block => return None,
+            Err(mpsc::error::TrySendError::Full(piece)) => py.detach(|| sender.blocking_send(piece)).is_ok(),
+        };
+        if !taken {
+            self.0.state.lock().bodies.remove(&ticket);
+        }
+        Some(taken)
+    }
+}
+
+fn head(status: u16, headers: Option<&Bound<'_, PyAny>>, script: Script) -> PyResult<(StatusCode, HeaderMap, Script)> {
+    let status = StatusCode::from_u16(status)
+        .map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
+    Ok((status, headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?, script))
+}
+
+enum Next {
+    Call(u64, Arc<Call>),
+    Closed,
+    Nothing,
+}
+
+impl Queue {
+    fn next(&self, limit: Option<Duration>) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            if let Some((ticket, call)) = state.calls.pop_front() {
+                if state.waiting.get(&ticket).is_some_and(|sender| !sender.is_closed()) {
+                    return Next::Call(ticket, call);
+                }
+                continue;
+            }
+            if state.closed {
+                return Next::Closed;
+            }
+            match limit {
+                None => self.told.wait(&mut state),
+                Some(limit) => {
+                    if self.told.wait_for(&mut state, limit).timed_out() {
+                        return Next::Nothing;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// By its name, which is that of the kind.
+fn kind_named(name: &str) -> PyResult<Kind> {
+    const KINDS: [Kind; 25] = [
+        Kind::ConnectTimeout,
+        Kind::WriteTimeout,
+        Kind::ReadTimeout,
+        Kind::PoolTimeout,
+        Kind::AttemptTimeout,
+        Kind::DeadlineExceeded,
+        Kind::Dns,
+        Kind::Connect,
+        Kind::Tls,
+        Kind::Read,
+        Kind::Write,
+        Kind::LocalProtocol,
+        Kind::RemoteProtocol,
+        Kind::Proxy,
+        Kind::UnsupportedProtocol,
+        Kind::CircuitOpen,
+        Kind::RateLimited,
+        Kind::Overloaded,
+        Kind::ForbiddenAddress,
+        Kind::Decoding,
+        Kind::Json,
+        Kind::ResponseTooLarge,
+        Kind::TooManyRedirects,
+        Kind::Cancelled,
+        Kind::InvalidUrl,
+    ];
+    KINDS
+        .into_iter()
+        .find(|kind| format!("{kind:?}") == name)
+        .ok_or_else(|| PyValueError::new_err(format!("no kind of error is called {name:?}")))
+}
+
+impl HttpRequest {
+    /// As a transport sees it: the body in memory; one in pieces is empty here.
+    pub(super) fn of_call(call: &Call) -> Self {
+        let content = match &call.body {
+            Body::Whole(bytes) => bytes.clone(),
+            Body::Empty | Body::Stream(..) => Bytes::new(),
+        };
+        Self::whole(call.method.clone(), call.url.clone(), call.headers.clone(), content, call.idempotent)
+    }
+}
