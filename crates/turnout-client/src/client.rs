@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::connect::Connector;
 use crate::error::Error;
 use crate::options::Limits;
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolStats};
 use crate::stats::{Snapshot, Stats};
 
 /// Cheap to clone: all clones are one client.
@@ -27,7 +28,12 @@ pub trait Observer: Send + Sync + fmt::Debug {
 impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { pool: Arc::new(Pool::new(limits)), stats: Arc::default(), observer: None }
+        Self::with_connector(limits, Connector::default())
+    }
+
+    /// With names looked up elsewhere than the system says.
+    pub fn with_connector(limits: Limits, connector: Connector) -> Self {
+        Self { pool: Arc::new(Pool::new(limits, connector)), stats: Arc::default(), observer: None }
     }
 
     /// With somebody who is told.
@@ -40,5 +46,10 @@ impl Client {
     /// What happened so far, by upstream.
     pub fn stats(&self) -> Vec<Snapshot> {
         self.stats.snapshot()
+    }
+
+    /// The connections, and what happened to them.
+    pub fn connections(&self) -> PoolStats {
+        self.pool.stats()
     }
 }
