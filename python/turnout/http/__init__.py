@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from turnout._turnout import HttpAuth as Auth
+from turnout._turnout import HttpCookieJar as CookieJar
 from turnout._turnout import HttpHeaders as Headers
+from turnout._turnout import HttpJson as Json
 from turnout._turnout import HttpRequest as Request
 from turnout._turnout import HttpResponse as Response
 from turnout.http.client import Client
@@ -54,16 +57,19 @@ __all__ = [
     "ASGITransport",
     "AddressPolicy",
     "AsCompleted",
+    "Auth",
     "Backoff",
     "Bulkhead",
     "Cache",
     "CircuitBreaker",
     "Client",
     "Coalesce",
+    "CookieJar",
     "GatherError",
     "Gathered",
     "Headers",
     "Hedge",
+    "Json",
     "Limits",
     "Outcome",
     "Policy",
