@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::connect::Connector;
+use crate::cpu::Cpu;
 use crate::error::Error;
 use crate::options::Limits;
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolStats};
 use crate::stats::{Snapshot, Stats};
 
 /// Cheap to clone: all clones are one client.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) pool: Arc<Pool>,
+    pub(crate) cpu: Arc<Cpu>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
@@ -27,7 +30,13 @@ pub trait Observer: Send + Sync + fmt::Debug {
 impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { pool: Arc::new(Pool::new(limits)), stats: Arc::default(), observer: None }
+        Self::with_connector(limits, Connector::default())
+    }
+
+    /// With names looked up elsewhere than the system says.
+    pub fn with_connector(limits: Limits, connector: Connector) -> Self {
+        let pool = Arc::new(Pool::new(limits, connector));
+        Self { pool, cpu: Arc::default(), stats: Arc::default(), observer: None }
     }
 
     /// With somebody who is told.
@@ -37,8 +46,18 @@ impl Client {
         self
     }
 
+    /// The threads for what is large: decoding, and JSON.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
     /// What happened so far, by upstream.
     pub fn stats(&self) -> Vec<Snapshot> {
         self.stats.snapshot()
+    }
+
+    /// The connections, and what happened to them.
+    pub fn connections(&self) -> PoolStats {
+        self.pool.stats()
     }
 }

@@ -4,6 +4,7 @@
 //! nothing of turnout: what it takes for HTTP is written here a second time, on purpose.
 #![forbid(unsafe_code)]
 
+pub mod certificates;
 mod client;
 mod response;
 

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
+use crate::body;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::options::Transport;
 use crate::policy::{self, Policy};
 use crate::scope::Scope;
 use crate::stats::Counters;
@@ -139,34 +141,37 @@ pub(crate) async fn redirected(
 pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, _apart: bool) -> Result<Answer, Error> {
     trip.progress.attempts.fetch_add(1, Relaxed);
     trip.counters.attempts.fetch_add(1, Relaxed);
-    // From here on the pool alone knows whether bytes went out, and who drops an attempt cannot ask it.
+    let mut outcome = match &call.options.transport {
+        Some(transport) => transported(trip, call, transport).await,
+        None => trip.client.pool.attempt(call, &trip.progress.sent).await,
+    };
+    if let Ok(answer) = &mut outcome
+        && let Err(error) = body::decode(&trip.client.cpu, call, answer).await
+    {
+        outcome = Err(error);
+    }
+    if outcome.as_ref().is_err_and(|error| !error.sent()) {
+        trip.progress.sent.store(false, Relaxed);
+    }
+    outcome
+}
+
+/// By what answers instead of the network. It knows no limits, so that they are kept here.
+async fn transported(trip: Trip<'_>, call: &Arc<Call>, transport: &Arc<dyn Transport>) -> Result<Answer, Error> {
     trip.progress.sent.store(true, Relaxed);
     let exchange = async {
-        let mut answer = match &call.options.transport {
-            Some(transport) => transport.send(Arc::clone(call)).await,
-            None => trip.client.pool.attempt(call).await,
-        }?;
+        let mut answer = transport.send(Arc::clone(call)).await?;
         if !call.stream {
             stream::collect(&mut answer, call.options.max_body).await?;
         }
         Ok(answer)
     };
-    let outcome = match call.options.timeouts.attempt {
-        None => exchange.await,
-        Some(limit) => {
-            let deadline = Instant::now() + limit;
-            let outcome = timeout(limit, exchange).await.unwrap_or_else(|_| {
-                let text = format!("{} did not answer within the time for one attempt, {limit:?}", trip.counters.name);
-                Err(Error::new(Kind::AttemptTimeout, text).after_sending())
-            });
-            outcome.map(|mut answer| {
-                stream::limit(&mut answer, Some(deadline), Kind::AttemptTimeout);
-                answer
-            })
-        }
-    };
-    if outcome.as_ref().is_err_and(|error| !error.sent()) {
-        trip.progress.sent.store(false, Relaxed);
-    }
-    outcome
+    let Some(limit) = call.options.timeouts.attempt else { return exchange.await };
+    let late = Instant::now() + limit;
+    let mut answer = timeout_at(late, exchange).await.unwrap_or_else(|_| {
+        let text = format!("{} did not answer within the {limit:?} of one attempt", trip.counters.name);
+        Err(Error::new(Kind::AttemptTimeout, text).after_sending())
+    })?;
+    stream::limit(&mut answer, Some(late), Kind::AttemptTimeout);
+    Ok(answer)
 }
