@@ -385,10 +385,23 @@ def merge_json(
 class LabUpstreams:
     """Simulated booking sites on a thread of their own, from construction to `stop`; for `turnout demo` and tests.
 
+    `idle` and `calls` say after how many seconds without a call, or after how many calls, a connection is closed.
     OSError when the address cannot be had.
     """
 
-    def __init__(self, bind: str = "127.0.0.1:0", seed: int = 1) -> None: ...
+    def __init__(
+        self,
+        bind: str = "127.0.0.1:0",
+        seed: int = 1,
+        *,
+        tls: bool = False,
+        idle: float | None = None,
+        calls: int | None = None,
+    ) -> None: ...
+    @property
+    def authority(self) -> str | None:
+        """The certificate that clients have to believe, in PEM, if they speak TLS."""
+
     @property
     def url(self) -> str:
         """Where they listen, without a path."""

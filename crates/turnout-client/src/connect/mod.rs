@@ -48,6 +48,8 @@ pub struct Place {
     pub addresses: Arc<AddressPolicy>,
     /// Spoken there.
     pub http2: Http2,
+    /// Calls of two lanes never share a connection: a hedge must not share the fate of what it hedges. 0 but for those.
+    pub lane: u8,
 }
 
 /// A connection just made.

@@ -70,22 +70,32 @@ impl Pool {
     }
 
     /// One attempt: a connection, the request, the answer. No policy, no redirect. All time limits but `total` are kept here. `sent` is set
-    /// once the request may be on its way: who drops this cannot ask it any more.
-    pub(crate) async fn attempt(&self, call: &Arc<Call>, sent: &AtomicBool) -> Result<Answer, Error> {
-        let Some(limit) = call.options.timeouts.attempt else { return self.exchange(call, None, sent).await };
+    /// once the request may be on its way: who drops this cannot ask it any more. Attempts at the same time have different lanes.
+    pub(crate) async fn attempt(&self, call: &Arc<Call>, lane: u8, sent: &AtomicBool) -> Result<Answer, Error> {
+        let mut place = place(call)?;
+        // Those that do not share connections have one each anyway, and need not keep them apart.
+        if lane > 0 && self.shared.state.lock().is_shared(&place) {
+            place.lane = lane;
+        }
+        let Some(limit) = call.options.timeouts.attempt else { return self.exchange(call, &place, None, sent).await };
         let late = Instant::now() + limit;
-        timeout(limit, self.exchange(call, Some(late), sent))
+        timeout(limit, self.exchange(call, &place, Some(late), sent))
             .await
             .unwrap_or_else(|_| Err(exchange::attempt_took_too_long(call, limit)))
     }
 
-    async fn exchange(&self, call: &Arc<Call>, late: Option<Instant>, sent: &AtomicBool) -> Result<Answer, Error> {
-        let place = place(call)?;
+    async fn exchange(
+        &self,
+        call: &Arc<Call>,
+        place: &Place,
+        late: Option<Instant>,
+        sent: &AtomicBool,
+    ) -> Result<Answer, Error> {
         let mut body = exchange::check(call)?;
         let mut timings = Timings::default();
         let mut fresh = false;
         loop {
-            let lease = self.shared.lease(&place, &call.options.timeouts, fresh, &mut timings).await?;
+            let lease = self.shared.lease(place, &call.options.timeouts, fresh, &mut timings).await?;
             sent.store(true, Ordering::Relaxed);
             let failed = match exchange::run(lease, call, body, late, &mut timings).await {
                 Ok(answer) => return Ok(answer),
@@ -98,7 +108,7 @@ impl Pool {
             }
             fresh = true;
             self.shared.change(|state, _, _| {
-                let host = state.host(&place);
+                let host = state.host(place);
                 state.hosts[host].counts.resent += 1;
             });
         }
@@ -217,5 +227,6 @@ fn place(call: &Call) -> Result<Place, Error> {
         proxies: Arc::clone(&options.proxies),
         addresses: Arc::clone(&options.addresses),
         http2: options.http2,
+        lane: 0,
     })
 }

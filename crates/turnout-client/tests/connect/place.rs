@@ -19,6 +19,7 @@ pub(crate) fn place(host: &str, port: u16) -> Place {
         proxies: Arc::new(Proxies::default()),
         addresses: Arc::new(AddressPolicy::any()),
         http2: Http2::Negotiate,
+        lane: 0,
     }
 }
 

@@ -6,6 +6,7 @@ mod coalesce;
 mod gather;
 mod hedge;
 mod limits;
+mod network;
 mod order;
 mod retry;
 mod scope;

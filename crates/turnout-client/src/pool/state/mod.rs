@@ -128,6 +128,11 @@ impl<K: Kinds> State<K> {
         }
     }
 
+    /// Calls are known to share connections there.
+    pub(super) fn is_shared(&self, place: &Place) -> bool {
+        self.places.get(place).is_some_and(|&key| self.hosts[key].protocol == Protocol::Shared)
+    }
+
     /// The host's key; it stays as long as something is open to it or waits for it.
     pub(in crate::pool) fn host(&mut self, place: &Place) -> usize {
         if let Some(&key) = self.places.get(place) {

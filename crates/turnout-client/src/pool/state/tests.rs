@@ -48,6 +48,7 @@ fn place(number: usize, http2: Http2, secure: bool) -> Place {
         proxies: Arc::default(),
         addresses: Arc::default(),
         http2,
+        lane: 0,
     }
 }
 
