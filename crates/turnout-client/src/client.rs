@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::connect::Connector;
+use crate::cpu::Cpu;
 use crate::error::Error;
 use crate::options::Limits;
 use crate::pool::{Pool, PoolStats};
@@ -15,6 +16,7 @@ use crate::stats::{Snapshot, Stats};
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) pool: Arc<Pool>,
+    pub(crate) cpu: Arc<Cpu>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
@@ -33,7 +35,8 @@ impl Client {
 
     /// With names looked up elsewhere than the system says.
     pub fn with_connector(limits: Limits, connector: Connector) -> Self {
-        Self { pool: Arc::new(Pool::new(limits, connector)), stats: Arc::default(), observer: None }
+        let pool = Arc::new(Pool::new(limits, connector));
+        Self { pool, cpu: Arc::default(), stats: Arc::default(), observer: None }
     }
 
     /// With somebody who is told.
@@ -41,6 +44,11 @@ impl Client {
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
+    }
+
+    /// The threads for what is large: decoding, and JSON.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
     }
 
     /// What happened so far, by upstream.
