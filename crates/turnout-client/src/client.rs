@@ -18,6 +18,17 @@ pub struct Client {
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
+/// Where attempts go that no transport answers.
+#[derive(Clone, Debug)]
+pub struct Network(Arc<Pool>);
+
+impl Network {
+    /// One attempt, below all policies.
+    pub async fn attempt(&self, call: &Arc<Call>) -> Result<Answer, Error> {
+        self.0.attempt(call).await
+    }
+}
+
 /// Is told what no caller hears any more. Called on the runtime's threads: it must neither wait nor take locks that are held for long.
 pub trait Observer: Send + Sync + fmt::Debug {
     /// A call that was not idempotent and had been sent was given up by its caller; this is how it ended all the same.
@@ -28,6 +39,10 @@ impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
         Self { pool: Arc::new(Pool::new(limits)), stats: Arc::default(), observer: None }
+    }
+
+    pub(crate) fn network(&self) -> Network {
+        Network(Arc::clone(&self.pool))
     }
 
     /// With somebody who is told.

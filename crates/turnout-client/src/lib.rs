@@ -25,7 +25,7 @@ mod upstreams;
 
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use call::{Body, Call};
-pub use client::{Client, Observer};
+pub use client::{Client, Network, Observer};
 pub use error::{Error, Kind};
 pub use histogram::Percentiles;
 pub use layers::send;

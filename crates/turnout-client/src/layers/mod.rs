@@ -143,7 +143,7 @@ pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, _apart: bool) -> R
     trip.progress.sent.store(true, Relaxed);
     let exchange = async {
         let mut answer = match &call.options.transport {
-            Some(transport) => transport.send(Arc::clone(call)).await,
+            Some(transport) => transport.send_or_forward(Arc::clone(call), trip.client.network()).await,
             None => trip.client.pool.attempt(call).await,
         }?;
         if !call.stream {

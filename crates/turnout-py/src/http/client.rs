@@ -314,7 +314,7 @@ impl Work for Gather {
         let began = Instant::now();
         let scope = match (scope, deadline) {
             (Some(scope), Some(own)) => {
-                Some(Scope { deadline: scope.deadline.into_iter().chain(Some(own)).min(), cancelled: scope.cancelled })
+                Some(Scope { deadline: scope.deadline.into_iter().chain(Some(own)).min(), ..scope })
             }
             (None, Some(own)) => Some(Scope { deadline: Some(own), ..Scope::default() }),
             (scope, None) => scope,
