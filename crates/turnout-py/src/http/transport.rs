@@ -19,7 +19,9 @@ use pyo3::types::PyBytes;
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use turnout_client::{Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Network, Options, Timings, Transport};
+use turnout_client::{
+    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Network, Options, Timings, Transport,
+};
 
 use super::errors;
 use super::headers;
@@ -129,7 +131,9 @@ async fn answered(queue: Arc<Queue>, call: Arc<Call>, network: Option<Network>) 
     };
     let scripted = match call.options.timeouts.first_byte {
         None => scripted.await,
-        Some(limit) => timeout(limit, scripted).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit))),
+        Some(limit) => {
+            timeout(limit, scripted).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit)))
+        }
     }?;
     let (status, headers, script) = match (scripted, network) {
         (Ok(answer), _) => answer,
@@ -319,7 +323,11 @@ impl HttpTransport {
     /// `block` was False.
     #[pyo3(signature = (ticket, piece, block=true))]
     fn write(&self, py: Python<'_>, ticket: u64, piece: Vec<u8>, block: bool) -> Option<bool> {
-        if piece.is_empty() { Some(!self.is_given_up(ticket)) } else { self.put(py, ticket, Some(Ok(piece.into())), block) }
+        if piece.is_empty() {
+            Some(!self.is_given_up(ticket))
+        } else {
+            self.put(py, ticket, Some(Ok(piece.into())), block)
+        }
     }
 
     /// The body that was begun is whole. As `write`.
@@ -413,8 +421,8 @@ impl HttpTransport {
 }
 
 fn head(status: u16, headers: Option<&Bound<'_, PyAny>>, script: Script) -> PyResult<(StatusCode, HeaderMap, Script)> {
-    let status =
-        StatusCode::from_u16(status).map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
+    let status = StatusCode::from_u16(status)
+        .map_err(|_| PyValueError::new_err(format!("{status} is no status of a response")))?;
     Ok((status, headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?, script))
 }
 
