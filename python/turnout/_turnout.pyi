@@ -1,7 +1,7 @@
 """The native half of turnout. Private: what is public is re-exported by the modules beside this file."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextvars import Context
 from selectors import SelectorKey
@@ -363,14 +363,45 @@ def command(arguments: list[str], worker: list[str], routes: Callable[[str, str]
 def default_settings() -> str:
     """What is served with when nobody says anything, as JSON for a `Server`."""
 
+def merge_json(
+    sources: Iterable[tuple[str, HttpJson, Any]],
+    *,
+    concat: str | None = None,
+    group_as: str | None = None,
+    sort_by: str | None = None,
+    descending: bool = False,
+    limit: int | None = None,
+    also: dict[str, HttpJson] | None = None,
+) -> HttpJson:
+    """One JSON text of many, copied from slices of theirs. Each source: its name, its value, and a Select or None.
+
+    With `concat`, ``{concat: [...]}`` of all their arrays: each the one that was selected, or the one the source has under that
+    name; null counts as empty. `group_as` puts a field with the source's name before the others of each element, `sort_by` is a
+    pointer into the elements as they are written (numbers by value to the last digit, then strings, then booleans; what has none
+    comes last), `limit` keeps the first ones. Without it, an object of each source's value under its name. `also`: further fields.
+    """
+
 @final
 class LabUpstreams:
     """Simulated booking sites on a thread of their own, from construction to `stop`; for `turnout demo` and tests.
 
+    `idle` and `calls` say after how many seconds without a call, or after how many calls, a connection is closed.
     OSError when the address cannot be had.
     """
 
-    def __init__(self, bind: str = "127.0.0.1:0", seed: int = 1) -> None: ...
+    def __init__(
+        self,
+        bind: str = "127.0.0.1:0",
+        seed: int = 1,
+        *,
+        tls: bool = False,
+        idle: float | None = None,
+        calls: int | None = None,
+    ) -> None: ...
+    @property
+    def authority(self) -> str | None:
+        """The certificate that clients have to believe, in PEM, if they speak TLS."""
+
     @property
     def url(self) -> str:
         """Where they listen, without a path."""
@@ -386,6 +417,58 @@ class LabUpstreams:
 
     def stop(self) -> None:
         """Ends them; calls that are out are cut off."""
+
+@final
+class HttpJson:
+    """A JSON value that stays the bytes it came as: looked into, cut, merged and sent without Python objects being made of it.
+
+    Numbers keep their text, objects their order; of a name that is there twice the last counts. Immutable.
+    """
+
+    @staticmethod
+    def parse(text: bytes | bytearray | memoryview | str, /) -> HttpJson:
+        """Reads it once, whole: JSONDecodeError with line and column where it is none. UTF-8, at most 200 levels deep."""
+
+    def pointer(self, path: str, /) -> HttpJson:
+        """What a JSON pointer (RFC 6901) leads to, such as ``/data/offers/0``; KeyError where that is nothing."""
+
+    def select(self, select: Any, /) -> HttpJson:
+        """What a `turnout.http.Select` leaves of it."""
+
+    def to_python(self, *, parse_float: Callable[[str], Any] | None = None) -> Any:
+        """What `json.loads` would give. A large value lets other threads run every half millisecond."""
+
+    def ato_python(self, *, parse_float: Callable[[str], Any] | None = None) -> HttpJsonSteps:
+        """As `to_python`, to be awaited: the event loop turns every half millisecond."""
+
+    def keys(self) -> list[str]:
+        """The names of an object. TypeError for anything else."""
+
+    @property
+    def type(self) -> Literal["null", "boolean", "number", "string", "array", "object"]: ...
+    @property
+    def nbytes(self) -> int:
+        """The length of its text."""
+
+    def __getitem__(self, key: str | int, /) -> HttpJson: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    def __bytes__(self) -> bytes: ...
+    def __str__(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class HttpJsonSteps(Generator[None, None, Any]):
+    """The making of Python objects, half a millisecond a step. Await it, or take the steps yourself."""
+
+    def __await__(self) -> HttpJsonSteps: ...
+    def __iter__(self) -> HttpJsonSteps: ...
+    def __next__(self) -> None: ...
+    def send(self, value: Any, /) -> None: ...
+    def throw(self, *args: Any) -> Any: ...
+    def close(self) -> None: ...
 
 @final
 class LabLoad:

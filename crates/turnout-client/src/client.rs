@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::connect::Connector;
 use crate::error::Error;
 use crate::options::Limits;
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolStats};
 use crate::stats::{Snapshot, Stats};
 
 /// Cheap to clone: all clones are one client.
@@ -25,7 +27,8 @@ pub struct Network(Arc<Pool>);
 impl Network {
     /// One attempt, below all policies.
     pub async fn attempt(&self, call: &Arc<Call>) -> Result<Answer, Error> {
-        self.0.attempt(call).await
+        // Whether it was sent, an error says itself; whoever gives up here has asked a transport, which counts as sent.
+        self.0.attempt(call, 0, &AtomicBool::new(false)).await
     }
 }
 
@@ -38,7 +41,12 @@ pub trait Observer: Send + Sync + fmt::Debug {
 impl Client {
     /// Opens nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { pool: Arc::new(Pool::new(limits)), stats: Arc::default(), observer: None }
+        Self::with_connector(limits, Connector::default())
+    }
+
+    /// With names looked up elsewhere than the system says.
+    pub fn with_connector(limits: Limits, connector: Connector) -> Self {
+        Self { pool: Arc::new(Pool::new(limits, connector)), stats: Arc::default(), observer: None }
     }
 
     pub(crate) fn network(&self) -> Network {
@@ -55,5 +63,10 @@ impl Client {
     /// What happened so far, by upstream.
     pub fn stats(&self) -> Vec<Snapshot> {
         self.stats.snapshot()
+    }
+
+    /// The connections, and what happened to them.
+    pub fn connections(&self) -> PoolStats {
+        self.pool.stats()
     }
 }

@@ -7,16 +7,23 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod auth;
+pub mod body;
 mod call;
 mod client;
 pub mod connect;
+mod cookies;
+mod cpu;
 mod error;
+mod exchange;
 pub mod gather;
 mod histogram;
+pub mod json;
 mod layers;
 mod options;
 pub mod policy;
 mod pool;
+mod redirect;
 mod scope;
 mod stats;
 mod status;
@@ -24,12 +31,16 @@ mod timings;
 mod upstreams;
 
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
+pub use auth::{Auth, ClientCredentials};
 pub use call::{Body, Call};
 pub use client::{Client, Network, Observer};
+pub use cookies::{Cookie, Jar};
+pub use cpu::Cpu;
 pub use error::{Error, Kind};
 pub use histogram::Percentiles;
 pub use layers::send;
 pub use options::{Http2, Limits, Options, Redirects, Timeouts, Transport};
+pub use pool::{Counts, Discard, PlaceStats, PoolStats};
 pub use scope::Scope;
 pub use stats::Snapshot;
 pub use status::Status;

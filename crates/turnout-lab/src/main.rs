@@ -4,13 +4,15 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use turnout_lab::load::{self, Plan, Progress, Target};
-use turnout_lab::upstream::{self, Config, Stats};
+use turnout_lab::upstream::{self, Config, Keepalive, Stats};
+use turnout_net::PassingTls;
 
 /// Simulated upstreams and a load generator.
 #[derive(Parser)]
@@ -24,7 +26,7 @@ struct Lab {
 enum Task {
     /// Answers as slow, shaky and rate-limited booking APIs do, and echoes after an exact delay (/?ms=50, /wait/50).
     Upstream(Upstream),
-    /// Sends requests in a closed loop, and says how fast they were answered. Ends with 1 if any went wrong.
+    /// Sends requests in a closed loop or at a rate, and says how fast they were answered. Ends with 1 if any went wrong.
     Load(Load),
 }
 
@@ -36,6 +38,15 @@ struct Upstream {
     /// Jitter, failures and prices follow from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Speak TLS, with HTTP/2 for clients that offer it; the certificate that they have to believe is written to this file.
+    #[arg(long, value_name = "FILE")]
+    tls: Option<PathBuf>,
+    /// Close a connection that had no call for so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    idle: Option<f64>,
+    /// Close a connection after so many calls.
+    #[arg(long, value_name = "N")]
+    calls: Option<u64>,
 }
 
 #[derive(Args)]
@@ -57,6 +68,12 @@ struct Load {
     /// The status that is right.
     #[arg(long, default_value_t = 200)]
     expect: u16,
+    /// Send so many requests a second, evenly spaced, instead of one after another.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// A header of the answers whose number is reported beside the latency.
+    #[arg(long, value_name = "HEADER")]
+    sample: Option<String>,
     /// Another header, "Name: value"; replaces the browser's of that name.
     #[arg(long, short = 'H')]
     header: Vec<String>,
@@ -82,16 +99,26 @@ type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 impl Upstream {
     fn run(self) -> Done {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let config = Config { seed: self.seed, ..Config::default() };
+        let idle = self.idle.map(Duration::try_from_secs_f64).transpose()?;
+        let tls = self.tls.as_deref().map(authority).transpose()?;
+        let keepalive = Keepalive { idle, calls: self.calls };
+        let config = Config { seed: self.seed, tls, keepalive, ..Config::default() };
         let stats = Arc::new(Stats::new(&config.profiles));
         runtime.block_on(async {
             let listener = upstream::listen(self.bind).map_err(|error| format!("{}: {error}", self.bind))?;
-            writeln!(io::stdout(), "http://{}", listener.local_addr()?)?;
+            writeln!(io::stdout(), "{}://{}", config.scheme(), listener.local_addr()?)?;
             io::stdout().flush()?;
             upstream::serve(listener, config, stats).await?;
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// TLS whose certificate can be checked with what is in the file.
+fn authority(file: &Path) -> Result<PassingTls, Box<dyn std::error::Error>> {
+    let tls = PassingTls::new(&upstream::NAMES)?;
+    std::fs::write(file, tls.authority()).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(tls)
 }
 
 impl Load {
@@ -102,6 +129,11 @@ impl Load {
         }
         plan.requests = self.requests;
         plan.expect = self.expect;
+        plan.sample = self.sample;
+        plan.rate = self.rate;
+        if plan.rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            return Err("--rate is more than 0".into());
+        }
         plan.patience = Duration::try_from_secs_f64(self.patience)?;
         if let Some(seconds) = self.seconds {
             plan.time = Duration::try_from_secs_f64(seconds)?;

@@ -37,7 +37,18 @@ impl Moment {
 
     /// How long ago this was; zero if it is still to come.
     pub fn elapsed(self) -> Duration {
-        Duration::from_nanos(Self::now().0.saturating_sub(self.0))
+        Self::now().since(self)
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Nanoseconds of the monotonic clock, as every process of this machine reads it.
+    pub fn nanos(self) -> u64 {
+        self.0
     }
 
     fn as_timespec(self) -> Timespec {

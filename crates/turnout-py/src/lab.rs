@@ -8,27 +8,38 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use turnout_lab::load::{self, Plan, Progress, Report, Target};
-use turnout_lab::upstream::{Config, Running};
+use turnout_lab::upstream::{Config, Keepalive, NAMES, Running};
+use turnout_net::PassingTls;
 
 /// The simulated upstreams, running from construction to `stop()`.
 #[pyclass(frozen, module = "turnout._turnout")]
-pub(crate) struct LabUpstreams(Mutex<Option<Running>>);
+pub(crate) struct LabUpstreams {
+    running: Mutex<Option<Running>>,
+    /// The certificate that clients have to believe, in PEM, if they speak TLS.
+    #[pyo3(get)]
+    authority: Option<String>,
+}
 
 #[pymethods]
 impl LabUpstreams {
     #[new]
-    #[pyo3(signature = (bind = "127.0.0.1:0", seed = 1))]
-    fn new(py: Python<'_>, bind: &str, seed: u64) -> PyResult<Self> {
+    #[pyo3(signature = (bind = "127.0.0.1:0", seed = 1, *, tls = false, idle = None, calls = None))]
+    fn new(py: Python<'_>, bind: &str, seed: u64, tls: bool, idle: Option<f64>, calls: Option<u64>) -> PyResult<Self> {
         let address = bind.parse().map_err(|_| PyValueError::new_err(format!("{bind:?} is not ADDRESS:PORT")))?;
-        let started = py.detach(|| Running::start(address, Config { seed, ..Config::default() }));
+        let wrong = |error: &dyn std::error::Error| PyValueError::new_err(error.to_string());
+        let idle = idle.map(Duration::try_from_secs_f64).transpose().map_err(|error| wrong(&error))?;
+        let tls = tls.then(|| PassingTls::new(&NAMES)).transpose().map_err(|error| wrong(&error))?;
+        let authority = tls.as_ref().map(|tls| tls.authority().to_owned());
+        let config = Config { seed, tls, keepalive: Keepalive { idle, calls }, ..Config::default() };
+        let started = py.detach(|| Running::start(address, config));
         let running = started.map_err(|error| PyOSError::new_err(format!("{bind}: {error}")))?;
-        Ok(Self(Mutex::new(Some(running))))
+        Ok(Self { running: Mutex::new(Some(running)), authority })
     }
 
     /// Where they listen, as a URL without a path.
     #[getter]
     fn url(&self) -> PyResult<String> {
-        self.with(|running| format!("http://{}", running.address()))
+        self.with(Running::url)
     }
 
     /// How many calls wait for their answer now.
@@ -48,14 +59,14 @@ impl LabUpstreams {
 
     /// Ends them; calls that are out are cut off. A second call does nothing.
     fn stop(&self, py: Python<'_>) {
-        let running = self.0.lock().take();
+        let running = self.running.lock().take();
         py.detach(|| drop(running));
     }
 }
 
 impl LabUpstreams {
     fn with<T>(&self, read: impl FnOnce(&Running) -> T) -> PyResult<T> {
-        self.0.lock().as_ref().map(read).ok_or_else(|| PyRuntimeError::new_err("the upstreams were stopped"))
+        self.running.lock().as_ref().map(read).ok_or_else(|| PyRuntimeError::new_err("the upstreams were stopped"))
     }
 }
 

@@ -1,29 +1,35 @@
 //! From a place to a connection: names, addresses, proxies, TLS. Knows no HTTP but what a proxy's CONNECT needs.
 
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
-use std::{fmt, io};
+mod addresses;
+mod dns;
+mod handshake;
+mod networks;
+mod proxies;
+mod race;
+mod resolver;
+mod socks;
+mod stream;
+mod tls;
+mod tunnel;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use addresses::{AddressPolicy, Base};
+pub use dns::NameServers;
+pub use proxies::{Proxies, ProxySettings};
+pub use stream::Stream;
+pub use tls::{Certificates, ClientCertificate, Tls, TlsSettings};
 
 use crate::error::{Error, Kind};
 use crate::options::Http2;
-
-/// Which certificates are believed and shown.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tls {}
-
-/// Through which proxies.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct Proxies {}
-
-/// Which addresses may be connected to.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct AddressPolicy {}
+use handshake::Handshakes;
+use proxies::{Protocol, Proxy};
+use resolver::Resolver;
 
 /// All that makes two connections interchangeable: the pool's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +48,8 @@ pub struct Place {
     pub addresses: Arc<AddressPolicy>,
     /// Spoken there.
     pub http2: Http2,
+    /// Calls of two lanes never share a connection: a hedge must not share the fate of what it hedges. 0 but for those.
+    pub lane: u8,
 }
 
 /// A connection just made.
@@ -63,86 +71,121 @@ pub struct Connected {
     pub tls: Option<Duration>,
 }
 
-/// Plain or encrypted bytes.
-pub enum Stream {
-    /// TCP.
-    Plain(TcpStream),
+/// Makes connections, and remembers what that takes: names, certificates, TLS sessions. One a process; nothing in it belongs to one runtime,
+/// and no socket is open between two connections. A forked child makes its own.
+pub struct Connector {
+    resolver: Resolver,
+    handshakes: Handshakes,
 }
 
-impl fmt::Debug for Stream {
+impl Connector {
+    /// Reads and opens nothing yet.
+    pub fn new(names: NameServers) -> Self {
+        Self { resolver: Resolver::new(names), handshakes: Handshakes::default() }
+    }
+
+    /// Makes a connection to `place`. Dropped early, it leaves nothing behind but a lookup that ends by itself. The caller limits the time.
+    pub async fn connect(&self, place: &Place) -> Result<Connected, Error> {
+        let connected = match place.proxies.choose(place.secure, &place.host, place.port) {
+            None => self.open(&place.host, place.port, &place.addresses).await?,
+            Some((proxy, tls)) => self.through(proxy, tls, place).await?,
+        };
+        if place.secure {
+            return self.encrypt(connected, &place.host, &place.tls, place.http2).await;
+        }
+        Ok(Connected { http2: place.http2 == Http2::Only, ..connected })
+    }
+
+    /// A connection that a proxy passes on to `place`, or one to a proxy that is to be asked for each URL.
+    async fn through(&self, proxy: &Proxy, tls: &Arc<Tls>, place: &Place) -> Result<Connected, Error> {
+        let Place { host, port, addresses, .. } = place;
+        let blame =
+            |error: Error| Error::new(Kind::Proxy, format!("the proxy {proxy}: {}", error.message())).caused_by(error);
+        // Before anything is opened: whether the target may be reached, and what it is called there.
+        let resolving = Instant::now();
+        let target = if proxy.protocol == Protocol::Socks5 {
+            let permitted = addresses.permitted(host, *port, self.resolver.resolve(host).await?)?;
+            // Who is behind a proxy may lack IPv6, hardly ever IPv4.
+            permitted.iter().min_by_key(|address| address.is_ipv6()).map(|address| socks::Target::Address(address.ip()))
+        } else {
+            addresses.permit_unresolved(host, *port)?;
+            resolver::literal(host).map(socks::Target::Address)
+        };
+        let resolved = resolving.elapsed();
+        // The proxy itself is the operator's choice, and usually at a private address.
+        let mut over = self.open(&proxy.host, proxy.port, &AddressPolicy::any()).await.map_err(blame)?;
+        over.dns += resolved;
+        match proxy.protocol {
+            Protocol::Socks5 | Protocol::Socks5h => {
+                let target = target.unwrap_or(socks::Target::Name(host));
+                socks::open(&mut over.stream, target, *port, proxy.credentials.as_ref()).await.map_err(blame)?;
+            }
+            Protocol::Http | Protocol::Https => {
+                if proxy.protocol == Protocol::Https {
+                    over = self.encrypt(over, &proxy.host, tls, Http2::Off).await.map_err(blame)?;
+                }
+                let authorization = proxy.authorization();
+                if place.secure || place.http2 == Http2::Only {
+                    let authority = format!("{host}:{port}");
+                    tunnel::open(&mut over.stream, &authority, authorization.as_ref()).await.map_err(blame)?;
+                } else {
+                    over.forward = Some(authorization);
+                }
+            }
+        }
+        Ok(over)
+    }
+
+    /// A socket to whichever address of `host` is first. That one is the one that was checked: nothing is resolved again.
+    async fn open(&self, host: &str, port: u16, policy: &AddressPolicy) -> Result<Connected, Error> {
+        let started = Instant::now();
+        let addresses = policy.permitted(host, port, self.resolver.resolve(host).await?)?;
+        let resolved = Instant::now();
+        let (socket, remote) = race::connect(&addresses).await.map_err(|refusals| refused(host, port, refusals))?;
+        Ok(Connected {
+            stream: Stream::Plain(socket),
+            http2: false,
+            forward: None,
+            remote,
+            dns: resolved - started,
+            connect: resolved.elapsed(),
+            tls: None,
+        })
+    }
+
+    async fn encrypt(&self, over: Connected, host: &str, tls: &Arc<Tls>, http2: Http2) -> Result<Connected, Error> {
+        let started = Instant::now();
+        let stream = self.handshakes.shake(over.stream, host, tls, http2).await?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let tls = Some(over.tls.unwrap_or_default() + started.elapsed());
+        Ok(Connected { stream: Stream::Tls(Box::new(stream)), http2, tls, ..over })
+    }
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new(NameServers::System)
+    }
+}
+
+impl fmt::Debug for Connector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Stream")
+        formatter.write_str("Connector")
     }
 }
 
-impl Stream {
-    /// The socket below, to be looked at: whether it can be read although nothing is expected.
-    pub fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-        }
+/// All that the addresses have said, in one sentence.
+fn refused(host: &str, port: u16, mut refusals: race::Refusals) -> Error {
+    let reasons: Vec<String> =
+        refusals
+            .iter()
+            .map(|(address, error)| {
+                if resolver::literal(host).is_some() { error.to_string() } else { format!("{}: {error}", address.ip()) }
+            })
+            .collect();
+    let error = Error::new(Kind::Connect, format!("no connection to {host}:{port}: {}", reasons.join("; ")));
+    match refusals.pop() {
+        Some((_, last)) => error.caused_by(last),
+        None => error,
     }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-}
-
-/// Makes a connection to `place`. Dropped early, it leaves nothing behind. The caller limits the time.
-pub async fn connect(place: &Place) -> Result<Connected, Error> {
-    let started = tokio::time::Instant::now();
-    let socket = TcpStream::connect((&*place.host, place.port))
-        .await
-        .map_err(|error| Error::new(Kind::Connect, format!("no connection to {}", place.host)).caused_by(error))?;
-    let _ = socket.set_nodelay(true);
-    let remote = socket
-        .peer_addr()
-        .map_err(|error| Error::new(Kind::Connect, format!("{} hung up", place.host)).caused_by(error))?;
-    Ok(Connected {
-        stream: Stream::Plain(socket),
-        http2: place.http2 == Http2::Only,
-        forward: None,
-        remote,
-        dns: Duration::ZERO,
-        connect: started.elapsed(),
-        tls: None,
-    })
 }

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::options::Transport;
 use crate::policy::{self, Policy};
+use crate::redirect::{self, Sent};
 use crate::scope::Scope;
 use crate::stats::Counters;
 use finishing::Finishing;
@@ -118,6 +120,10 @@ fn signed(
 async fn travel(trip: Trip<'_>, call: &Arc<Call>) -> Result<Answer, Error> {
     match &call.options.policy {
         None => redirected(trip, call, None).await,
+        // A jar and a way to show who one is belong to somebody: what is answered to one of them is nobody else's.
+        Some(_) if call.options.cookies.is_some() || call.options.auth.is_some() => {
+            redirected(trip, call, call.options.policy.as_ref()).await
+        }
         // Boxed, so that calls without a policy have no room for it in their futures.
         Some(policy) => Box::pin(policy::above(trip, call, policy)).await,
     }
@@ -129,44 +135,51 @@ pub(crate) async fn redirected(
     call: &Arc<Call>,
     policy: Option<&Arc<Policy>>,
 ) -> Result<Answer, Error> {
+    if redirect::is_plain(call) {
+        return below(trip, call, policy).await;
+    }
+    // Boxed, as policies are.
+    let send = move |hop: Arc<Call>| -> Sent<'_> { Box::pin(async move { below(trip, &hop, policy).await }) };
+    Box::pin(redirect::follow(call, &send)).await
+}
+
+async fn below(trip: Trip<'_>, call: &Arc<Call>, policy: Option<&Arc<Policy>>) -> Result<Answer, Error> {
     match policy {
-        None => attempt(trip, call, false).await,
+        None => attempt(trip, call, 0).await,
         Some(policy) => policy::below(trip, call, policy).await,
     }
 }
 
-/// Below all policies: one attempt, and its time. `apart`: not on a connection that another attempt of this call is on.
-pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, _apart: bool) -> Result<Answer, Error> {
+/// Below all policies: one attempt, and its time. Those that run at the same time have different lanes.
+pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Result<Answer, Error> {
     trip.progress.attempts.fetch_add(1, Relaxed);
     trip.counters.attempts.fetch_add(1, Relaxed);
-    // From here on the pool alone knows whether bytes went out, and who drops an attempt cannot ask it.
-    trip.progress.sent.store(true, Relaxed);
-    let exchange = async {
-        let mut answer = match &call.options.transport {
-            Some(transport) => transport.send_or_forward(Arc::clone(call), trip.client.network()).await,
-            None => trip.client.pool.attempt(call).await,
-        }?;
-        if !call.stream {
-            stream::collect(&mut answer, call.options.max_body).await?;
-        }
-        Ok(answer)
-    };
-    let outcome = match call.options.timeouts.attempt {
-        None => exchange.await,
-        Some(limit) => {
-            let deadline = Instant::now() + limit;
-            let outcome = timeout(limit, exchange).await.unwrap_or_else(|_| {
-                let text = format!("{} did not answer within the time for one attempt, {limit:?}", trip.counters.name);
-                Err(Error::new(Kind::AttemptTimeout, text).after_sending())
-            });
-            outcome.map(|mut answer| {
-                stream::limit(&mut answer, Some(deadline), Kind::AttemptTimeout);
-                answer
-            })
-        }
+    let outcome = match &call.options.transport {
+        Some(transport) => transported(trip, call, transport).await,
+        None => trip.client.pool.attempt(call, lane, &trip.progress.sent).await,
     };
     if outcome.as_ref().is_err_and(|error| !error.sent()) {
         trip.progress.sent.store(false, Relaxed);
     }
     outcome
+}
+
+/// By what answers instead of the network. It knows no limits, so that they are kept here.
+async fn transported(trip: Trip<'_>, call: &Arc<Call>, transport: &Arc<dyn Transport>) -> Result<Answer, Error> {
+    trip.progress.sent.store(true, Relaxed);
+    let exchange = async {
+        let mut answer = transport.send_or_forward(Arc::clone(call), trip.client.network()).await?;
+        if !call.stream {
+            stream::collect(&mut answer, call.options.max_body).await?;
+        }
+        Ok(answer)
+    };
+    let Some(limit) = call.options.timeouts.attempt else { return exchange.await };
+    let late = Instant::now() + limit;
+    let mut answer = timeout_at(late, exchange).await.unwrap_or_else(|_| {
+        let text = format!("{} did not answer within the {limit:?} of one attempt", trip.counters.name);
+        Err(Error::new(Kind::AttemptTimeout, text).after_sending())
+    })?;
+    stream::limit(&mut answer, Some(late), Kind::AttemptTimeout);
+    Ok(answer)
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 /// Ends the body with an error of this kind when its time is over. A body in memory is left alone.
 pub(super) fn limit(answer: &mut Answer, deadline: Option<Instant>, kind: Kind) {
     if let (AnswerBody::Stream(_), Some(deadline)) = (&answer.body, deadline) {
-        wrap(answer, |stream| Limited { stream, timer: Box::pin(sleep_until(deadline)), kind });
+        wrap(answer, |stream| Limited { stream: Some(stream), timer: Box::pin(sleep_until(deadline)), kind });
     }
 }
 
@@ -49,7 +49,8 @@ fn wrap<C: Chunks + 'static>(answer: &mut Answer, around: impl FnOnce(BodyStream
 }
 
 struct Limited {
-    stream: BodyStream,
+    /// `None`: its time was over; whatever it held is free.
+    stream: Option<BodyStream>,
     timer: Pin<Box<Sleep>>,
     kind: Kind,
 }
@@ -57,14 +58,14 @@ struct Limited {
 impl Chunks for Limited {
     fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let this = self.get_mut();
-        // What is there already is still given.
-        if let Poll::Ready(chunk) = this.stream.poll_next(context) {
-            return Poll::Ready(chunk);
-        }
-        this.timer.as_mut().poll(context).map(|()| {
+        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
+        // First: a body that always has a piece ready would never see its end.
+        if this.timer.as_mut().poll(context).is_ready() {
+            this.stream = None;
             let text = "the time was over before the body was";
-            Some(Err(Error::new(this.kind, text).after_sending()))
-        })
+            return Poll::Ready(Some(Err(Error::new(this.kind, text).after_sending())));
+        }
+        stream.poll_next(context)
     }
 }
 

@@ -12,8 +12,8 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::layers::{self, Trip};
 
-/// `apart`: not on a connection that another attempt of this call is on.
-pub(super) async fn run(trip: Trip<'_>, call: &Arc<Call>, upstream: &Upstream, apart: bool) -> Result<Answer, Error> {
+/// Attempts of one call that run at the same time have different lanes.
+pub(super) async fn run(trip: Trip<'_>, call: &Arc<Call>, upstream: &Upstream, lane: u8) -> Result<Answer, Error> {
     let queued = Instant::now();
     let mut pass = upstream.breaker.as_ref().map(|breaker| breaker.admit(trip.counters)).transpose()?;
     let deadline = trip.until.deadline();
@@ -29,7 +29,7 @@ pub(super) async fn run(trip: Trip<'_>, call: &Arc<Call>, upstream: &Upstream, a
         pass.sent(deadline, &upstream.latencies);
     }
     let watch = upstream.latencies.watch();
-    let mut outcome = layers::attempt(trip, call, apart).await;
+    let mut outcome = layers::attempt(trip, call, lane).await;
     watch.end(outcome.as_ref().is_ok_and(|answer| {
         let status = answer.head.status;
         status < StatusCode::INTERNAL_SERVER_ERROR && status != StatusCode::TOO_MANY_REQUESTS

@@ -34,9 +34,9 @@ pub(super) fn budget(hedge: &Hedge) -> Budget {
 
 /// One attempt, or several of which one wins.
 pub(crate) async fn run(trip: Trip<'_>, call: &Arc<Call>, policy: &Policy, upstream: &Upstream) -> Outcome {
-    let leg = |apart| admit::run(trip, call, upstream, apart);
+    let leg = |lane| admit::run(trip, call, upstream, lane);
     let Some((hedge, budget)) = policy.terms.hedge.as_ref().zip(upstream.hedges.as_ref()) else {
-        return leg(false).await;
+        return leg(0).await;
     };
     budget.deposit();
     let after = match hedge.after {
@@ -44,9 +44,9 @@ pub(crate) async fn run(trip: Trip<'_>, call: &Arc<Call>, policy: &Policy, upstr
         After::Quantile(_) => upstream.latencies.at_quantile(),
     };
     match after.filter(|_| may_be_sent_at_once(call)) {
-        None => leg(false).await,
+        None => leg(0).await,
         Some(after) => {
-            let mut first = pin!(leg(false));
+            let mut first = pin!(leg(0));
             // Most calls are over by then, and need nothing of what a race needs.
             tokio::select! {
                 biased;
@@ -69,7 +69,7 @@ pub(super) fn may_be_sent_at_once(call: &Call) -> bool {
 async fn race<F: Future<Output = Outcome>, N: Future<Output = Outcome>>(
     trip: Trip<'_>,
     first: std::pin::Pin<&mut F>,
-    next: impl Fn(bool) -> N,
+    next: impl Fn(u8) -> N,
     after: Duration,
     hedge: &Hedge,
     budget: &Budget,
@@ -79,6 +79,7 @@ async fn race<F: Future<Output = Outcome>, N: Future<Output = Outcome>>(
     let mut hedges = FuturesUnordered::new();
     let mut timer = pin!(sleep(Duration::ZERO));
     let mut left = hedge.attempts - 1;
+    let mut lane = 0_u8;
     let mut bad: Option<Outcome> = None;
     loop {
         tokio::select! {
@@ -109,7 +110,8 @@ async fn race<F: Future<Output = Outcome>, N: Future<Output = Outcome>>(
                 if trip.until.leaves(upstream.latencies.p50()) && is_paid(budget, upstream) {
                     left -= 1;
                     trip.counters.hedges.fetch_add(1, Relaxed);
-                    hedges.push(next(true));
+                    lane = lane.saturating_add(1);
+                    hedges.push(next(lane));
                     timer.as_mut().reset(Instant::now() + after);
                 } else {
                     left = 0;

@@ -21,6 +21,16 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: u64,
     pub(super) keep_alive: bool,
+    /// The number in the header that the plan samples.
+    pub(super) sample: Option<f64>,
+}
+
+/// What a head says.
+struct Head {
+    status: u16,
+    framing: Framing,
+    keep_alive: bool,
+    sample: Option<f64>,
 }
 
 /// Why there was no answer.
@@ -59,30 +69,30 @@ impl Connection {
     }
 
     /// Sends the request and reads its answer. Not cancel-safe: a connection whose exchange was dropped must be dropped too.
-    pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<Answer, ExchangeError> {
+    pub(super) async fn exchange(&mut self, request: &[u8], sample: Option<&str>) -> Result<Answer, ExchangeError> {
         self.stream.write_all(request).await?;
-        let (status, framing, keep_alive) = loop {
-            let head = self.head().await?;
+        let head = loop {
+            let head = self.head(sample).await?;
             // 1xx is not the answer yet.
-            if head.0 >= 200 {
+            if head.status >= 200 {
                 break head;
             }
         };
-        let body = match framing {
+        let body = match head.framing {
             Framing::Length(length) => self.skip(length).await.map(|()| length)?,
             Framing::Chunked => self.skip_chunks().await?,
             Framing::UntilClose => self.skip_to_close().await?,
         };
-        Ok(Answer { status, body, keep_alive })
+        Ok(Answer { status: head.status, body, keep_alive: head.keep_alive, sample: head.sample })
     }
 
-    async fn head(&mut self) -> Result<(u16, Framing, bool), ExchangeError> {
+    async fn head(&mut self, sample: Option<&str>) -> Result<Head, ExchangeError> {
         loop {
             let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
             let mut response = httparse::Response::new(&mut headers);
             match response.parse(&self.buffer) {
                 Ok(httparse::Status::Complete(length)) => {
-                    let read = read_head(&response)?;
+                    let read = read_head(&response, sample)?;
                     self.buffer.advance(length);
                     return Ok(read);
                 }
@@ -174,21 +184,21 @@ impl Connection {
     }
 }
 
-/// Status, framing, and whether the connection stays open.
-fn read_head(response: &httparse::Response<'_, '_>) -> Result<(u16, Framing, bool), ExchangeError> {
+fn values<'a>(response: &'a httparse::Response<'_, '_>, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let found = response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    found.filter_map(|header| std::str::from_utf8(header.value).ok())
+}
+
+fn read_head(response: &httparse::Response<'_, '_>, sample: Option<&str>) -> Result<Head, ExchangeError> {
     let status = response.code.ok_or(ExchangeError::Malformed)?;
-    let values = |wanted: &'static str| {
-        let found = response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(wanted));
-        found.filter_map(|header| std::str::from_utf8(header.value).ok())
-    };
-    let says = |name, token: &str| {
-        values(name).any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    let says = |name: &str, token: &str| {
+        values(response, name).any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     };
     let framing = if status < 200 || status == 204 || status == 304 {
         Framing::Length(0)
     } else if says("transfer-encoding", "chunked") {
         Framing::Chunked
-    } else if let Some(length) = values("content-length").next() {
+    } else if let Some(length) = values(response, "content-length").next() {
         Framing::Length(length.trim().parse().map_err(|_| ExchangeError::Malformed)?)
     } else {
         Framing::UntilClose
@@ -196,7 +206,8 @@ fn read_head(response: &httparse::Response<'_, '_>) -> Result<(u16, Framing, boo
     let open =
         if response.version == Some(0) { says("connection", "keep-alive") } else { !says("connection", "close") };
     let keep_alive = open && !matches!(framing, Framing::UntilClose);
-    Ok((status, framing, keep_alive))
+    let sample = sample.and_then(|name| values(response, name).next()?.trim().parse().ok());
+    Ok(Head { status, framing, keep_alive, sample })
 }
 
 enum Stream {

@@ -1,4 +1,5 @@
-//! A closed-loop load generator: N keep-alive connections, each sends its next request when the last was answered.
+//! A load generator: N keep-alive connections, each sends its next request when the last was answered (a closed loop), or, at a given rate, when its
+//! time has come (an open loop: what a server that falls behind keeps waiting is counted from then on).
 //!
 //! One thread, and its own few lines of HTTP instead of a client library: the instrument must cost less than what it measures. All connections are open
 //! before the first request goes out, so that "100 at a time" means 100.
@@ -15,7 +16,8 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Barrier;
 use tokio::time::{sleep, timeout};
 
-use connection::Connection;
+use crate::timer::{Moment, Timer};
+use connection::{Answer, Connection};
 pub use report::{Errors, Latency, Report, Size};
 pub use target::{Target, TargetError};
 
@@ -34,6 +36,10 @@ pub struct Plan {
     pub patience: Duration,
     /// Any other status is an error.
     pub expect: u16,
+    /// Requests a second, evenly spaced, over all connections; without it, each connection sends as soon as it can.
+    pub rate: Option<f64>,
+    /// A header of the answers whose number is worth knowing beside the latency.
+    pub sample: Option<String>,
 }
 
 impl Plan {
@@ -46,6 +52,8 @@ impl Plan {
             time: Duration::from_secs(60),
             patience: Duration::from_secs(30),
             expect: 200,
+            rate: None,
+            sample: None,
         }
     }
 }
@@ -72,13 +80,19 @@ impl Progress {
 /// Runs the plan on a runtime of its own on this thread, and returns when every request was answered, failed or given up.
 pub fn run(plan: Plan, progress: Arc<Progress>) -> std::io::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(send(Arc::new(plan), progress)))
+    runtime.block_on(send(Arc::new(plan), progress))
 }
 
-async fn send(plan: Arc<Plan>, progress: Arc<Progress>) -> Report {
+async fn send(plan: Arc<Plan>, progress: Arc<Progress>) -> std::io::Result<Report> {
+    let timer = Timer::new()?;
+    let driver = tokio::spawn({
+        let timer = timer.clone();
+        async move { timer.drive().await }
+    });
     let load = Arc::new(Load {
         request: plan.target.request(),
-        tickets: AtomicU64::new(plan.requests.unwrap_or(u64::MAX)),
+        issued: AtomicU64::new(0),
+        timer,
         start_line: Barrier::new(plan.connections + 1),
         plan: Arc::clone(&plan),
         progress,
@@ -93,14 +107,16 @@ async fn send(plan: Arc<Plan>, progress: Arc<Progress>) -> Report {
             Err(_) => tally.errors.lane += 1,
         }
     }
-    Report::new(&plan, &tally, start.elapsed(), thread_cpu().saturating_sub(cpu))
+    driver.abort();
+    Ok(Report::new(&plan, &tally, start.elapsed(), thread_cpu().saturating_sub(cpu)))
 }
 
 /// What all connections share.
 struct Load {
     plan: Arc<Plan>,
     request: Vec<u8>,
-    tickets: AtomicU64,
+    issued: AtomicU64,
+    timer: Timer,
     start_line: Barrier,
     progress: Arc<Progress>,
 }
@@ -115,8 +131,13 @@ impl Load {
         let mut tally = report::Tally::new();
         let mut connection = self.connect(&mut tally).await;
         self.start_line.wait().await;
-        let end = Instant::now() + self.plan.time;
-        while Instant::now() < end && self.take_ticket() {
+        let start = Moment::now();
+        let end = start.after(self.plan.time);
+        while let Some(due) = self.take_ticket(start).filter(|due| *due < end) {
+            if self.timer.sleep_until(due).await.is_err() {
+                tally.errors.lane += 1;
+                break;
+            }
             if connection.is_none() {
                 connection = self.connect(&mut tally).await;
             }
@@ -124,17 +145,21 @@ impl Load {
                 self.progress.failed.fetch_add(1, Relaxed);
                 break;
             };
-            let start = Instant::now();
             // What is out when the time ends may still be answered: a second of grace, not a whole patience.
-            let patience = self.plan.patience.min(end.saturating_duration_since(start) + GRACE);
-            let keep = match timeout(patience, open.exchange(&self.request)).await {
+            let patience = self.plan.patience.min(end.since(Moment::now()) + GRACE);
+            let keep = match timeout(patience, open.exchange(&self.request, self.plan.sample.as_deref())).await {
                 Ok(Ok(answer)) => {
-                    self.count(&mut tally, answer.status, start.elapsed(), answer.body);
+                    self.count(&mut tally, &answer, due.elapsed());
                     answer.keep_alive
                 }
                 Ok(Err(error)) => {
                     self.progress.failed.fetch_add(1, Relaxed);
                     tally.errors.count(&error);
+                    false
+                }
+                // A load that is only to last so long has no quarrel with what was still out when it ended.
+                Err(_) if patience < self.plan.patience && self.plan.requests.is_none() => {
+                    tally.unfinished += 1;
                     false
                 }
                 Err(_) => {
@@ -150,8 +175,14 @@ impl Load {
         tally
     }
 
-    fn take_ticket(&self) -> bool {
-        self.plan.requests.is_none() || self.tickets.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+    /// When the next request is due: by the rate, or now. `None`: there were enough.
+    fn take_ticket(&self, start: Moment) -> Option<Moment> {
+        let number = self.issued.fetch_add(1, Relaxed);
+        let wanted = self.plan.requests.is_none_or(|requests| number < requests);
+        wanted.then(|| match self.plan.rate {
+            Some(rate) => start.after(Duration::from_secs_f64(number as f64 / rate)),
+            None => Moment::now(),
+        })
     }
 
     async fn connect(&self, tally: &mut report::Tally) -> Option<Connection> {
@@ -165,9 +196,9 @@ impl Load {
         None
     }
 
-    fn count(&self, tally: &mut report::Tally, status: u16, took: Duration, body: u64) {
-        tally.answer(status, took, body);
-        if status == self.plan.expect {
+    fn count(&self, tally: &mut report::Tally, answer: &Answer, took: Duration) {
+        tally.answer(answer, took);
+        if answer.status == self.plan.expect {
             self.progress.answered.fetch_add(1, Relaxed);
         } else {
             self.progress.failed.fetch_add(1, Relaxed);

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::Plan;
-use super::connection::ExchangeError;
+use super::connection::{Answer, ExchangeError};
 
 /// The result, ready for JSON.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,8 @@ pub struct Report {
     pub requests: u64,
     /// Everything that went wrong, by kind; `total` is zero in a good run.
     pub errors: Errors,
+    /// Requests that were out when the time was over: neither answered nor wrong.
+    pub unfinished: u64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// From the first request to the last answer.
@@ -26,6 +28,8 @@ pub struct Report {
     pub rps: f64,
     /// From before writing a request to its answer's last byte, in milliseconds.
     pub latency_ms: Latency,
+    /// The numbers in the header that the plan samples, if any answer had one.
+    pub sample: Option<Latency>,
     /// Of the bodies.
     pub body_bytes: Size,
     /// CPU time of the load itself.
@@ -34,7 +38,7 @@ pub struct Report {
     pub busy: f64,
 }
 
-/// Milliseconds.
+/// Milliseconds, or what a sampled header counts in.
 #[derive(Debug, Serialize)]
 pub struct Latency {
     /// The fastest.
@@ -109,30 +113,47 @@ impl Errors {
 /// The counts of one connection, or of all.
 pub(super) struct Tally {
     pub(super) errors: Errors,
+    pub(super) unfinished: u64,
     statuses: BTreeMap<u16, u64>,
     micros: Histogram<u64>,
+    /// Thousandths.
+    samples: Histogram<u64>,
     body: Option<Size>,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
-        let micros = Histogram::new(PRECISION).expect("a precision between 0 and 5");
-        Self { errors: Errors::default(), statuses: BTreeMap::new(), micros, body: None }
+        let histogram = || Histogram::new(PRECISION).expect("a precision between 0 and 5");
+        Self {
+            errors: Errors::default(),
+            unfinished: 0,
+            statuses: BTreeMap::new(),
+            micros: histogram(),
+            samples: histogram(),
+            body: None,
+        }
     }
 
-    pub(super) fn answer(&mut self, status: u16, took: Duration, body: u64) {
-        *self.statuses.entry(status).or_default() += 1;
+    pub(super) fn answer(&mut self, answer: &Answer, took: Duration) {
+        *self.statuses.entry(answer.status).or_default() += 1;
         // An auto-sizing histogram takes every value.
         let _ = self.micros.record(took.as_micros() as u64);
-        self.body_range(&Size { min: body, max: body, total: body });
+        if let Some(sample) = answer.sample.filter(|sample| sample.is_finite() && *sample >= 0.0) {
+            let _ = self
+                .samples
+                .record(Duration::try_from_secs_f64(sample / 1000.0).unwrap_or_default().as_micros() as u64);
+        }
+        self.body_range(&Size { min: answer.body, max: answer.body, total: answer.body });
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         self.errors.add(&other.errors);
+        self.unfinished += other.unfinished;
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
         let _ = self.micros.add(&other.micros);
+        let _ = self.samples.add(&other.samples);
         if let Some(body) = &other.body {
             self.body_range(body);
         }
@@ -149,27 +170,36 @@ impl Tally {
 /// Significant digits of a latency.
 const PRECISION: u8 = 3;
 
+impl Latency {
+    /// Out of thousandths.
+    fn of(found: &Histogram<u64>) -> Self {
+        let at = |quantile| found.value_at_quantile(quantile) as f64 / 1000.0;
+        Self {
+            min: found.min() as f64 / 1000.0,
+            mean: found.mean() / 1000.0,
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: found.max() as f64 / 1000.0,
+        }
+    }
+}
+
 impl Report {
     pub(super) fn new(plan: &Plan, tally: &Tally, took: Duration, cpu: Duration) -> Self {
         let seconds = took.as_secs_f64();
         let share = |part: f64| if seconds > 0.0 { part / seconds } else { 0.0 };
-        let at = |quantile| tally.micros.value_at_quantile(quantile) as f64 / 1000.0;
         Self {
             connections: plan.connections,
             requests: tally.micros.len(),
             errors: tally.errors.summed(),
+            unfinished: tally.unfinished,
             statuses: tally.statuses.clone(),
             seconds,
             rps: share(tally.micros.len() as f64),
-            latency_ms: Latency {
-                min: tally.micros.min() as f64 / 1000.0,
-                mean: tally.micros.mean() / 1000.0,
-                p50: at(0.5),
-                p90: at(0.9),
-                p99: at(0.99),
-                p999: at(0.999),
-                max: tally.micros.max() as f64 / 1000.0,
-            },
+            latency_ms: Latency::of(&tally.micros),
+            sample: (!tally.samples.is_empty()).then(|| Latency::of(&tally.samples)),
             body_bytes: tally.body.as_ref().map_or(Size { min: 0, max: 0, total: 0 }, |body| Size { ..*body }),
             cpu_seconds: cpu.as_secs_f64(),
             busy: share(cpu.as_secs_f64()),

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::draw::{fraction, of_text};
+use super::echo::Echoes;
 use super::offers::offers;
 use super::rate::Bucket;
 use super::{Config, Profile, Stats};
@@ -22,21 +23,22 @@ use crate::timer::{Moment, Timer};
 /// The header that says how long an answer was really held back, in milliseconds.
 pub const WAITED: HeaderName = HeaderName::from_static("x-waited-ms");
 
-/// The echo refuses to wait longer, so that a slip of the keyboard does not hold a benchmark for hours.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// When the request's head was read: nanoseconds of the monotonic clock, which all processes of a machine share.
+pub const READ_AT: HeaderName = HeaderName::from_static("x-read-at");
 
-/// The echo refuses to pad further.
-const LARGEST_ECHO: usize = 16 << 20;
+/// When the answer was ready to be written, on the same clock.
+pub const WRITTEN_AT: HeaderName = HeaderName::from_static("x-written-at");
 
 /// A hotel stay of more nights is a mistake.
 const LONGEST_STAY: u32 = 60;
 
 /// Everything an answer depends on.
 pub(super) struct World {
-    seed: u64,
+    pub(super) seed: u64,
     upstreams: Vec<Upstream>,
-    stats: Arc<Stats>,
-    timer: Timer,
+    pub(super) stats: Arc<Stats>,
+    pub(super) timer: Timer,
+    pub(super) echoes: Echoes,
 }
 
 struct Upstream {
@@ -45,13 +47,19 @@ struct Upstream {
     calls: AtomicU64,
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 impl World {
     pub(super) fn new(config: Config, stats: Arc<Stats>, timer: Timer) -> Self {
         let upstream =
             |profile: Profile| Upstream { bucket: profile.rate.map(Bucket::new), profile, calls: AtomicU64::new(0) };
-        Self { seed: config.seed, upstreams: config.profiles.into_iter().map(upstream).collect(), stats, timer }
+        Self {
+            seed: config.seed,
+            upstreams: config.profiles.into_iter().map(upstream).collect(),
+            stats,
+            timer,
+            echoes: Echoes::default(),
+        }
     }
 
     pub(super) async fn answer<B>(&self, request: Request<B>) -> Result<Answer, Infallible> {
@@ -59,8 +67,8 @@ impl World {
         let query = Query(uri.query().unwrap_or(""));
         let mut segments = uri.path().trim_matches('/').split('/');
         Ok(match (segments.next().unwrap_or(""), segments.next(), segments.next()) {
-            ("", None, None) => self.echo(query.get("ms").as_deref().unwrap_or("0"), &query).await,
-            ("wait", Some(ms), None) => self.echo(ms, &query).await,
+            ("", None, None) => self.echo(query.get("ms").as_deref(), &query).await,
+            ("wait", Some(ms), None) => self.echo(Some(ms), &query).await,
             ("upstreams", None, None) => json_answer(StatusCode::OK, &self.profiles()),
             ("stats", None, None) => json_answer(StatusCode::OK, &self.stats.snapshot()),
             ("stats", Some("reset"), None) if request.method() == Method::POST => {
@@ -106,50 +114,33 @@ impl World {
         answer
     }
 
-    /// An answer after so many milliseconds, for benchmarks.
-    async fn echo(&self, ms: &str, query: &Query<'_>) -> Answer {
-        let _call = self.stats.call(None);
-        let start = Moment::now();
-        let wait = ms.parse().ok().and_then(|ms: f64| Duration::try_from_secs_f64(ms / 1000.0).ok());
-        let pad = query.get("bytes").map_or(Ok(0), |bytes| bytes.parse());
-        let (Some(wait), Ok(pad @ 0..=LARGEST_ECHO)) = (wait.filter(|wait| *wait <= LONGEST_WAIT), pad) else {
-            return refusal(StatusCode::BAD_REQUEST, "at most 60000 ms and 16 MiB");
-        };
-        self.wait(start, wait).await;
-        let mut body = format!("{{\"ms\":{}", wait.as_secs_f64() * 1000.0);
-        if pad > 0 {
-            body.push_str(",\"pad\":\"");
-            body.extend(std::iter::repeat_n('.', pad));
-            body.push('"');
-        }
-        body.push('}');
-        let mut answer = answer(StatusCode::OK, body.into());
-        stamp(&mut answer, start);
-        answer
-    }
-
-    async fn wait(&self, start: Moment, delay: Duration) {
+    pub(super) async fn wait(&self, start: Moment, delay: Duration) {
         // It can fail only where the descriptor does; then the driver ends the server, and this answer with it.
         let _ = self.timer.sleep_until(start.after(delay)).await;
     }
 }
 
 /// The part of a URL behind `?`.
-struct Query<'a>(&'a str);
+pub(super) struct Query<'a>(&'a str);
 
 impl Query<'_> {
-    fn get(&self, name: &str) -> Option<String> {
+    pub(super) fn get(&self, name: &str) -> Option<String> {
         let value = self.0.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
         Some(percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
     }
 }
 
-fn stamp(answer: &mut Answer, start: Moment) {
-    let waited = format!("{:.3}", start.elapsed().as_secs_f64() * 1000.0);
-    answer.headers_mut().insert(WAITED, HeaderValue::try_from(waited).expect("digits and a point"));
+/// Says in the answer what it took, so that a measurement can tell the upstream's time from that of whoever asked.
+pub(super) fn stamp(answer: &mut Answer, read: Moment) {
+    let written = Moment::now();
+    let waited = format!("{:.3}", written.since(read).as_secs_f64() * 1000.0);
+    let headers = answer.headers_mut();
+    headers.insert(WAITED, HeaderValue::try_from(waited).expect("digits and a point"));
+    headers.insert(READ_AT, HeaderValue::from(read.nanos()));
+    headers.insert(WRITTEN_AT, HeaderValue::from(written.nanos()));
 }
 
-fn refusal(status: StatusCode, why: &str) -> Answer {
+pub(super) fn refusal(status: StatusCode, why: &str) -> Answer {
     json_answer(status, &json!({ "error": why }))
 }
 
@@ -157,7 +148,7 @@ fn json_answer(status: StatusCode, value: &impl Serialize) -> Answer {
     answer(status, serde_json::to_vec(value).expect("plain data with text keys").into())
 }
 
-fn answer(status: StatusCode, body: Bytes) -> Answer {
+pub(super) fn answer(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,16 +1,23 @@
-//! An HTTP/1.1 server that plays the external APIs of a booking site: each named upstream is slow, shaky and choosy in its own, repeatable way.
+//! An HTTP server that plays the external APIs of a booking site: each named upstream is slow, shaky and choosy in its own, repeatable way.
 //!
 //! | path | answer |
 //! | --- | --- |
 //! | `/NAME/offers?city=C&nights=N` | offers of one upstream: late, sometimes 503, 429 above its rate |
-//! | `/?ms=50`, `/wait/50` | an echo after exactly so many milliseconds (fractions allowed), for benchmarks; `&bytes=N` pads it |
+//! | `/?ms=50`, `/wait/50` | an echo after exactly so many milliseconds (fractions allowed), for benchmarks |
+//! | ... `&bytes=N` | padded by so many |
+//! | ... `&json=N&source=S` | offers in JSON of so many bytes; each source has its own |
+//! | ... `&slow=0.01&slow_ms=1000` | that share of the calls takes so long instead: which ones follows from the seed |
+//! | ... `&hang=1` | never |
 //! | `/upstreams` | who there is, with the manners of each |
 //! | `/stats`, `POST /stats/reset` | calls in flight now, at most, and in all |
 //!
-//! Every answer that was delayed says so in `x-waited-ms`: the delay it really had.
+//! HTTP/1.1; under TLS HTTP/2 where the client offers it. Every answer that may be delayed says in `x-waited-ms` which delay it really had, and in
+//! `x-read-at` and `x-written-at` when that was.
 
 mod answer;
+mod connection;
 mod draw;
+mod echo;
 mod offers;
 mod profile;
 mod rate;
@@ -21,36 +28,51 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
+use turnout_net::PassingTls;
 
 use crate::timer::Timer;
-pub use answer::{LONGEST_WAIT, WAITED};
+pub use answer::{READ_AT, WAITED, WRITTEN_AT};
+pub use connection::Keepalive;
+pub use echo::LONGEST_WAIT;
 pub use offers::CITIES;
 pub use profile::{Profile, RateLimit, standard};
 pub use stats::{Snapshot, Stats};
 
 /// What to simulate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The named upstreams.
     pub profiles: Vec<Profile>,
     /// Jitter, failures and prices follow from it: the same seed, the same world.
     pub seed: u64,
+    /// Encrypted; else in the clear.
+    pub tls: Option<PassingTls>,
+    /// How long connections are kept.
+    pub keepalive: Keepalive,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { profiles: standard(), seed: 1 }
+        Self { profiles: standard(), seed: 1, tls: None, keepalive: Keepalive::default() }
     }
 }
+
+impl Config {
+    /// `https` where there is TLS.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
+/// The names under which upstreams that speak TLS can be called.
+pub const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Upstreams that run on a thread of their own. Dropping the value stops them and waits for the thread.
 pub struct Running {
     address: SocketAddr,
+    scheme: &'static str,
     stats: Arc<Stats>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -62,6 +84,7 @@ impl Running {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(async { listen(bind) })?;
         let address = listener.local_addr()?;
+        let scheme = config.scheme();
         let stats = Arc::new(Stats::new(&config.profiles));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("upstreams".to_owned()).spawn({
@@ -75,12 +98,17 @@ impl Running {
                 });
             }
         })?;
-        Ok(Self { address, stats, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, scheme, stats, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where they listen.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as a URL without a path.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The counters, as they are now.
@@ -113,14 +141,20 @@ const BACKLOG: u32 = 4096;
 /// Serves until the listener fails. Cancel-safe: dropping it closes the listener; open connections end with the runtime.
 pub async fn serve(listener: TcpListener, config: Config, stats: Arc<Stats>) -> io::Result<()> {
     let timer = Timer::new()?;
+    let (tls, keepalive) = (config.tls.clone(), config.keepalive);
     let world = Arc::new(answer::World::new(config, stats, timer.clone()));
     tokio::select! {
         failed = timer.drive() => failed,
-        failed = accept(listener, world) => failed,
+        failed = accept(listener, tls, keepalive, world) => failed,
     }
 }
 
-async fn accept(listener: TcpListener, world: Arc<answer::World>) -> io::Result<()> {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<PassingTls>,
+    keepalive: Keepalive,
+    world: Arc<answer::World>,
+) -> io::Result<()> {
     loop {
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -132,17 +166,7 @@ async fn accept(listener: TcpListener, world: Arc<answer::World>) -> io::Result<
             }
             Err(error) => return Err(error),
         };
-        stream.set_nodelay(true)?;
-        let world = Arc::clone(&world);
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let world = Arc::clone(&world);
-                async move { world.answer(request).await }
-            });
-            // A caller that goes away mid-call is everyday life for an upstream.
-            let _ =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
-        });
+        tokio::spawn(connection::serve(stream, tls.clone(), keepalive, Arc::clone(&world)));
     }
 }
 

@@ -10,6 +10,7 @@ use super::profile::Profile;
 /// All counters; the generic echo is counted in the whole only.
 pub struct Stats {
     all: Counter,
+    connections: Counter,
     by_name: Vec<(&'static str, Counter)>,
 }
 
@@ -19,6 +20,8 @@ pub struct Snapshot {
     /// All upstreams and the echo.
     #[serde(flatten)]
     pub all: Counts,
+    /// Connections instead of calls.
+    pub connections: Counts,
     /// Each upstream.
     pub upstreams: BTreeMap<&'static str, Counts>,
 }
@@ -26,11 +29,11 @@ pub struct Snapshot {
 /// One counter's moment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Counts {
-    /// Calls that wait for their answer now.
+    /// Calls that wait for their answer now, or open connections.
     pub in_flight: u64,
     /// The most there were at once, since the start or the last reset.
     pub most_in_flight: u64,
-    /// All calls, since the start or the last reset.
+    /// All, since the start or the last reset.
     pub total: u64,
 }
 
@@ -46,6 +49,7 @@ impl Stats {
     pub fn new(profiles: &[Profile]) -> Self {
         Self {
             all: Counter::default(),
+            connections: Counter::default(),
             by_name: profiles.iter().map(|profile| (profile.name, Counter::default())).collect(),
         }
     }
@@ -59,16 +63,25 @@ impl Stats {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             all: self.all.counts(),
+            connections: self.connections.counts(),
             upstreams: self.by_name.iter().map(|(name, counter)| (*name, counter.counts())).collect(),
         }
     }
 
     /// Forgets totals and maxima; what is in flight stays counted.
     pub fn reset(&self) {
-        std::iter::once(&self.all).chain(self.by_name.iter().map(|(_, counter)| counter)).for_each(|counter| {
-            counter.total.store(0, Relaxed);
-            counter.most_in_flight.store(counter.in_flight.load(Relaxed), Relaxed);
-        });
+        [&self.all, &self.connections].into_iter().chain(self.by_name.iter().map(|(_, counter)| counter)).for_each(
+            |counter| {
+                counter.total.store(0, Relaxed);
+                counter.most_in_flight.store(counter.in_flight.load(Relaxed), Relaxed);
+            },
+        );
+    }
+
+    /// Counts a connection until the value is dropped.
+    pub(super) fn connection(&self) -> Call<'_> {
+        self.connections.begin();
+        Call { all: &self.connections, named: None }
     }
 
     /// Counts a call until the value is dropped, also when the caller goes away first.

@@ -17,5 +17,5 @@ pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use interpreter::py_runtime_range;
 pub(crate) use streams::{receive, send};
-pub(crate) use text::latin1;
+pub(crate) use text::{latin1, utf8, utf8_with_halves};
 pub(crate) use ticks::ticks;

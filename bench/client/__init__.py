@@ -1,0 +1,1 @@
+"""turnout.http beside its rivals: see __main__.py."""

@@ -1,0 +1,183 @@
+//! The answer's body: collected under its cap, or handed on as it comes.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::faults::Progress;
+use super::pause::Pause;
+use crate::answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
+use crate::call::Call;
+use crate::error::Error;
+use crate::timings::Timings;
+
+/// Room made at once for a body that says how long it is. What it says is not believed beyond that.
+const BELIEVED: usize = 256 << 10;
+
+/// An exchange whose head has come.
+pub(super) trait Reader: Send + Unpin + 'static {
+    /// What the answer says about the length of its body.
+    fn length(&self) -> Option<u64>;
+    /// The next piece, never an empty one. `None`: all of it came, and the connection is free.
+    fn poll_piece(&mut self, host: &str, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>>;
+    /// How far it is.
+    fn progress<'a>(&mut self, host: &'a str) -> Progress<'a>;
+    /// Nothing more is wanted, and what comes is not to be trusted.
+    fn close(&mut self);
+}
+
+/// The answer, with its body as `call` wants it.
+pub(super) async fn answer(
+    mut reader: impl Reader,
+    call: &Call,
+    head: Head,
+    remote: SocketAddr,
+    late: Option<Instant>,
+    answered: Instant,
+    timings: &mut Timings,
+) -> Result<Answer, Error> {
+    let options = &call.options;
+    let host = call.url.host_str().unwrap_or_default();
+    let most = options.max_body;
+    if reader.length().is_some_and(|length| length > most as u64) {
+        let error = reader.progress(host).too_large(most);
+        reader.close();
+        return Err(error);
+    }
+    let mut pause = Pause::new(options.timeouts.read);
+    let body = if call.stream {
+        let late = late.map(|late| Box::pin(sleep_until(late)));
+        let streaming =
+            Streaming { reader: Mutex::new(reader), host: host.into(), pause, late, seen: 0, most, over: false };
+        AnswerBody::Stream(BodyStream::new(streaming))
+    } else {
+        let mut collected = Collected { first: Bytes::new(), rest: Vec::new(), expected: reader.length() };
+        loop {
+            match poll_fn(|context| next(&mut reader, host, &mut pause, context)).await {
+                Some(Ok(piece)) if collected.len() + piece.len() > most => {
+                    let error = reader.progress(host).too_large(most);
+                    reader.close();
+                    return Err(error);
+                }
+                Some(Ok(piece)) => collected.push(piece),
+                Some(Err(error)) => return Err(error),
+                None => break,
+            }
+        }
+        timings.body = Some(answered.elapsed());
+        AnswerBody::Whole(collected.whole())
+    };
+    Ok(Answer {
+        head,
+        body,
+        timings: timings.clone(),
+        attempts: 1,
+        remote: Some(remote),
+        from_cache: false,
+        stale: false,
+        coalesced: false,
+        hedged: false,
+        history: Vec::new(),
+    })
+}
+
+/// The next piece within its pause. After an error the reader is closed.
+fn next(
+    reader: &mut impl Reader,
+    host: &str,
+    pause: &mut Pause,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Error>>> {
+    if let Poll::Ready(piece) = reader.poll_piece(host, context) {
+        pause.interrupt();
+        if matches!(piece, Some(Err(_))) {
+            reader.close();
+        }
+        return Poll::Ready(piece);
+    }
+    pause.poll(context).map(|limit| {
+        let error = reader.progress(host).read_pause(limit);
+        reader.close();
+        Some(Err(error))
+    })
+}
+
+/// Most bodies come in one piece, and that one is not copied.
+struct Collected {
+    first: Bytes,
+    rest: Vec<u8>,
+    expected: Option<u64>,
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.first = piece;
+            return;
+        }
+        if self.rest.is_empty() {
+            let expected = self.expected.and_then(|expected| usize::try_from(expected).ok()).unwrap_or(0);
+            self.rest
+                .reserve(expected.clamp(self.first.len() + piece.len(), BELIEVED.max(self.first.len() + piece.len())));
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.rest.extend_from_slice(&piece);
+    }
+
+    fn whole(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.into() }
+    }
+}
+
+/// A body on its way to whoever reads it.
+struct Streaming<R> {
+    /// Only ever borrowed as a whole: the lock makes it `Sync` and is never taken.
+    reader: Mutex<R>,
+    host: Box<str>,
+    pause: Pause,
+    late: Option<Pin<Box<Sleep>>>,
+    seen: usize,
+    most: usize,
+    over: bool,
+}
+
+impl<R: Reader> Chunks for Streaming<R> {
+    fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let this = self.get_mut();
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let reader = this.reader.get_mut();
+        if let Some(late) = &mut this.late
+            && late.as_mut().poll(context).is_ready()
+        {
+            this.over = true;
+            let error = reader.progress(&this.host).late();
+            reader.close();
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Poll::Ready(piece) = next(reader, &this.host, &mut this.pause, context) else { return Poll::Pending };
+        let piece = match piece {
+            Some(Ok(piece)) if this.seen + piece.len() > this.most => {
+                let error = reader.progress(&this.host).too_large(this.most);
+                reader.close();
+                Some(Err(error))
+            }
+            other => other,
+        };
+        match &piece {
+            Some(Ok(piece)) => this.seen += piece.len(),
+            Some(Err(_)) | None => this.over = true,
+        }
+        Poll::Ready(piece)
+    }
+}
