@@ -1,4 +1,4 @@
-"""httpx's clients over turnout's pool: what they promise holds, and what they raise is theirs. httpbin is the other side."""
+"""httpx's clients over turnout's pool, against httpbin: what they promise holds, and what they raise is theirs."""
 
 from __future__ import annotations
 
@@ -140,9 +140,10 @@ def test_a_body_is_streamed_down(bin_url: str) -> None:
         assert len(list(response.iter_lines())) == 5
 
     async def main() -> int:
-        async with httpx.AsyncClient(transport=AsyncHttpxTransport()) as client:
-            async with client.stream("GET", f"{bin_url}/stream-bytes/100000?chunk_size=1000") as response:
-                return sum([len(piece) async for piece in response.aiter_bytes()])
+        url = f"{bin_url}/stream-bytes/100000?chunk_size=1000"
+        client = httpx.AsyncClient(transport=AsyncHttpxTransport())
+        async with client, client.stream("GET", url) as response:
+            return sum([len(piece) async for piece in response.aiter_bytes()])
 
     assert asyncio.run(main()) == 100_000
 
@@ -225,12 +226,12 @@ def test_time_outs_are_by_phase(both: Both) -> None:
 
 
 def test_a_pause_in_a_streamed_body_is_a_read_time_out(bin_url: str) -> None:
-    with httpx.Client(transport=HttpxTransport(), timeout=httpx.Timeout(5, read=0.3)) as client:
-        with client.stream("GET", f"{bin_url}/drip?duration=20&numbytes=2&delay=0") as response:
-            pieces = response.iter_bytes()
-            assert next(pieces) == b"*"
-            with pytest.raises(httpx.ReadTimeout):
-                next(pieces)
+    client = httpx.Client(transport=HttpxTransport(), timeout=httpx.Timeout(5, read=0.3))
+    with client, client.stream("GET", f"{bin_url}/drip?duration=20&numbytes=2&delay=0") as response:
+        pieces = response.iter_bytes()
+        assert next(pieces) == b"*"
+        with pytest.raises(httpx.ReadTimeout):
+            next(pieces)
 
 
 KINDS = [
