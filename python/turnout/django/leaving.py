@@ -20,11 +20,13 @@ class Waits(list[Any]):
     after `settle`, is not disturbed.
     """
 
-    __slots__ = ("_owed", "_settled", "left", "pool")
+    __slots__ = ("_owed", "_settled", "incoming", "left", "pool")
 
-    def __init__(self, pool: SyncPool | None = None) -> None:
+    def __init__(self, pool: SyncPool | None = None, incoming: Any = None) -> None:
         #: Whose thread it is: what it waits for may need one too, so while it waits another one may work.
         self.pool = pool
+        #: What outbound calls belong to that are made for the request (turnout/incoming.py).
+        self.incoming = incoming
         #: The client has left.
         self.left = False
         self._owed = False

@@ -23,6 +23,7 @@ use url::form_urlencoded::Serializer;
 use super::errors::refused;
 use super::headers::{self, HttpHeaders};
 use super::options::{Settings, over};
+use super::scope::Current;
 use super::transport;
 
 /// See `_turnout.pyi`.
@@ -214,7 +215,7 @@ impl HttpRequest {
         settings: &Settings,
         stream: bool,
         options: Option<&Bound<'_, PyDict>>,
-        trace: Option<HeaderValue>,
+        current: &Current,
         pieces: Option<BodyStream>,
     ) -> PyResult<Call> {
         let mut url = match (&self.target, &settings.base_url) {
@@ -237,9 +238,7 @@ impl HttpRequest {
         }
         let mut headers = settings.headers.clone();
         headers::merge(&mut headers, &self.headers);
-        if let Some(trace) = trace {
-            headers.entry(HeaderName::from_static("traceparent")).or_insert(trace);
-        }
+        current.trace(py, &mut headers)?;
         let mut own = Arc::clone(&settings.options);
         if let Some(fields) = &self.options {
             own = over(&own, fields.bind(py))?;

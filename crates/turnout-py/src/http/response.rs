@@ -10,12 +10,14 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use turnout_client::{Answer, AnswerBody, BodyStream, Head, Kind, Timings};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
+use turnout_client::json::Lazy;
+use turnout_client::{Answer, AnswerBody, BodyStream, Head, Timings};
 
 use super::carry::HttpCall;
 use super::headers::{self, HttpHeaders};
 use super::home::Home;
+use super::json::{HttpJson, build, parse};
 use super::{body, errors};
 use crate::interface::Ready;
 
@@ -122,24 +124,21 @@ impl HttpResponse {
         this: &Bound<'py, Self>,
         parse_float: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = this.py();
-        let content = Self::content(this.get(), py)?;
-        let loads = LOADS.import(py, "json", "loads")?;
-        let parsed = match parse_float {
-            None => loads.call1((content,)),
-            Some(parse_float) => {
-                let options = PyDict::new(py);
-                options.set_item(intern!(py, "parse_float"), parse_float)?;
-                loads.call((content,), Some(&options))
-            }
-        };
-        parsed.map_err(|cause| {
-            let error = turnout_client::Error::new(Kind::Json, "the body is not JSON").after_sending();
-            let error = errors::raised(py, &error, this.get().request.as_ref().map(|request| request.bind(py)));
-            let _ = error.value(py).setattr(intern!(py, "response"), this);
-            error.set_cause(py, Some(cause));
-            error
+        let float = py.get_type::<PyFloat>();
+        let parse_float = parse_float.filter(|made| !made.is(&float)).map(|made| made.clone().unbind());
+        Ok(build(py, Self::indexed(this)?, parse_float)?.into_bound(py))
+    }
+
+    /// The body as JSON that stays bytes.
+    fn indexed(this: &Bound<'_, Self>) -> PyResult<Lazy> {
+        let py = this.py();
+        let body = this.get().body()?;
+        parse(py, body).inspect_err(|error| {
+            let error = error.value(py);
+            let _ = error.setattr(intern!(py, "response"), this);
+            let _ = error.setattr(intern!(py, "request"), &this.get().request);
+            let _ = error.setattr(intern!(py, "sent"), true);
         })
     }
 
@@ -303,6 +302,11 @@ impl HttpResponse {
     #[pyo3(signature = (*, parse_float=None))]
     fn json<'py>(this: &Bound<'py, Self>, parse_float: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         Self::parse(this, parse_float)
+    }
+
+    /// The body as JSON that stays bytes until it is looked into.
+    fn lazy(this: &Bound<'_, Self>) -> PyResult<HttpJson> {
+        Self::indexed(this).map(HttpJson::new)
     }
 
     /// Itself, or `HTTPStatusError` for a 4xx or 5xx.
