@@ -64,7 +64,7 @@ class Upstream:
     def _run(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         self._server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         ready.set()
         self._loop.run_forever()
         self._server.close()
@@ -120,7 +120,10 @@ class Upstream:
         content = json.dumps(answer).encode()
         kind = "application/json"
         if parts.path == "/text":
-            content, kind = asked["text"].encode(asked.get("encoding", "utf-8")), f"text/plain; charset={asked['encoding']}"
+            content, kind = (
+                asked["text"].encode(asked.get("encoding", "utf-8")),
+                f"text/plain; charset={asked['encoding']}",
+            )
         status = int(asked.get("status", "200"))
         head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nX-Twice: a\r\nX-Twice: b\r\n"
         writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + (b"" if method == "HEAD" else content))

@@ -11,7 +11,11 @@ from turnout.http import Status
 
 
 def three(client):
-    return {"a": http.Request("GET", "/a"), "b": http.Request("GET", "/b?status=500"), "c": http.Request("GET", "/hold")}
+    return {
+        "a": http.Request("GET", "/a"),
+        "b": http.Request("GET", "/b?status=500"),
+        "c": http.Request("GET", "/hold"),
+    }
 
 
 def agathered(client, requests, **plan):

@@ -141,7 +141,9 @@ client = http.Client(sys.argv[1])
 
 def script(upstream, body, **options):
     code = SCRIPT.format(body=body)
-    return subprocess.Popen([sys.executable, "-c", code, upstream.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, upstream.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
 
 
 def test_ctrl_c_ends_a_blocking_call(upstream):
@@ -158,7 +160,7 @@ def test_an_interpreter_ends_with_calls_in_flight(upstream, daemon):
     body = f"""
 def call():
     try:
-        client.get('/hold', timeout={'None' if daemon else '0.5'})
+        client.get('/hold', timeout={"None" if daemon else "0.5"})
     except http.HTTPError as error:
         sys.stdout.write(type(error).__name__ + "\\n")
 threads = [threading.Thread(target=call, daemon={daemon}) for _ in range(4)]

@@ -36,7 +36,9 @@ def test_an_awaited_answer_in_pieces(client):
         async with client.astream("GET", "/pieces?count=5") as response:
             assert await response.aread() == WHOLE
             assert [piece async for piece in response.aiter_bytes()] == [WHOLE]
-        async with await client.asend(__import__("turnout").http.Request("GET", "/pieces?count=2"), stream=True) as response:
+        async with await client.asend(
+            __import__("turnout").http.Request("GET", "/pieces?count=2"), stream=True
+        ) as response:
             assert (await response.aread()).count(b"\n") == 2
 
     asyncio.run(read())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
@@ -145,10 +145,25 @@ impl HttpResponse {
     fn reason_phrase(&self) -> &str {
         match &self.reason {
             Some(reason) => reason,
-            None => http::StatusCode::from_u16(self.status)
-                .ok()
-                .and_then(|status| status.canonical_reason())
-                .unwrap_or_default(),
+            None => {
+                StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// One that was read whole, of nobody's request.
+    pub(super) fn whole(status: StatusCode, headers: HeaderMap, content: Bytes, timings: Timings) -> Self {
+        Self {
+            status: status.as_u16(),
+            reason: None,
+            url: String::new(),
+            version: version_name(http::Version::HTTP_11),
+            headers: Arc::new(headers),
+            content: Mutex::new(Content::Whole(content)),
+            bytes: PyOnceLock::new(),
+            about: About { timings, attempts: 1, ..About::default() },
+            request: None,
+            history: Vec::new(),
         }
     }
 
