@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
@@ -23,11 +23,6 @@ pub(super) fn tls(verify: &Bound<'_, PyAny>) -> PyResult<Arc<Tls>> {
         }
         let settings = TlsSettings { dangerous_accept_any_certificate: true, ..TlsSettings::default() };
         return made(py, Tls::new(&settings));
-    }
-    if verify.getattr(intern!(py, "min_version"))?.extract::<String>()? != "1.2" {
-        return Err(PyValueError::new_err(
-            "TLSConfig(min_version=): 1.2 and 1.3 are both spoken, and nothing else can be asked for yet",
-        ));
     }
     let pem = |name: &str| -> PyResult<Option<Certificates>> {
         let bytes: Option<Vec<u8>> = verify.call_method1(intern!(py, "pem"), (name,))?.extract()?;
