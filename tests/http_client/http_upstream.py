@@ -25,6 +25,7 @@ class Upstream:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.connections = 0
         self.holding = 0
+        self.ever_held = 0
         #: Clients that left while their request was held.
         self.left = 0
         #: Held requests that were answered.
@@ -132,7 +133,7 @@ class Upstream:
         return True
 
     async def _hold(self, reader: asyncio.StreamReader) -> bool:
-        self._note(holding=1)
+        self._note(holding=1, ever_held=1)
         leaving = asyncio.ensure_future(reader.read(1))
         released = asyncio.ensure_future(self._released.wait())
         try:

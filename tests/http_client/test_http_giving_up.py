@@ -162,7 +162,7 @@ def call():
     try:
         client.get('/hold', timeout={"None" if daemon else "0.5"})
     except http.HTTPError as error:
-        print(type(error).__name__, flush=True)
+        sys.stdout.write(type(error).__name__ + "\\n")
 threads = [threading.Thread(target=call, daemon={daemon}) for _ in range(4)]
 for thread in threads:
     thread.start()

@@ -1,12 +1,15 @@
 """The client leaves while its request is on a thread of the sync pool.
 
 A view that blocks cannot be interrupted. One that waits for the loop through `async_to_sync` can: what it waits for is
-cancelled, as asgiref does for a view that it put on a thread itself.
+cancelled, as asgiref does for a view that it put on a thread itself. And one that waits for an upstream can: its calls end
+with `turnout.http.RequestCancelled`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +63,19 @@ class Waits(list[Any]):
     def settle(self) -> None:
         """What the request waits for from now on is its own cleaning up; called on its thread."""
         self._settled = True
+
+
+class ForNobody(logging.Filter):
+    """No line of Django's, with a traceback, about a view whose calls ended because its client has left: nothing is wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is about anything else."""
+        errors = sys.modules.get("turnout.http.errors")
+        error = record.exc_info[1] if record.exc_info else None
+        return errors is None or not isinstance(error, errors.RequestCancelled)
+
+
+for_nobody = ForNobody()
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from turnout._turnout import HttpAuth as Auth
+from turnout._turnout import HttpCookieJar as CookieJar
 from turnout._turnout import HttpHeaders as Headers
 from turnout._turnout import HttpJson as Json
 from turnout._turnout import HttpRequest as Request
@@ -75,12 +77,14 @@ __all__ = [
     "ASGITransport",
     "AddressPolicy",
     "AsCompleted",
+    "Auth",
     "Backoff",
     "Bulkhead",
     "Cache",
     "CircuitBreaker",
     "Client",
     "Coalesce",
+    "CookieJar",
     "GatherError",
     "Gathered",
     "Headers",

@@ -9,6 +9,7 @@ mod client;
 mod counters;
 mod errors;
 mod feed;
+mod forms;
 mod gathering;
 mod headers;
 mod home;
