@@ -126,6 +126,7 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: Proxy("ftp://u:secret@proxy"), r"socks5h:// and a host, and is 'ftp://proxy'$"),
     (lambda: TLSConfig(key="k.pem"), r"needs cert= too"),
     (lambda: TLSConfig(system_roots=False), r"needs ca="),
+    (lambda: TLSConfig(min_version="1.1"), r"must be one of '1.2', '1.3'"),
     (lambda: TLSConfig.of("yes"), r"^verify= must be True, False or a TLSConfig"),
     (lambda: TLSConfig.of(TLSConfig(cert="a"), "b"), r"both given"),
     (

@@ -31,6 +31,8 @@ class TLSConfig:
     system_roots: bool = True
     #: False: believe anybody. For tests; connections made so are never used by a client that checks.
     verify: bool = True
+    #: The oldest version that is spoken.
+    min_version: str = "1.2"
 
     def __post_init__(self) -> None:
         for name in ("ca", "cert", "key"):
@@ -41,6 +43,7 @@ class TLSConfig:
             raise ValueError("TLSConfig(key=) needs cert= too: a key without its certificate proves nothing")
         checks.flag(self, "system_roots")
         checks.flag(self, "verify")
+        checks.one_of(self, "min_version", ("1.2", "1.3"))
         if not self.system_roots and self.ca is None and self.verify:
             raise ValueError("TLSConfig(system_roots=False) needs ca=: otherwise nobody is believed")
 
@@ -70,7 +73,7 @@ class TLSConfig:
         if verify.cert is not None:
             raise ValueError("cert= and TLSConfig(cert=) are both given: leave one of them away")
         certificate, key = cert if isinstance(cert, tuple) else (cert, None)
-        return cls(verify.ca, certificate, key, verify.system_roots, verify.verify)
+        return cls(verify.ca, certificate, key, verify.system_roots, verify.verify, verify.min_version)
 
 
 @dataclass(frozen=True)

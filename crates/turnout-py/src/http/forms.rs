@@ -104,7 +104,8 @@ fn file(name: String, value: &Bound<'_, PyAny>) -> PyResult<Part> {
         && !kind.is_none()
     {
         let kind: String = kind.extract()?;
-        let kind = HeaderValue::try_from(kind).map_err(|_| PyValueError::new_err("the type of a file cannot be sent"))?;
+        let kind =
+            HeaderValue::try_from(kind).map_err(|_| PyValueError::new_err("the type of a file cannot be sent"))?;
         fields.insert(CONTENT_TYPE, kind);
     }
     let filename: Option<String> = tuple.get_item(0)?.extract()?;
