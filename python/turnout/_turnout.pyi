@@ -363,6 +363,10 @@ def command(arguments: list[str], worker: list[str], routes: Callable[[str, str]
 def default_settings() -> str:
     """What is served with when nobody says anything, as JSON for a `Server`."""
 
+def make_values(outcomes: list[HttpOutcome], /) -> HttpJsonSteps:
+    """To be awaited: makes the values of outcomes of JSON before somebody looks at them, and lets the event loop turn every half
+    millisecond. A value that nobody made is made when it is looked at."""
+
 def merge_json(
     sources: Iterable[tuple[str, HttpJson, Any]],
     *,

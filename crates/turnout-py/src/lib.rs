@@ -30,7 +30,7 @@ mod _turnout {
     #[pymodule_export]
     use crate::http::{
         HttpCall, HttpClient, HttpCompleted, HttpHeaders, HttpJson, HttpJsonSteps, HttpOutcome, HttpRequest,
-        HttpResponse, HttpScope, HttpTransport, merge_json,
+        HttpResponse, HttpScope, HttpTransport, make_values, merge_json,
     };
     #[pymodule_export]
     use crate::interface::asgi::Cycle;

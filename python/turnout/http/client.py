@@ -7,7 +7,7 @@ from dataclasses import fields
 from types import TracebackType
 from typing import Any, TypeVar
 
-from turnout._turnout import HttpClient, HttpRequest, HttpResponse
+from turnout._turnout import HttpClient, HttpRequest, HttpResponse, make_values
 from turnout.http import settings
 from turnout.http.completed import AsCompleted
 from turnout.http.gathered import Fallback, Gathered, settled
@@ -187,6 +187,7 @@ class Client:
         keys, made = _parts(requests)
         plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
         outcomes, order = await self.native.agather(keys, made, plan)
+        await make_values(outcomes)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
     def as_completed(

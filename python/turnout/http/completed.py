@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from turnout._turnout import HttpCompleted
+from turnout._turnout import HttpCompleted, make_values
 from turnout.http.gathered import Fallback, with_fallback
 from turnout.http.outcomes import Outcome
 
@@ -31,7 +31,9 @@ class AsCompleted(Generic[K]):
         return self
 
     async def __anext__(self) -> Outcome[K]:
-        return self._with_fallback(await self._native.__anext__())
+        outcome = await self._native.__anext__()
+        await make_values([outcome])
+        return self._with_fallback(outcome)
 
     def __enter__(self) -> AsCompleted[K]:
         return self

@@ -18,6 +18,9 @@ impl Default for Limits {
     }
 }
 
+/// Of an integer, as Python has it (`sys.set_int_max_str_digits`): to make one of more takes time that grows with their square.
+const MAX_DIGITS: usize = 4300;
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -234,6 +237,9 @@ impl Scan<'_> {
             kind = Kind::Float;
             at += 1 + usize::from(matches!(self.text.get(at + 1), Some(b'+' | b'-')));
             at = some_digits(at)?;
+        }
+        if kind == Kind::Int && at - start > MAX_DIGITS && !(at - start == MAX_DIGITS + 1 && self.text[start] == b'-') {
+            return Err(Fault { what: "an integer has more than 4300 digits", at: start });
         }
         self.at = at;
         self.push(start, at, kind)

@@ -7,12 +7,14 @@ use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use tokio::time::Instant;
-use turnout_client::gather::{self, AsCompleted, Plan, ReturnWhen, Undecoded};
+use turnout_client::gather::{self, AsCompleted, Plan, ReturnWhen};
+use turnout_client::json::{Lazy, Reading, Select};
 use turnout_client::{Call, Client, Scope};
 
 use super::carry::{self, HttpCall, Work};
 use super::client::HttpClient;
 use super::home::Home;
+use super::json::selects;
 use super::offloop;
 use super::options::seconds;
 use super::outcome::{Decode, Made};
@@ -23,13 +25,15 @@ use crate::interface::Ready;
 pub(super) struct Wanted {
     plan: Plan,
     decode: Decode,
+    /// What of the JSON, by place.
+    selects: Vec<Option<Arc<Select>>>,
     /// For each of its calls.
     pub(super) options: Option<Py<PyDict>>,
 }
 
 impl Wanted {
     pub(super) fn of(fields: Option<&Bound<'_, PyDict>>, keys: &Bound<'_, PyList>) -> PyResult<Self> {
-        let mut wanted = Self { plan: Plan::default(), decode: Decode::Json, options: None };
+        let mut wanted = Self { plan: Plan::default(), decode: Decode::Json, selects: Vec::new(), options: None };
         let Some(fields) = fields else { return Ok(wanted) };
         let plan = &mut wanted.plan;
         for (name, value) in fields.iter() {
@@ -56,11 +60,20 @@ impl Wanted {
                     wanted.decode = Decode::named(&name)
                         .ok_or_else(|| PyValueError::new_err(format!("no way to decode is called {name:?}")))?;
                 }
+                "select" => wanted.selects = selects(&value, keys)?,
                 "options" => wanted.options = Some(value.cast_into::<PyDict>()?.unbind()),
                 other => return Err(PyTypeError::new_err(format!("a gather has no option {other:?}"))),
             }
         }
+        if !wanted.selects.is_empty() && !wanted.decode.is_json() {
+            return Err(PyValueError::new_err("select= is of JSON: with decode=\"json\" or \"lazy\""));
+        }
         Ok(wanted)
+    }
+
+    fn reading(&mut self, client: &Client) -> Reading {
+        let selects = std::mem::take(&mut self.selects);
+        if self.decode.is_json() { Reading::json(client, selects) } else { Reading::nothing(client) }
     }
 }
 
@@ -87,16 +100,17 @@ impl Work for Gather {
     type Reply = Gathered;
 
     async fn run(self) -> Gathered {
-        let Self { client, home, calls, scope, wanted } = self;
+        let Self { client, home, calls, scope, mut wanted } = self;
+        let reading = wanted.reading(&client);
         let scope = scope.unwrap_or_default();
-        let gathered = gather::gather(&client, calls, &wanted.plan, &scope, &Undecoded).await;
+        let gathered = gather::gather(&client, calls, &wanted.plan, &scope, &reading).await;
         Gathered { gathered, decode: wanted.decode, home }
     }
 }
 
 /// What came of it: a list of outcomes, and the places of those that came of themselves, in their order.
 pub(super) struct Gathered {
-    gathered: gather::Gathered,
+    gathered: gather::Gathered<Option<Lazy>>,
     decode: Decode,
     home: Home,
 }
@@ -138,8 +152,8 @@ struct Source {
 }
 
 enum Running {
-    New(Box<(Client, Vec<Arc<Call>>, Plan, Scope)>),
-    Begun(AsCompleted),
+    New(Box<(Client, Vec<Arc<Call>>, Plan, Scope, Reading)>),
+    Begun(AsCompleted<Option<Lazy>>),
     Over,
 }
 
@@ -156,9 +170,10 @@ impl HttpCompleted {
 
     fn source(&self, py: Python<'_>) -> PyResult<Option<Source>> {
         let begin = self.begin.lock().take();
-        if let Some((calls, scope, wanted)) = begin {
+        if let Some((calls, scope, mut wanted)) = begin {
             let (home, client) = self.client.get().core(py)?;
-            let new = Running::New(Box::new((client, calls, wanted.plan, scope.unwrap_or_default())));
+            let reading = wanted.reading(&client);
+            let new = Running::New(Box::new((client, calls, wanted.plan, scope.unwrap_or_default(), reading)));
             let running = Arc::new(tokio::sync::Mutex::new(new));
             *self.source.lock() = Some(Source { home, running, decode: wanted.decode });
         }
@@ -234,8 +249,8 @@ impl Work for Next {
         let Source { home, running, decode } = self.source;
         let mut running = running.lock().await;
         if let Running::New(new) = &mut *running {
-            let (client, calls, plan, scope) = (**new).clone();
-            *running = Running::Begun(gather::as_completed(client, calls, plan, scope, Undecoded));
+            let (client, calls, plan, scope, reading) = (**new).clone();
+            *running = Running::Begun(gather::as_completed(client, calls, plan, scope, reading));
         }
         let outcome = match &mut *running {
             Running::Begun(begun) => begun.next().await,
@@ -249,7 +264,7 @@ impl Work for Next {
 }
 
 struct Came {
-    outcome: Option<gather::Outcome>,
+    outcome: Option<gather::Outcome<Option<Lazy>>>,
     home: Home,
     decode: Decode,
     is_async: bool,

@@ -29,7 +29,7 @@ pub(crate) use client::HttpClient;
 pub(crate) use gathering::HttpCompleted;
 pub(crate) use headers::HttpHeaders;
 pub(crate) use home::serve;
-pub(crate) use json::{HttpJson, HttpJsonSteps, merge_json};
+pub(crate) use json::{HttpJson, HttpJsonSteps, make_values, merge_json};
 pub(crate) use outcome::HttpOutcome;
 pub(crate) use request::HttpRequest;
 pub(crate) use response::HttpResponse;

@@ -5,33 +5,61 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+use turnout_client::json::Lazy;
 use turnout_client::{Status, gather};
 
 use super::errors;
 use super::home::Home;
+use super::json::{self, HttpJson};
 use super::response::{About, HttpResponse};
 
 /// See `_turnout.pyi`.
-#[pyclass(frozen, get_all, weakref, module = "turnout._turnout")]
+#[pyclass(frozen, weakref, module = "turnout._turnout")]
 pub(crate) struct HttpOutcome {
+    #[pyo3(get)]
     key: Py<PyAny>,
+    #[pyo3(get)]
     status: Py<PyAny>,
-    value: Py<PyAny>,
+    value: PyOnceLock<Py<PyAny>>,
+    /// What the value is made of, once somebody wants it: who gathers on a loop has it made in steps first.
+    json: Option<Lazy>,
+    #[pyo3(get)]
     response: Option<Py<PyAny>>,
+    #[pyo3(get)]
     error: Option<Py<PyAny>>,
+    #[pyo3(get)]
     elapsed: f64,
+    #[pyo3(get)]
     timings: Option<Py<PyAny>>,
+    #[pyo3(get)]
     attempts: u32,
+    #[pyo3(get)]
     from_cache: bool,
+    #[pyo3(get)]
     stale: bool,
+    #[pyo3(get)]
     coalesced: bool,
+    #[pyo3(get)]
     hedged: bool,
+}
+
+impl HttpOutcome {
+    /// What the value is still to be made of.
+    pub(super) fn unmade(&self, py: Python<'_>) -> Option<&Lazy> {
+        self.json.as_ref().filter(|_| self.value.get(py).is_none())
+    }
+
+    /// The first one stays.
+    pub(super) fn made(&self, py: Python<'_>, value: Py<PyAny>) {
+        let _ = self.value.set(py, value);
+    }
 }
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decode {
     Json,
+    Lazy,
     Text,
     Bytes,
 }
@@ -40,10 +68,15 @@ impl Decode {
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "json" => Some(Self::Json),
+            "lazy" => Some(Self::Lazy),
             "text" => Some(Self::Text),
             "bytes" => Some(Self::Bytes),
             _ => None,
         }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Lazy)
     }
 }
 
@@ -56,9 +89,10 @@ pub(super) struct Made<'a, 'py> {
 }
 
 impl<'py> Made<'_, 'py> {
-    pub(super) fn of<V>(self, came: gather::Outcome<V>) -> PyResult<Bound<'py, HttpOutcome>> {
+    pub(super) fn of(self, came: gather::Outcome<Option<Lazy>>) -> PyResult<Bound<'py, HttpOutcome>> {
         let py = self.key.py();
-        let gather::Outcome { status, answer, error, elapsed, .. } = came;
+        let gather::Outcome { status, answer, value: json, error, elapsed, .. } = came;
+        let json = json.flatten();
         let mut status = status;
         let response = match answer {
             Some(answer) => Some(Bound::new(py, HttpResponse::new(answer, self.home, Some(self.request)))?),
@@ -71,15 +105,20 @@ impl<'py> Made<'_, 'py> {
             }
             (None, None) => About::default(),
         };
-        let (mut value, mut failure) = (py.None(), None);
+        let (value, mut failure) = (PyOnceLock::new(), None);
         if let Some(error) = &error {
-            failure = Some(errors::made(py, error, Some(self.request))?.unbind());
+            let error = errors::made(py, error, Some(self.request))?;
+            if let Some(response) = &response {
+                error.setattr(intern!(py, "response"), response)?;
+            }
+            failure = Some(error.unbind());
         } else if let Some(response) = &response {
             if status == Status::HttpError {
                 failure = Some(HttpResponse::status_error(response)?.unbind());
             } else {
-                match self.value(response) {
-                    Ok(made) => value = made.unbind(),
+                match self.value(response, json.as_ref()) {
+                    Ok(Some(made)) => drop(value.set(py, made.unbind())),
+                    Ok(None) => {}
                     Err(error) => {
                         status = Status::Decode;
                         failure = Some(error.into_value(py).into_any());
@@ -91,6 +130,7 @@ impl<'py> Made<'_, 'py> {
             key: self.key.clone().unbind(),
             status: named(py, status)?,
             value,
+            json: json.filter(|_| self.decode == Decode::Json),
             response: response.map(|response| response.into_any().unbind()),
             error: failure,
             elapsed: elapsed.as_secs_f64(),
@@ -104,12 +144,14 @@ impl<'py> Made<'_, 'py> {
         Bound::new(py, outcome)
     }
 
-    fn value(&self, response: &Bound<'py, HttpResponse>) -> PyResult<Bound<'py, PyAny>> {
+    /// `None`: to be made of the JSON.
+    fn value(&self, response: &Bound<'py, HttpResponse>, json: Option<&Lazy>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = response.py();
-        match self.decode {
-            Decode::Json => HttpResponse::parse(response, None),
-            Decode::Text => response.as_any().getattr(intern!(py, "text")),
-            Decode::Bytes => response.as_any().getattr(intern!(py, "content")),
+        match (self.decode, json) {
+            (Decode::Json, _) | (Decode::Lazy, None) => Ok(None),
+            (Decode::Lazy, Some(json)) => Ok(Some(Bound::new(py, HttpJson::new(json.clone()))?.into_any())),
+            (Decode::Text, _) => response.as_any().getattr(intern!(py, "text")).map(Some),
+            (Decode::Bytes, _) => response.as_any().getattr(intern!(py, "content")).map(Some),
         }
     }
 }
@@ -142,8 +184,38 @@ impl HttpOutcome {
         coalesced: bool,
         hedged: bool,
     ) -> Self {
-        let value = value.unwrap_or_else(|| py.None());
-        Self { key, status, value, response, error, elapsed, timings, attempts, from_cache, stale, coalesced, hedged }
+        let (given, value, json) = (value, PyOnceLock::new(), None);
+        if let Some(given) = given {
+            let _ = value.set(py, given);
+        }
+        Self {
+            key,
+            status,
+            value,
+            json,
+            response,
+            error,
+            elapsed,
+            timings,
+            attempts,
+            from_cache,
+            stale,
+            coalesced,
+            hedged,
+        }
+    }
+
+    /// The body as it was wanted, or the fallback.
+    #[getter]
+    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(value) = self.value.get(py) {
+            return Ok(value.clone_ref(py));
+        }
+        let value = match &self.json {
+            Some(json) => json::build(py, json.clone(), None)?,
+            None => py.None(),
+        };
+        Ok(self.value.get_or_init(py, || value).clone_ref(py))
     }
 
     /// There is a value to work with: an answer, an old one, or the caller's own in its place.
@@ -162,7 +234,7 @@ impl HttpOutcome {
         let outcome = this.get();
         let again = py.import(intern!(py, "turnout.http.pickling"))?.getattr(intern!(py, "outcome"))?;
         let fields = pyo3::types::PyDict::new(py);
-        fields.set_item("value", &outcome.value)?;
+        fields.set_item("value", outcome.value(py)?)?;
         fields.set_item("response", &outcome.response)?;
         fields.set_item("error", &outcome.error)?;
         fields.set_item("elapsed", outcome.elapsed)?;
@@ -177,7 +249,6 @@ impl HttpOutcome {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.key)?;
-        visit.call(&self.value)?;
         visit.call(&self.response)?;
         visit.call(&self.error)
     }

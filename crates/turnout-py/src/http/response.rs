@@ -11,11 +11,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use turnout_client::{Answer, AnswerBody, BodyStream, Head, Kind, Timings};
+use turnout_client::json::Lazy;
+use turnout_client::{Answer, AnswerBody, BodyStream, Head, Timings};
 
 use super::carry::HttpCall;
 use super::headers::{self, HttpHeaders};
 use super::home::Home;
+use super::json::{self, HttpJson};
 use super::{body, errors};
 use crate::interface::Ready;
 
@@ -118,27 +120,13 @@ impl HttpResponse {
         errors::class_named(py, "HTTPStatusError")?.call((message,), Some(&fields))
     }
 
-    pub(super) fn parse<'py>(
-        this: &Bound<'py, Self>,
-        parse_float: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    /// Its body as JSON that is not yet objects.
+    fn unbuilt(this: &Bound<'_, Self>) -> PyResult<Lazy> {
         let py = this.py();
-        let content = Self::content(this.get(), py)?;
-        let loads = LOADS.import(py, "json", "loads")?;
-        let parsed = match parse_float {
-            None => loads.call1((content,)),
-            Some(parse_float) => {
-                let options = PyDict::new(py);
-                options.set_item(intern!(py, "parse_float"), parse_float)?;
-                loads.call((content,), Some(&options))
-            }
-        };
-        parsed.map_err(|cause| {
-            let error = turnout_client::Error::new(Kind::Json, "the body is not JSON").after_sending();
-            let error = errors::raised(py, &error, this.get().request.as_ref().map(|request| request.bind(py)));
+        json::parse(py, this.get().body()?).map_err(|error| {
+            let error =
+                errors::raised(py, &error.after_sending(), this.get().request.as_ref().map(|request| request.bind(py)));
             let _ = error.value(py).setattr(intern!(py, "response"), this);
-            error.set_cause(py, Some(cause));
             error
         })
     }
@@ -286,8 +274,13 @@ impl HttpResponse {
 
     /// The body as JSON. `parse_float`: what is made of numbers with a fraction, `decimal.Decimal` for money.
     #[pyo3(signature = (*, parse_float=None))]
-    fn json<'py>(this: &Bound<'py, Self>, parse_float: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        Self::parse(this, parse_float)
+    fn json(this: &Bound<'_, Self>, parse_float: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        json::build(this.py(), Self::unbuilt(this)?, parse_float)
+    }
+
+    /// The body as JSON that stays bytes, to be looked into, cut and sent.
+    fn lazy(this: &Bound<'_, Self>) -> PyResult<HttpJson> {
+        Self::unbuilt(this).map(HttpJson::new)
     }
 
     /// Itself, or `HTTPStatusError` for a 4xx or 5xx.
