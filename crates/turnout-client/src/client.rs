@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::answer::Answer;
 use crate::call::Call;
@@ -21,6 +22,18 @@ pub struct Client {
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
+/// Where attempts go that no transport answers.
+#[derive(Clone, Debug)]
+pub struct Network(Arc<Pool>);
+
+impl Network {
+    /// One attempt, below all policies.
+    pub async fn attempt(&self, call: &Arc<Call>) -> Result<Answer, Error> {
+        // Whether it was sent, an error says itself; whoever gives up here has asked a transport, which counts as sent.
+        self.0.attempt(call, 0, &AtomicBool::new(false)).await
+    }
+}
+
 /// Is told what no caller hears any more. Called on the runtime's threads: it must neither wait nor take locks that are held for long.
 pub trait Observer: Send + Sync + fmt::Debug {
     /// A call that was not idempotent and had been sent was given up by its caller; this is how it ended all the same.
@@ -37,6 +50,10 @@ impl Client {
     pub fn with_connector(limits: Limits, connector: Connector) -> Self {
         let pool = Arc::new(Pool::new(limits, connector));
         Self { pool, cpu: Arc::default(), stats: Arc::default(), observer: None }
+    }
+
+    pub(crate) fn network(&self) -> Network {
+        Network(Arc::clone(&self.pool))
     }
 
     /// With somebody who is told.

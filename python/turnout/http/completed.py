@@ -5,11 +5,18 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from turnout._turnout import HttpCompleted, make_values
+from turnout._turnout import HttpCompleted
 from turnout.http.gathered import Fallback, with_fallback
 from turnout.http.outcomes import Outcome
 
 K = TypeVar("K")
+
+
+async def finish(outcome: Any) -> None:
+    """Make the objects of a large value in slices, while the loop turns."""
+    steps = outcome._steps()
+    if steps is not None:
+        outcome._made(await steps)
 
 
 class AsCompleted(Generic[K]):
@@ -32,7 +39,7 @@ class AsCompleted(Generic[K]):
 
     async def __anext__(self) -> Outcome[K]:
         outcome = await self._native.__anext__()
-        await make_values([outcome])
+        await finish(outcome)
         return self._with_fallback(outcome)
 
     def __enter__(self) -> AsCompleted[K]:

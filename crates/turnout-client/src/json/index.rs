@@ -227,7 +227,8 @@ impl Scan<'_> {
             end => Ok(end),
         };
         let mut kind = Kind::Int;
-        let mut at = start + usize::from(self.text[start] == b'-');
+        let sign = usize::from(self.text[start] == b'-');
+        let mut at = start + sign;
         at = if self.text.get(at) == Some(&b'0') { at + 1 } else { some_digits(at)? };
         if self.text.get(at) == Some(&b'.') {
             kind = Kind::Float;
@@ -238,7 +239,7 @@ impl Scan<'_> {
             at += 1 + usize::from(matches!(self.text.get(at + 1), Some(b'+' | b'-')));
             at = some_digits(at)?;
         }
-        if kind == Kind::Int && at - start > MAX_DIGITS && !(at - start == MAX_DIGITS + 1 && self.text[start] == b'-') {
+        if kind == Kind::Int && at - start - sign > MAX_DIGITS {
             return Err(Fault { what: "an integer has more than 4300 digits", at: start });
         }
         self.at = at;

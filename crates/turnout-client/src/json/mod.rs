@@ -8,7 +8,6 @@ mod lazy;
 mod merge;
 mod number;
 mod pointer;
-mod reading;
 mod select;
 mod text;
 
@@ -16,6 +15,5 @@ pub use index::{Kind, Limits, Node};
 pub use lazy::Lazy;
 pub use merge::{Merge, Order, Source, merge};
 pub use pointer::Pointer;
-pub use reading::Reading;
 pub use select::Select;
 pub use text::{Unescaped, quote, unescape};

@@ -174,7 +174,7 @@ pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Resul
 async fn transported(trip: Trip<'_>, call: &Arc<Call>, transport: &Arc<dyn Transport>) -> Result<Answer, Error> {
     trip.progress.sent.store(true, Relaxed);
     let exchange = async {
-        let mut answer = transport.send(Arc::clone(call)).await?;
+        let mut answer = transport.send_or_forward(Arc::clone(call), trip.client.network()).await?;
         if !call.stream {
             stream::collect(&mut answer, call.options.max_body).await?;
         }

@@ -1,5 +1,6 @@
 //! One call's result or error among those of a gather.
 
+use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -10,7 +11,7 @@ use turnout_client::{Status, gather};
 
 use super::errors;
 use super::home::Home;
-use super::json::{self, HttpJson};
+use super::json::{Builder, HttpJson, HttpJsonSteps, build};
 use super::response::{About, HttpResponse};
 
 /// See `_turnout.pyi`.
@@ -20,9 +21,8 @@ pub(crate) struct HttpOutcome {
     key: Py<PyAny>,
     #[pyo3(get)]
     status: Py<PyAny>,
-    value: PyOnceLock<Py<PyAny>>,
-    /// What the value is made of, once somebody wants it: who gathers on a loop has it made in steps first.
-    json: Option<Lazy>,
+    /// Locked for a move or a copy, never across a call into Python.
+    value: Mutex<Value>,
     #[pyo3(get)]
     response: Option<Py<PyAny>>,
     #[pyo3(get)]
@@ -43,22 +43,17 @@ pub(crate) struct HttpOutcome {
     hedged: bool,
 }
 
-impl HttpOutcome {
-    /// What the value is still to be made of.
-    pub(super) fn unmade(&self, py: Python<'_>) -> Option<&Lazy> {
-        self.json.as_ref().filter(|_| self.value.get(py).is_none())
-    }
-
-    /// The first one stays.
-    pub(super) fn made(&self, py: Python<'_>, value: Py<PyAny>) {
-        let _ = self.value.set(py, value);
-    }
+enum Value {
+    Made(Py<PyAny>),
+    /// Large, and its objects are not made yet.
+    Later(Lazy),
 }
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decode {
     Json,
+    /// Kept as bytes.
     Lazy,
     Text,
     Bytes,
@@ -74,11 +69,16 @@ impl Decode {
             _ => None,
         }
     }
+}
 
+impl Decode {
     pub(super) fn is_json(self) -> bool {
         matches!(self, Self::Json | Self::Lazy)
     }
 }
+
+/// Larger texts are made into objects in slices where an event loop would wait for it.
+const AT_ONCE: usize = 16 << 10;
 
 /// What an outcome is made from, beside what came of the call.
 pub(super) struct Made<'a, 'py> {
@@ -86,14 +86,13 @@ pub(super) struct Made<'a, 'py> {
     pub(super) request: &'a Bound<'py, PyAny>,
     pub(super) home: &'a Home,
     pub(super) decode: Decode,
+    pub(super) is_async: bool,
 }
 
 impl<'py> Made<'_, 'py> {
     pub(super) fn of(self, came: gather::Outcome<Option<Lazy>>) -> PyResult<Bound<'py, HttpOutcome>> {
         let py = self.key.py();
         let gather::Outcome { status, answer, value: json, error, elapsed, .. } = came;
-        let json = json.flatten();
-        let mut status = status;
         let response = match answer {
             Some(answer) => Some(Bound::new(py, HttpResponse::new(answer, self.home, Some(self.request)))?),
             None => None,
@@ -105,32 +104,20 @@ impl<'py> Made<'_, 'py> {
             }
             (None, None) => About::default(),
         };
-        let (value, mut failure) = (PyOnceLock::new(), None);
+        let (mut value, mut failure) = (Value::Made(py.None()), None);
         if let Some(error) = &error {
-            let error = errors::made(py, error, Some(self.request))?;
-            if let Some(response) = &response {
-                error.setattr(intern!(py, "response"), response)?;
-            }
-            failure = Some(error.unbind());
+            failure = Some(errors::made(py, error, Some(self.request))?.unbind());
         } else if let Some(response) = &response {
             if status == Status::HttpError {
                 failure = Some(HttpResponse::status_error(response)?.unbind());
             } else {
-                match self.value(response, json.as_ref()) {
-                    Ok(Some(made)) => drop(value.set(py, made.unbind())),
-                    Ok(None) => {}
-                    Err(error) => {
-                        status = Status::Decode;
-                        failure = Some(error.into_value(py).into_any());
-                    }
-                }
+                value = self.value(response, json.flatten())?;
             }
         }
         let outcome = HttpOutcome {
             key: self.key.clone().unbind(),
             status: named(py, status)?,
-            value,
-            json: json.filter(|_| self.decode == Decode::Json),
+            value: Mutex::new(value),
             response: response.map(|response| response.into_any().unbind()),
             error: failure,
             elapsed: elapsed.as_secs_f64(),
@@ -144,15 +131,18 @@ impl<'py> Made<'_, 'py> {
         Bound::new(py, outcome)
     }
 
-    /// `None`: to be made of the JSON.
-    fn value(&self, response: &Bound<'py, HttpResponse>, json: Option<&Lazy>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn value(&self, response: &Bound<'py, HttpResponse>, json: Option<Lazy>) -> PyResult<Value> {
         let py = response.py();
-        match (self.decode, json) {
-            (Decode::Json, _) | (Decode::Lazy, None) => Ok(None),
-            (Decode::Lazy, Some(json)) => Ok(Some(Bound::new(py, HttpJson::new(json.clone()))?.into_any())),
-            (Decode::Text, _) => response.as_any().getattr(intern!(py, "text")).map(Some),
-            (Decode::Bytes, _) => response.as_any().getattr(intern!(py, "content")).map(Some),
-        }
+        Ok(Value::Made(match (self.decode, json) {
+            (Decode::Json, Some(json)) if self.is_async && json.bytes().len() > AT_ONCE => {
+                return Ok(Value::Later(json));
+            }
+            (Decode::Json, Some(json)) => build(py, json, None)?,
+            (Decode::Lazy, Some(json)) => Py::new(py, HttpJson::new(json))?.into_any(),
+            (Decode::Json | Decode::Lazy, None) => py.None(),
+            (Decode::Text, _) => response.as_any().getattr(intern!(py, "text"))?.unbind(),
+            (Decode::Bytes, _) => response.as_any().getattr(intern!(py, "content"))?.unbind(),
+        }))
     }
 }
 
@@ -184,38 +174,33 @@ impl HttpOutcome {
         coalesced: bool,
         hedged: bool,
     ) -> Self {
-        let (given, value, json) = (value, PyOnceLock::new(), None);
-        if let Some(given) = given {
-            let _ = value.set(py, given);
-        }
-        Self {
-            key,
-            status,
-            value,
-            json,
-            response,
-            error,
-            elapsed,
-            timings,
-            attempts,
-            from_cache,
-            stale,
-            coalesced,
-            hedged,
+        let value = Mutex::new(Value::Made(value.unwrap_or_else(|| py.None())));
+        Self { key, status, value, response, error, elapsed, timings, attempts, from_cache, stale, coalesced, hedged }
+    }
+
+    #[getter]
+    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let json = match &*self.value.lock() {
+            Value::Made(value) => return Ok(value.clone_ref(py)),
+            Value::Later(json) => json.clone(),
+        };
+        let value = build(py, json, None)?;
+        self._made(value.clone_ref(py));
+        Ok(value)
+    }
+
+    /// What makes a large value while the loop turns: to be awaited, and its result given to `_made`. None: it is there.
+    fn _steps(&self) -> Option<HttpJsonSteps> {
+        match &*self.value.lock() {
+            Value::Made(_) => None,
+            Value::Later(json) => Some(HttpJsonSteps::new(Builder::new(json.clone(), None))),
         }
     }
 
-    /// The body as it was wanted, or the fallback.
-    #[getter]
-    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if let Some(value) = self.value.get(py) {
-            return Ok(value.clone_ref(py));
-        }
-        let value = match &self.json {
-            Some(json) => json::build(py, json.clone(), None)?,
-            None => py.None(),
-        };
-        Ok(self.value.get_or_init(py, || value).clone_ref(py))
+    /// The value is there.
+    fn _made(&self, value: Py<PyAny>) {
+        let before = std::mem::replace(&mut *self.value.lock(), Value::Made(value));
+        drop(before);
     }
 
     /// There is a value to work with: an answer, an old one, or the caller's own in its place.
@@ -249,6 +234,9 @@ impl HttpOutcome {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.key)?;
+        if let Some(Value::Made(value)) = self.value.try_lock().as_deref() {
+            visit.call(value)?;
+        }
         visit.call(&self.response)?;
         visit.call(&self.error)
     }

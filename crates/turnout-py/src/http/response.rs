@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
 use turnout_client::json::Lazy;
 use turnout_client::{Answer, AnswerBody, BodyStream, Head, Timings};
 
 use super::carry::HttpCall;
 use super::headers::{self, HttpHeaders};
 use super::home::Home;
-use super::json::{self, HttpJson};
+use super::json::{HttpJson, build, parse};
 use super::{body, errors};
 use crate::interface::Ready;
 
@@ -120,24 +120,50 @@ impl HttpResponse {
         errors::class_named(py, "HTTPStatusError")?.call((message,), Some(&fields))
     }
 
-    /// Its body as JSON that is not yet objects.
-    fn unbuilt(this: &Bound<'_, Self>) -> PyResult<Lazy> {
+    pub(super) fn parse<'py>(
+        this: &Bound<'py, Self>,
+        parse_float: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = this.py();
-        json::parse(py, this.get().body()?).map_err(|error| {
-            let error =
-                errors::raised(py, &error.after_sending(), this.get().request.as_ref().map(|request| request.bind(py)));
-            let _ = error.value(py).setattr(intern!(py, "response"), this);
-            error
+        let float = py.get_type::<PyFloat>();
+        let parse_float = parse_float.filter(|made| !made.is(&float)).map(|made| made.clone().unbind());
+        Ok(build(py, Self::indexed(this)?, parse_float)?.into_bound(py))
+    }
+
+    /// The body as JSON that stays bytes.
+    fn indexed(this: &Bound<'_, Self>) -> PyResult<Lazy> {
+        let py = this.py();
+        let body = this.get().body()?;
+        parse(py, body).inspect_err(|error| {
+            let error = error.value(py);
+            let _ = error.setattr(intern!(py, "response"), this);
+            let _ = error.setattr(intern!(py, "request"), &this.get().request);
+            let _ = error.setattr(intern!(py, "sent"), true);
         })
     }
 
     fn reason_phrase(&self) -> &str {
         match &self.reason {
             Some(reason) => reason,
-            None => http::StatusCode::from_u16(self.status)
-                .ok()
-                .and_then(|status| status.canonical_reason())
-                .unwrap_or_default(),
+            None => {
+                StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// One that was read whole, of nobody's request.
+    pub(super) fn whole(status: StatusCode, headers: HeaderMap, content: Bytes, timings: Timings) -> Self {
+        Self {
+            status: status.as_u16(),
+            reason: None,
+            url: String::new(),
+            version: version_name(http::Version::HTTP_11),
+            headers: Arc::new(headers),
+            content: Mutex::new(Content::Whole(content)),
+            bytes: PyOnceLock::new(),
+            about: About { timings, attempts: 1, ..About::default() },
+            request: None,
+            history: Vec::new(),
         }
     }
 
@@ -274,13 +300,13 @@ impl HttpResponse {
 
     /// The body as JSON. `parse_float`: what is made of numbers with a fraction, `decimal.Decimal` for money.
     #[pyo3(signature = (*, parse_float=None))]
-    fn json(this: &Bound<'_, Self>, parse_float: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-        json::build(this.py(), Self::unbuilt(this)?, parse_float)
+    fn json<'py>(this: &Bound<'py, Self>, parse_float: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        Self::parse(this, parse_float)
     }
 
-    /// The body as JSON that stays bytes, to be looked into, cut and sent.
+    /// The body as JSON that stays bytes until it is looked into.
     fn lazy(this: &Bound<'_, Self>) -> PyResult<HttpJson> {
-        Self::unbuilt(this).map(HttpJson::new)
+        Self::indexed(this).map(HttpJson::new)
     }
 
     /// Itself, or `HTTPStatusError` for a 4xx or 5xx.

@@ -77,8 +77,9 @@ impl Builder {
         Self { json, at, end, frames: Vec::new(), values: Vec::new(), keys, parse_float }
     }
 
-    /// Works until the value is there or the time has come. `None`: call again.
-    pub(crate) fn step(&mut self, py: Python<'_>, until: Instant) -> PyResult<Option<Py<PyAny>>> {
+    /// Works until the value is there or `slice` is over. `None`: call again.
+    pub(crate) fn step(&mut self, py: Python<'_>, slice: Option<Duration>) -> PyResult<Option<Py<PyAny>>> {
+        let until = slice.map(|slice| Instant::now() + slice);
         let json = self.json.clone();
         let (text, nodes) = (json.text(), json.nodes());
         let mut work = 0;
@@ -123,7 +124,7 @@ impl Builder {
             work += 1 + (node.end - node.start) as usize / CLOCK_BYTES;
             if work >= CLOCK {
                 work = 0;
-                if self.at < self.end && Instant::now() >= until {
+                if until.is_some_and(|until| Instant::now() >= until) && self.at < self.end {
                     return Ok(None);
                 }
             }
@@ -172,7 +173,7 @@ impl Builder {
 pub(crate) fn build(py: Python<'_>, json: Lazy, parse_float: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     let mut builder = Builder::new(json, parse_float);
     loop {
-        if let Some(value) = builder.step(py, Instant::now() + SLICE)? {
+        if let Some(value) = builder.step(py, Some(SLICE))? {
             return Ok(value);
         }
         py.detach(|| std::thread::sleep(PAUSE));

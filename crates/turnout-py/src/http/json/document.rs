@@ -49,7 +49,7 @@ impl HttpJson {
             Ok(text) => Bytes::copy_from_slice(text.to_str()?.as_bytes()),
             Err(_) => Bytes::from(text.extract::<Vec<u8>>()?),
         };
-        parse(py, text).map(Self).map_err(|error| errors::raised(py, &error, None))
+        parse(py, text).map(Self)
     }
 
     fn pointer(&self, py: Python<'_>, path: &str) -> PyResult<Self> {

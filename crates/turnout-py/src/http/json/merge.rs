@@ -1,10 +1,7 @@
 //! `merge_json`: many answers become one, without becoming Python objects.
 
-use std::sync::Arc;
-
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use pyo3::types::{PyDict, PyMapping};
 use turnout_client::json::{Merge, Order, Pointer, Select, Source, merge};
 
 use super::super::errors;
@@ -51,40 +48,17 @@ pub(crate) fn merge_json(
     merged.map(HttpJson::new).map_err(raised)
 }
 
-/// From `turnout.http.Select`, or whatever has its fields; or from a pointer alone.
+/// From `turnout.http.Select`, or whatever has its fields.
 pub(crate) fn select_of(select: &Bound<'_, PyAny>) -> PyResult<Select> {
     let py = select.py();
-    let pointer = |text: &str| Pointer::parse(text).map_err(|error| errors::raised(py, &error, None));
-    if let Ok(target) = select.cast::<PyString>() {
-        return Ok(Select { target: pointer(target.to_str()?)?, ..Select::default() });
-    }
     let target: String = select.getattr("target")?.extract()?;
     let rename = select.getattr("rename")?;
     Ok(Select {
-        target: pointer(&target)?,
+        target: Pointer::parse(&target).map_err(|error| errors::raised(py, &error, None))?,
         allow: names(&select.getattr("allow")?)?,
         deny: names(&select.getattr("deny")?)?,
         rename: rename.cast::<PyMapping>()?.items()?.extract()?,
     })
-}
-
-/// What `select=` of a gather says of each of its requests: one for all, or one by key; a pointer alone is its target.
-pub(crate) fn selects(wanted: &Bound<'_, PyAny>, keys: &Bound<'_, PyList>) -> PyResult<Vec<Option<Arc<Select>>>> {
-    let Ok(by_key) = wanted.cast::<PyMapping>() else {
-        let select = Arc::new(select_of(wanted)?);
-        return Ok(keys.iter().map(|_| Some(Arc::clone(&select))).collect());
-    };
-    let known = keys.to_tuple();
-    for key in by_key.keys()? {
-        if !known.contains(&key)? {
-            return Err(PyValueError::new_err(format!("select= names {}, and no request has that key", key.repr()?)));
-        }
-    }
-    let of = |key: Bound<'_, PyAny>| match by_key.contains(&key)? {
-        true => select_of(&by_key.get_item(&key)?).map(|select| Some(Arc::new(select))),
-        false => Ok(None),
-    };
-    keys.iter().map(of).collect()
 }
 
 fn names(list: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {

@@ -7,19 +7,21 @@ mod steps;
 
 use bytes::Bytes;
 use pyo3::prelude::*;
-use turnout_client::Error;
 use turnout_client::json::{Lazy, Limits};
 
-pub(crate) use build::build;
+use super::errors;
+
+pub(crate) use build::{Builder, build};
 pub(crate) use document::HttpJson;
-pub(crate) use merge::{merge_json, select_of, selects};
-pub(crate) use steps::{HttpJsonSteps, make_values};
+pub(crate) use merge::{merge_json, select_of};
+pub(crate) use steps::HttpJsonSteps;
 
 /// Up to here a text is read with the GIL held: 30 us at most, and getting the GIL back may take 5 ms where others compute.
 const WITH_GIL: usize = 32 << 10;
 
 /// Reads a text, without the GIL if it is large.
-pub(crate) fn parse(py: Python<'_>, text: Bytes) -> Result<Lazy, Error> {
+pub(crate) fn parse(py: Python<'_>, text: Bytes) -> PyResult<Lazy> {
     let limits = Limits::default();
-    if text.len() <= WITH_GIL { Lazy::parse(text, limits) } else { py.detach(|| Lazy::parse(text, limits)) }
+    let read = if text.len() <= WITH_GIL { Lazy::parse(text, limits) } else { py.detach(|| Lazy::parse(text, limits)) };
+    read.map_err(|error| errors::raised(py, &error, None))
 }
