@@ -64,9 +64,7 @@ class HttpClient:
     """
 
     def __new__(cls, options: dict[str, Any] | None = None) -> HttpClient: ...
-    def send(
-        self, request: HttpRequest, stream: bool = False, options: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def send(self, request: HttpRequest, stream: bool = False, options: dict[str, Any] | None = None) -> HttpResponse:
         """One call: blocks, without the GIL. SynchronousOnlyOperation on a thread whose event loop runs."""
 
     def asend(
