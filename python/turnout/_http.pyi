@@ -1,4 +1,4 @@
-"""The native classes of `turnout.http`, for type checkers: at run time they are in `turnout._turnout`. Private, as that is."""
+"""The native classes of `turnout.http`, for type checkers: at run time they are in `turnout._turnout`. Private."""
 
 from collections.abc import (
     AsyncIterable,
@@ -247,7 +247,7 @@ class HttpRequest:
 
 @final
 class HttpResponse:
-    """An answer. Immutable; of one in pieces (`stream=True`) the body is still coming: read it, iterate, or close it."""
+    """An answer, immutable. The body of one in pieces (`stream=True`) is still coming: read, iterate, or close it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who waits no longer ends the call: by a time limit, a cancellation, a signal, a closed loop; and nothing is left behind."""
+"""Who waits no longer ends the call: by a time limit, a cancellation, a signal, a closed loop; nothing is left."""
 
 from __future__ import annotations
 

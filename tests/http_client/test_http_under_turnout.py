@@ -1,4 +1,4 @@
-"""Views of a served Django project call an upstream: what the browser's leaving does, on either track, and what a call brings along."""
+"""Views of a served project call an upstream: what the browser's leaving does on either track, what goes along."""
 
 from __future__ import annotations
 

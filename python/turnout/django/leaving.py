@@ -1,8 +1,8 @@
 """The client leaves while its request is on a thread of the sync pool.
 
 A view that blocks cannot be interrupted. One that waits for the loop through `async_to_sync` can: what it waits for is
-cancelled, as asgiref does for a view that it put on a thread itself. And one that waits for an upstream can: its calls end
-with `turnout.http.RequestCancelled`.
+cancelled, as asgiref does for a view that it put on a thread itself. And one that waits for an upstream can: its calls
+end with `turnout.http.RequestCancelled`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Waits(list[Any]):
 
 
 class ForNobody(logging.Filter):
-    """No line of Django's, with a traceback, about a view whose calls ended because its client has left: nothing is wrong."""
+    """No line of Django's about a view whose calls ended because its client has left: nothing is wrong."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is about anything else."""

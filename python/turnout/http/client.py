@@ -285,7 +285,7 @@ def _parts(requests: Requests[Any]) -> tuple[list[Any], list[HttpRequest]]:
 
 
 def _selects(select: Select | str | Mapping[Any, Any] | None, keys: list[Any]) -> list[Select | None] | None:
-    """By the places of the requests. A mapping whose keys are no keys of requests is one `Select` as settings write it."""
+    """By the places of the requests. A mapping with other keys than theirs is one `Select`, as settings write it."""
     if select is None:
         return None
     if isinstance(select, Mapping) and not (select.keys() - set(keys)):

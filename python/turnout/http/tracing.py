@@ -1,4 +1,4 @@
-"""OpenTelemetry's current span, in a program that has loaded it: what is sent on so that the upstream's spans are its children."""
+"""OpenTelemetry's current span, in a program that has loaded it: what makes the upstream's spans its children."""
 
 from __future__ import annotations
 

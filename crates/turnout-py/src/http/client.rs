@@ -12,7 +12,7 @@ use turnout_client::{Answer, BodyStream, Call, Client, Error, Limits, Scope};
 
 use super::carry::{self, HttpCall, Work};
 use super::feed::{Feed, HttpFeed, Pull, Source};
-use super::gathering::{Gather, HttpCompleted, Wanted};
+use super::gathering::{Gather, HttpCompleted, Prepared, Wanted};
 use super::home::{self, Home, Wish};
 use super::options::{self, Settings};
 use super::request::HttpRequest;
@@ -130,9 +130,9 @@ impl HttpClient {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = requests.py();
         offloop::may_block(py, "gather")?;
-        let (about, calls, scope, wanted) = self.prepare(keys, requests, plan)?;
+        let (about, prepared) = self.prepare(keys, requests, plan)?;
         let (home, client) = self.core(py)?;
-        let gather = Gather { client, home: home.clone(), calls, scope, wanted, is_async: false };
+        let gather = Gather { client, home: home.clone(), prepared, is_async: false };
         carry::wait(&home, gather, about.as_any())
     }
 
@@ -144,11 +144,11 @@ impl HttpClient {
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCall> {
-        let (about, calls, scope, wanted) = this.get().prepare(keys, requests, plan)?;
+        let (about, prepared) = this.get().prepare(keys, requests, plan)?;
         let this = this.clone().unbind();
         Ok(HttpCall::new(about.as_any(), move |py, _| {
             let (home, client) = this.get().core(py)?;
-            Ok((home.clone(), Gather { client, home, calls, scope, wanted, is_async: true }))
+            Ok((home.clone(), Gather { client, home, prepared, is_async: true }))
         }))
     }
 
@@ -160,8 +160,8 @@ impl HttpClient {
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCompleted> {
-        let (about, calls, scope, wanted) = this.get().prepare(keys, requests, plan)?;
-        Ok(HttpCompleted::new(this.clone().unbind(), about.unbind(), calls, scope, wanted))
+        let (about, prepared) = this.get().prepare(keys, requests, plan)?;
+        Ok(HttpCompleted::new(this.clone().unbind(), about.unbind(), prepared))
     }
 
     /// What happened so far to the calls of all clients with the same limits, by upstream.
@@ -252,7 +252,7 @@ impl HttpClient {
         keys: &Bound<'py, PyAny>,
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<(Bound<'py, PyTuple>, Vec<Arc<Call>>, Option<Scope>, Wanted)> {
+    ) -> PyResult<(Bound<'py, PyTuple>, Prepared)> {
         let py = keys.py();
         let keys = PyList::new(py, keys.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
         let requests = PyList::new(py, requests.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
@@ -267,7 +267,7 @@ impl HttpClient {
             let request = request.cast_into::<HttpRequest>().map_err(|_| PyTypeError::new_err("not a Request"))?;
             calls.push(self.call(&request, false, options, None, &current)?);
         }
-        Ok((PyTuple::new(py, [keys, requests])?, calls, current.scope, wanted))
+        Ok((PyTuple::new(py, [keys, requests])?, Prepared { calls, scope: current.scope, wanted }))
     }
 }
 

@@ -91,10 +91,15 @@ fn return_when(word: &str) -> PyResult<ReturnWhen> {
 pub(super) struct Gather {
     pub(super) client: Client,
     pub(super) home: Home,
+    pub(super) prepared: Prepared,
+    pub(super) is_async: bool,
+}
+
+/// What it takes, before it is known where it runs.
+pub(super) struct Prepared {
     pub(super) calls: Vec<Arc<Call>>,
     pub(super) scope: Option<Scope>,
     pub(super) wanted: Wanted,
-    pub(super) is_async: bool,
 }
 
 /// Reads what has to be JSON before it counts as a good outcome: as JSON, and what of it is wanted.
@@ -131,17 +136,17 @@ impl Work for Gather {
     type Reply = Gathered;
 
     async fn run(self) -> Gathered {
-        let Self { client, home, calls, scope, wanted, is_async } = self;
+        let Self { client, home, prepared: Prepared { calls, scope, wanted }, is_async } = self;
         let scope = scope.unwrap_or_default();
         let (plan, decoder) = wanted.split(&home);
         let gathered = gather::gather(&client, calls, &plan, &scope, &decoder).await;
-        Gathered { gathered, decode: decoder.how, home, is_async }
+        Gathered { all: gathered, decode: decoder.how, home, is_async }
     }
 }
 
 /// What came of it: a list of outcomes, and the places of those that came of themselves, in their order.
 pub(super) struct Gathered {
-    gathered: gather::Gathered<Option<Lazy>>,
+    all: gather::Gathered<Option<Lazy>>,
     decode: Decode,
     home: Home,
     is_async: bool,
@@ -150,18 +155,18 @@ pub(super) struct Gathered {
 impl Reply for Gathered {
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (keys, requests) = parts(about)?;
-        let mut outcomes = Vec::with_capacity(self.gathered.outcomes.len());
-        for outcome in self.gathered.outcomes {
+        let mut outcomes = Vec::with_capacity(self.all.outcomes.len());
+        for outcome in self.all.outcomes {
             let (key, request) = (keys.get_item(outcome.index)?, requests.get_item(outcome.index)?);
             let made =
                 Made { key: &key, request: &request, home: &self.home, decode: self.decode, is_async: self.is_async };
             outcomes.push(made.of(outcome)?);
         }
-        Ok((PyList::new(py, outcomes)?, self.gathered.completion).into_pyobject(py)?.into_any())
+        Ok((PyList::new(py, outcomes)?, self.all.completion).into_pyobject(py)?.into_any())
     }
 }
 
-fn parts<'a, 'py>(about: &'a Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+fn parts<'py>(about: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
     let about = about.cast::<PyTuple>()?;
     Ok((about.get_item(0)?.cast_into()?, about.get_item(1)?.cast_into()?))
 }
@@ -172,7 +177,7 @@ pub(crate) struct HttpCompleted {
     client: Py<HttpClient>,
     about: Py<PyTuple>,
     /// Until the first outcome is asked for.
-    begin: Mutex<Option<(Vec<Arc<Call>>, Option<Scope>, Wanted)>>,
+    begin: Mutex<Option<Prepared>>,
     source: Mutex<Option<Source>>,
 }
 
@@ -191,19 +196,13 @@ enum Running {
 }
 
 impl HttpCompleted {
-    pub(super) fn new(
-        client: Py<HttpClient>,
-        about: Py<PyTuple>,
-        calls: Vec<Arc<Call>>,
-        scope: Option<Scope>,
-        wanted: Wanted,
-    ) -> Self {
-        Self { client, about, begin: Mutex::new(Some((calls, scope, wanted))), source: Mutex::new(None) }
+    pub(super) fn new(client: Py<HttpClient>, about: Py<PyTuple>, prepared: Prepared) -> Self {
+        Self { client, about, begin: Mutex::new(Some(prepared)), source: Mutex::new(None) }
     }
 
     fn source(&self, py: Python<'_>) -> PyResult<Option<Source>> {
         let begin = self.begin.lock().take();
-        if let Some((calls, scope, wanted)) = begin {
+        if let Some(Prepared { calls, scope, wanted }) = begin {
             let (home, client) = self.client.get().core(py)?;
             let (plan, decoder) = wanted.split(&home);
             let new = Running::New(Box::new((client, calls, plan, scope.unwrap_or_default())));

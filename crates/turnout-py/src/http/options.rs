@@ -17,6 +17,9 @@ use super::home::Wish;
 use super::request::{self, query};
 use super::{policies, reaching, transport};
 
+/// Fields that are not known here.
+pub(super) type Others<'py> = Vec<(String, Bound<'py, PyAny>)>;
+
 /// All of a client that is not its connections. An upstream has one of its own, over the client's.
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -33,7 +36,7 @@ impl Settings {
     }
 
     /// These with what `fields` has in their place; what is not known here is left in the answer.
-    pub(super) fn with<'py>(&self, fields: &Bound<'py, PyDict>) -> PyResult<(Self, Vec<(String, Bound<'py, PyAny>)>)> {
+    pub(super) fn with<'py>(&self, fields: &Bound<'py, PyDict>) -> PyResult<(Self, Others<'py>)> {
         let mut new = self.clone();
         let mut options = (*self.options).clone();
         let mut others = Vec::new();

@@ -16,6 +16,7 @@ use super::response::{About, HttpResponse};
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, weakref, module = "turnout._turnout")]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct HttpOutcome {
     #[pyo3(get)]
     key: Py<PyAny>,
@@ -156,7 +157,11 @@ fn named(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
 impl HttpOutcome {
     /// For fallbacks and tests.
     #[new]
-    #[expect(clippy::too_many_arguments, reason = "a constructor in Python, most of them by name")]
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        clippy::too_many_arguments,
+        reason = "a constructor in Python, most of them by name"
+    )]
     #[pyo3(signature = (key, status, *, value=None, response=None, error=None, elapsed=0.0, timings=None, attempts=0,
                         from_cache=false, stale=false, coalesced=false, hedged=false))]
     fn new(
@@ -185,12 +190,13 @@ impl HttpOutcome {
             Value::Later(json) => json.clone(),
         };
         let value = build(py, json, None)?;
-        self._made(value.clone_ref(py));
+        self.made(value.clone_ref(py));
         Ok(value)
     }
 
     /// What makes a large value while the loop turns: to be awaited, and its result given to `_made`. None: it is there.
-    fn _steps(&self) -> Option<HttpJsonSteps> {
+    #[pyo3(name = "_steps")]
+    fn steps(&self) -> Option<HttpJsonSteps> {
         match &*self.value.lock() {
             Value::Made(_) => None,
             Value::Later(json) => Some(HttpJsonSteps::new(Builder::new(json.clone(), None))),
@@ -198,7 +204,8 @@ impl HttpOutcome {
     }
 
     /// The value is there.
-    fn _made(&self, value: Py<PyAny>) {
+    #[pyo3(name = "_made")]
+    fn made(&self, value: Py<PyAny>) {
         let before = std::mem::replace(&mut *self.value.lock(), Value::Made(value));
         drop(before);
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 use turnout_client::connect::{
-    AddressPolicy, Base, Certificates, ClientCertificate, Proxies, ProxySettings, Tls, TlsSettings,
+    AddressPolicy, Base, Certificates, ClientCertificate, Proxies, ProxySettings, Tls, TlsSettings, TlsVersion,
 };
 use turnout_client::{Auth, ClientCredentials, Error, Jar};
 use url::Url;
@@ -24,11 +24,10 @@ pub(super) fn tls(verify: &Bound<'_, PyAny>) -> PyResult<Arc<Tls>> {
         let settings = TlsSettings { dangerous_accept_any_certificate: true, ..TlsSettings::default() };
         return made(py, Tls::new(&settings));
     }
-    if verify.getattr(intern!(py, "min_version"))?.extract::<String>()? != "1.2" {
-        return Err(PyValueError::new_err(
-            "TLSConfig(min_version=): 1.2 and 1.3 are both spoken, and nothing else can be asked for yet",
-        ));
-    }
+    let oldest = match verify.getattr(intern!(py, "min_version"))?.extract::<String>()?.as_str() {
+        "1.3" => TlsVersion::V13,
+        _ => TlsVersion::V12,
+    };
     let pem = |name: &str| -> PyResult<Option<Certificates>> {
         let bytes: Option<Vec<u8>> = verify.call_method1(intern!(py, "pem"), (name,))?.extract()?;
         Ok(bytes.map(Certificates::Bytes))
@@ -42,6 +41,7 @@ pub(super) fn tls(verify: &Bound<'_, PyAny>) -> PyResult<Arc<Tls>> {
         roots: pem("ca")?.into_iter().collect(),
         client,
         dangerous_accept_any_certificate: !verify.getattr(intern!(py, "verify"))?.is_truthy()?,
+        oldest,
         server_name: None,
     };
     made(py, Tls::new(&settings))

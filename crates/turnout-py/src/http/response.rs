@@ -41,6 +41,7 @@ pub(crate) struct HttpResponse {
 
 /// How it was come by.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(super) struct About {
     pub(super) timings: Timings,
     pub(super) attempts: u32,
@@ -361,8 +362,8 @@ impl HttpResponse {
         self.about.attempts
     }
 
-    #[getter]
-    fn from_cache(&self) -> bool {
+    #[getter(from_cache)]
+    fn is_from_cache(&self) -> bool {
         self.about.from_cache
     }
 
