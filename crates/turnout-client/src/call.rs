@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
 use crate::answer::BodyStream;
@@ -28,6 +28,24 @@ pub struct Call {
     pub options: Arc<Options>,
 }
 
+impl Call {
+    /// To be sent in place of this one, with this value in that field.
+    pub(crate) fn with_header(&self, name: HeaderName, value: HeaderValue) -> Self {
+        let mut headers = self.headers.clone();
+        headers.insert(name, value);
+        let Self { method, url, idempotent, stream, options, .. } = self;
+        Self {
+            method: method.clone(),
+            url: url.clone(),
+            headers,
+            body: self.body.moved(),
+            idempotent: *idempotent,
+            stream: *stream,
+            options: Arc::clone(options),
+        }
+    }
+}
+
 /// What follows the head of a request.
 #[derive(Debug, Default)]
 pub enum Body {
@@ -44,5 +62,23 @@ impl Body {
     /// Can be sent a second time.
     pub fn is_replayable(&self) -> bool {
         !matches!(self, Self::Stream(..))
+    }
+
+    /// The same to be sent once more, if that can be.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
+            Self::Stream(..) => None,
+        }
+    }
+
+    /// The same for a call that is sent in place of this one: a stream is taken out of it.
+    fn moved(&self) -> Self {
+        match self {
+            Self::Empty => Self::Empty,
+            Self::Whole(bytes) => Self::Whole(bytes.clone()),
+            Self::Stream(stream, length) => Self::Stream(parking_lot::Mutex::new(stream.lock().take()), *length),
+        }
     }
 }

@@ -7,10 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod auth;
 pub mod body;
 mod call;
 mod client;
 pub mod connect;
+mod cookies;
 mod cpu;
 mod error;
 mod exchange;
@@ -21,6 +23,7 @@ mod layers;
 mod options;
 pub mod policy;
 mod pool;
+mod redirect;
 mod scope;
 mod stats;
 mod status;
@@ -28,8 +31,10 @@ mod timings;
 mod upstreams;
 
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
+pub use auth::{Auth, ClientCredentials};
 pub use call::{Body, Call};
 pub use client::{Client, Observer};
+pub use cookies::{Cookie, Jar};
 pub use cpu::Cpu;
 pub use error::{Error, Kind};
 pub use histogram::Percentiles;

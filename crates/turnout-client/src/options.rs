@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::auth::Auth;
 use crate::call::Call;
 use crate::connect::{AddressPolicy, Proxies, Tls};
+use crate::cookies::Jar;
 use crate::error::Error;
 use crate::policy::Policy;
 
@@ -31,6 +33,10 @@ pub struct Options {
     pub http2: Http2,
     /// Which addresses may be connected to.
     pub addresses: Arc<AddressPolicy>,
+    /// Who calls are from.
+    pub auth: Option<Arc<Auth>>,
+    /// Kept and sent back; none unless somebody brings a jar.
+    pub cookies: Option<Arc<Jar>>,
     /// Instead of the network.
     pub transport: Option<Arc<dyn Transport>>,
     /// The configured upstream's name, for errors, counters and policies; else the host stands for it.
@@ -50,6 +56,8 @@ impl Default for Options {
             proxies: Arc::default(),
             http2: Http2::Negotiate,
             addresses: Arc::default(),
+            auth: None,
+            cookies: None,
             transport: None,
             upstream: None,
             policy: None,

@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::options::Transport;
 use crate::policy::{self, Policy};
+use crate::redirect::{self, Sent};
 use crate::scope::Scope;
 use crate::stats::Counters;
 use finishing::Finishing;
@@ -119,6 +120,10 @@ fn signed(
 async fn travel(trip: Trip<'_>, call: &Arc<Call>) -> Result<Answer, Error> {
     match &call.options.policy {
         None => redirected(trip, call, None).await,
+        // A jar and a way to show who one is belong to somebody: what is answered to one of them is nobody else's.
+        Some(_) if call.options.cookies.is_some() || call.options.auth.is_some() => {
+            redirected(trip, call, call.options.policy.as_ref()).await
+        }
         // Boxed, so that calls without a policy have no room for it in their futures.
         Some(policy) => Box::pin(policy::above(trip, call, policy)).await,
     }
@@ -130,6 +135,15 @@ pub(crate) async fn redirected(
     call: &Arc<Call>,
     policy: Option<&Arc<Policy>>,
 ) -> Result<Answer, Error> {
+    if redirect::is_plain(call) {
+        return below(trip, call, policy).await;
+    }
+    // Boxed, as policies are.
+    let send = move |hop: Arc<Call>| -> Sent<'_> { Box::pin(async move { below(trip, &hop, policy).await }) };
+    Box::pin(redirect::follow(call, &send)).await
+}
+
+async fn below(trip: Trip<'_>, call: &Arc<Call>, policy: Option<&Arc<Policy>>) -> Result<Answer, Error> {
     match policy {
         None => attempt(trip, call, 0).await,
         Some(policy) => policy::below(trip, call, policy).await,
