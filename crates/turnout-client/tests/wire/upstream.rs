@@ -245,9 +245,9 @@ pub(crate) fn pieces(pieces: &[&'static str]) -> turnout_client::BodyStream {
     ))
 }
 
-/// Runs other tasks until `done`: without a clock, for at most a second of turns.
+/// Runs other tasks until `done`. It always comes; that it does not within ten thousand turns is a failure.
 pub(crate) async fn until(mut done: impl FnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..10_000 {
         if done() {
             return;
         }
