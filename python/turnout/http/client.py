@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Collection, Iterable, Mapping
+from dataclasses import fields
+from types import TracebackType
+from typing import Any, TypeVar
 
 from turnout._turnout import HttpClient, HttpRequest, HttpResponse
+from turnout.http import settings
+from turnout.http.completed import AsCompleted
+from turnout.http.gathered import Fallback, Gathered, settled
+from turnout.http.policies import Limits, Policy, Select, Timeout
+from turnout.http.reaching import AddressPolicy
+from turnout.http.settings import Upstream
 
-__all__ = ["Client"]
+__all__ = ["Client", "process_client"]
+
+K = TypeVar("K")
+
+ALL_COMPLETED = "ALL_COMPLETED"
+#: What `requests=` takes: requests by key, or one after another; then their places are the keys.
+Requests = Mapping[K, HttpRequest] | Iterable[HttpRequest]
 
 
 class Client:
     """Calls upstreams, blocking or awaited: `get` and `aget`, `gather` and `agather`.
 
     Costs nothing to make: connections belong to the process. Usable from every thread and loop; needs no closing.
+    Every option but `limits` and `upstreams` can be replaced for one request.
     """
 
-    def __init__(self, base_url: str = "", **options: Any) -> None:
-        self.native = HttpClient({"base_url": base_url, **options})
+    def __init__(
+        self,
+        base_url: str = "",
+        *,
+        limits: Limits | Mapping[str, Any] | None = None,
+        upstreams: Mapping[str, Upstream | Mapping[str, Any]] | None = None,
+        transport: Any = None,
+        **options: Any,
+    ) -> None:
+        common, _ = Upstream.read({"base_url": base_url or None, **options}, "Client()")
+        given = _given(common)
+        if transport is not None:
+            given["transport"] = transport
+        self._make(
+            settings.HttpSettings(
+                common,
+                limits if isinstance(limits, Limits) else Limits(**(limits or {})),
+                {name: Upstream.read(one, f"upstreams[{name!r}]")[0] for name, one in (upstreams or {}).items()},
+            ),
+            given,
+        )
 
-    def request(
-        self, method: str, url: str, *, stream: bool = False, options: dict[str, Any] | None = None, **parts: Any
-    ) -> HttpResponse:
+    def _make(self, wanted: settings.HttpSettings, common: dict[str, Any]) -> None:
+        upstreams = {name: _given(one) for name, one in wanted.upstreams.items()}
+        self._native = HttpClient({**common, "limits": wanted.limits, "upstreams": upstreams})
+
+    @property
+    def native(self) -> HttpClient:
+        """The native core."""
+        return self._native
+
+    def request(self, method: str, url: str, *, stream: bool = False, **parts: Any) -> HttpResponse:
         """One call; blocks, without the GIL. `parts`: what `Request` takes."""
-        return self.native.send(HttpRequest(method, url, **parts), stream, options)
+        return self.native.send(HttpRequest(method, url, **parts), stream)
 
-    def arequest(
-        self, method: str, url: str, *, stream: bool = False, options: dict[str, Any] | None = None, **parts: Any
-    ) -> Awaitable[HttpResponse]:
+    def arequest(self, method: str, url: str, *, stream: bool = False, **parts: Any) -> Awaitable[HttpResponse]:
         """One call, to be awaited."""
-        return self.native.asend(HttpRequest(method, url, **parts), stream, options)
+        return self.native.asend(HttpRequest(method, url, **parts), stream)
 
     def send(self, request: HttpRequest, *, stream: bool = False) -> HttpResponse:
         """A request made before; blocks."""
@@ -38,6 +77,14 @@ class Client:
     def asend(self, request: HttpRequest, *, stream: bool = False) -> Awaitable[HttpResponse]:
         """A request made before, to be awaited."""
         return self.native.asend(request, stream)
+
+    def stream(self, method: str, url: str, **parts: Any) -> HttpResponse:
+        """A call whose answer's body is read as it comes: ``with client.stream("GET", url) as response``."""
+        return self.native.send(HttpRequest(method, url, **parts), True)
+
+    def astream(self, method: str, url: str, **parts: Any) -> _Entered:
+        """The same, for ``async with``."""
+        return _Entered(self.native.asend(HttpRequest(method, url, **parts), True))
 
     def get(self, url: str, **parts: Any) -> HttpResponse:
         """Blocks."""
@@ -94,3 +141,169 @@ class Client:
     def adelete(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("DELETE", url, **parts))
+
+    def gather(
+        self,
+        requests: Requests[Any],
+        *,
+        deadline: float | None = None,
+        timeout: float | Timeout | None = None,
+        return_when: str = ALL_COMPLETED,
+        quorum: int | None = None,
+        grace: float = 0.0,
+        require: Collection[Any] = (),
+        fallback: Fallback[Any] | None = None,
+        max_concurrency: int | None = None,
+        decode: str = "json",
+        select: Select | str | Mapping[Any, Select | str] | None = None,
+        policy: Policy | None = None,
+    ) -> Gathered[Any]:
+        """Many calls at once; blocks, without the GIL, until the plan is met.
+
+        A call that fails raises nothing: it has an outcome. Only a missing one of `require` does (`GatherError`).
+        """
+        keys, made = _parts(requests)
+        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
+        outcomes, order = self.native.gather(keys, made, plan)
+        return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
+
+    async def agather(
+        self,
+        requests: Requests[Any],
+        *,
+        deadline: float | None = None,
+        timeout: float | Timeout | None = None,
+        return_when: str = ALL_COMPLETED,
+        quorum: int | None = None,
+        grace: float = 0.0,
+        require: Collection[Any] = (),
+        fallback: Fallback[Any] | None = None,
+        max_concurrency: int | None = None,
+        decode: str = "json",
+        select: Select | str | Mapping[Any, Select | str] | None = None,
+        policy: Policy | None = None,
+    ) -> Gathered[Any]:
+        """The same, awaited. Cancelled, it gives up all of its calls."""
+        keys, made = _parts(requests)
+        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
+        outcomes, order = await self.native.agather(keys, made, plan)
+        return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
+
+    def as_completed(
+        self,
+        requests: Requests[Any],
+        *,
+        deadline: float | None = None,
+        timeout: float | Timeout | None = None,
+        fallback: Fallback[Any] | None = None,
+        max_concurrency: int | None = None,
+        decode: str = "json",
+        select: Select | str | Mapping[Any, Select | str] | None = None,
+        policy: Policy | None = None,
+    ) -> AsCompleted[Any]:
+        """The outcomes one by one, as they come: for ``for`` and ``async for``. Leaving early gives up the rest."""
+        keys, made = _parts(requests)
+        plan = _plan(deadline, timeout, ALL_COMPLETED, None, 0.0, (), max_concurrency, decode, select, policy)
+        return AsCompleted(self.native.as_completed(keys, made, plan), fallback)
+
+    def stats(self) -> dict[str, Any]:
+        """What happened so far to the calls of all clients with the same limits, by upstream; times in seconds."""
+        return self.native.stats()
+
+
+class _ProcessClient(Client):
+    """The ready-made one, by the settings: read at the first call, and again when they changed."""
+
+    def __init__(self) -> None:
+        self._made: HttpClient | None = None
+        settings.on_change(self._forget)
+
+    @property
+    def native(self) -> HttpClient:
+        made = self._made
+        if made is None:
+            wanted = settings.current()
+            self._make(wanted, _given(wanted.defaults))
+            made = self._made = self._native
+        return made
+
+    def _forget(self) -> None:
+        self._made = None
+
+
+#: `turnout.http.client`.
+process_client = _ProcessClient()
+
+
+class _Entered:
+    """A call for ``async with``: the response, closed at the end."""
+
+    __slots__ = ("_call", "_response")
+
+    def __init__(self, call: Awaitable[HttpResponse]) -> None:
+        self._call = call
+        self._response: HttpResponse | None = None
+
+    async def __aenter__(self) -> HttpResponse:
+        self._response = await self._call
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._response is not None:
+            self._response.close()
+
+
+_NAMES = tuple(field.name for field in fields(Upstream))
+
+
+def _given(upstream: Upstream) -> dict[str, Any]:
+    """What it says."""
+    given = {name: getattr(upstream, name) for name in _NAMES}
+    if given["addresses"] is AddressPolicy.ANY:
+        given["addresses"] = None
+    if given["verify"] is True:
+        given["verify"] = None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _parts(requests: Requests[Any]) -> tuple[list[Any], list[HttpRequest]]:
+    if isinstance(requests, Mapping):
+        return list(requests), list(requests.values())
+    made = list(requests)
+    return list(range(len(made))), made
+
+
+def _plan(
+    deadline: float | None,
+    timeout: float | Timeout | None,
+    return_when: str,
+    quorum: int | None,
+    grace: float,
+    require: Collection[Any],
+    max_concurrency: int | None,
+    decode: str,
+    select: Any,
+    policy: Policy | None,
+) -> dict[str, Any]:
+    plan = {
+        "deadline": deadline,
+        "return_when": return_when,
+        "quorum": quorum,
+        "grace": grace,
+        "require": require,
+        "max_concurrency": max_concurrency,
+        "decode": decode,
+        "select": select,
+    }
+    options = {}
+    if isinstance(timeout, (int, float)):
+        plan["timeout"] = timeout
+    elif timeout is not None:
+        options["timeout"] = timeout
+    if policy is not None:
+        options["policy"] = policy
+    if options:
+        plan["options"] = options
+    return plan

@@ -12,6 +12,7 @@ use pyo3::types::iterator::PySendResult;
 use pyo3::types::{PyIterator, PyTuple};
 use tokio::sync::oneshot;
 
+use super::feed::Source;
 use super::home::Home;
 use super::loops;
 use super::ticket::{Lost, Reply, Ticket, abandon};
@@ -32,8 +33,19 @@ pub(super) trait Work: Send + 'static {
 
 /// Blocks this thread, which lets go of the GIL, until the work is done.
 pub(super) fn wait<'py, W: Work>(home: &Home, work: W, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    wait_feeding(home, |_| Ok((work, None)), about)
+}
+
+/// The same, for work that asks for the pieces of a body meanwhile: this thread pulls them. `work` is given what asks for one.
+pub(super) fn wait_feeding<'py, W: Work>(
+    home: &Home,
+    work: impl FnOnce(Ask) -> PyResult<(W, Option<Source>)>,
+    about: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = about.py();
     let slot = Arc::new(Slot { state: Mutex::new(State::Waits), told: Condvar::new() });
+    let asked = Arc::clone(&slot);
+    let (work, source) = work(Box::new(move || asked.ask()))?;
     let (here, left) = oneshot::channel::<()>();
     let keeper = Keeper(Some(Arc::clone(&slot)));
     home.spawn(async move {
@@ -52,6 +64,11 @@ pub(super) fn wait<'py, W: Work>(home: &Home, work: W, about: &Bound<'py, PyAny>
                 drop(here);
                 return reply.build(py, about);
             }
+            State::Asked => {
+                if let Some(source) = &source {
+                    source.pull(py)?;
+                }
+            }
             State::Lost => return Err(errors::raised(py, &Lost::error(), None)),
         }
     }
@@ -65,6 +82,8 @@ struct Slot<R> {
 
 enum State<R> {
     Waits,
+    /// The next piece of the body is wanted.
+    Asked,
     Done(R),
     Lost,
 }
@@ -84,6 +103,15 @@ impl<R> Slot<R> {
             }
         }
         std::mem::replace(&mut *state, State::Waits)
+    }
+
+    /// Never in the way of an outcome.
+    fn ask(&self) {
+        let mut state = self.state.lock();
+        if matches!(*state, State::Waits) {
+            *state = State::Asked;
+            self.told.notify_one();
+        }
     }
 
     fn tell(&self, what: State<R>) {
@@ -111,6 +139,9 @@ impl<R> Drop for Keeper<R> {
     }
 }
 
+/// Called by the work when it wants the next piece of its body.
+pub(super) type Ask = Box<dyn Fn() + Send + Sync>;
+
 type Begin = Box<dyn FnOnce(Python<'_>, Ticket) -> PyResult<()> + Send + Sync>;
 
 /// What is awaited: passes for a coroutine, so `asyncio.create_task` takes it. Begins when it is awaited; cancelled, closed or
@@ -127,13 +158,13 @@ enum Stage {
 }
 
 impl HttpCall {
-    /// `home`: chosen when it begins.
+    /// `home`: chosen, and the work made, when it begins.
     pub(super) fn new<W: Work + Sync>(
         about: &Bound<'_, PyAny>,
-        home: impl FnOnce(Python<'_>) -> PyResult<(Home, W)> + Send + Sync + 'static,
+        home: impl FnOnce(Python<'_>, &Ticket) -> PyResult<(Home, W)> + Send + Sync + 'static,
     ) -> Self {
         let begin = move |py: Python<'_>, mut ticket: Ticket| {
-            let (home, work) = home(py)?;
+            let (home, work) = home(py, &ticket)?;
             home.spawn(async move {
                 tokio::select! {
                     biased;

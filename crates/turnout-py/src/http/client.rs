@@ -7,20 +7,19 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySequence, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use rustc_hash::FxHashMap;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use turnout_client::{Call, Client, Error, Kind, Limits, Scope};
+use turnout_client::{Answer, BodyStream, Call, Client, Error, Limits, Scope};
 
 use super::carry::{self, HttpCall, Work};
+use super::feed::{Feed, HttpFeed, Pull, Source};
+use super::gathering::{Gather, HttpCompleted, Wanted};
 use super::home::{self, Home, Wish};
 use super::options::{self, Settings};
-use super::outcome::{Decode, Settled};
 use super::request::HttpRequest;
 use super::response::HttpResponse;
-use super::ticket::{self, Reply};
-use super::{errors, offloop, scope};
+use super::ticket::{Reply, Ticket};
+use super::{counters, errors, offloop, scope};
 use crate::raw;
 
 /// See `_turnout.pyi`.
@@ -79,10 +78,19 @@ impl HttpClient {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = request.py();
         offloop::may_block(py, &request.get().method().to_ascii_lowercase())?;
-        let (call, scope) = self.call(request, stream, options)?;
+        let scope = scope::current(py)?;
         let (home, client) = self.core(py)?;
-        let work = One { client, call, scope, home: home.clone() };
-        carry::wait(&home, work, request.as_any())
+        let Some(content) = request.get().pieces(py) else {
+            let work = One { client, call: self.call(request, stream, options, None)?, scope, home: home.clone() };
+            return carry::wait(&home, work, request.as_any());
+        };
+        let feed = Feed::new();
+        let work = |ask| {
+            let call = self.call(request, stream, options, Some(feed.stream(ask)))?;
+            let source = Source::new(Arc::clone(&feed), &content, false)?;
+            Ok((One { client, call, scope, home: home.clone() }, Some(source)))
+        };
+        carry::wait_feeding(&home, work, request.as_any())
     }
 
     /// One call, to be awaited.
@@ -93,16 +101,24 @@ impl HttpClient {
         stream: bool,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCall> {
-        let (call, scope) = this.get().call(request, stream, options)?;
-        let this = this.clone().unbind();
-        Ok(HttpCall::new(request.as_any(), move |py| {
-            let (home, client) = this.get().core(py)?;
-            let work = One { client, call, scope, home: home.clone() };
-            Ok((home, work))
+        let py = request.py();
+        let scope = scope::current(py)?;
+        let client = this.clone().unbind();
+        if request.get().pieces(py).is_some() {
+            let (sending, options) = (request.clone().unbind(), options.map(|options| options.clone().unbind()));
+            return Ok(HttpCall::new(request.as_any(), move |py, ticket| {
+                let (request, options) = (sending.bind(py), options.as_ref().map(|options| options.bind(py)));
+                client.get().feeding(request, stream, options, scope, ticket)
+            }));
+        }
+        let call = this.get().call(request, stream, options, None)?;
+        Ok(HttpCall::new(request.as_any(), move |py, _| {
+            let (home, client) = client.get().core(py)?;
+            Ok((home.clone(), One { client, call, scope, home }))
         }))
     }
 
-    /// Many calls at once: blocks this thread, without the GIL, until the last has its outcome. One crossing.
+    /// Many calls at once: blocks this thread, without the GIL, until the plan is met. One crossing.
     #[pyo3(signature = (keys, requests, plan=None))]
     fn gather<'py>(
         &self,
@@ -112,9 +128,9 @@ impl HttpClient {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = requests.py();
         offloop::may_block(py, "gather")?;
-        let (about, mut gather) = self.prepare(keys, requests, plan)?;
+        let (about, calls, scope, wanted) = self.prepare(keys, requests, plan)?;
         let (home, client) = self.core(py)?;
-        gather.client = Some((client, home.clone()));
+        let gather = Gather { client, home: home.clone(), calls, scope, wanted };
         carry::wait(&home, gather, about.as_any())
     }
 
@@ -126,20 +142,30 @@ impl HttpClient {
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCall> {
-        let (about, mut gather) = this.get().prepare(keys, requests, plan)?;
+        let (about, calls, scope, wanted) = this.get().prepare(keys, requests, plan)?;
         let this = this.clone().unbind();
-        Ok(HttpCall::new(about.as_any(), move |py| {
+        Ok(HttpCall::new(about.as_any(), move |py, _| {
             let (home, client) = this.get().core(py)?;
-            gather.client = Some((client, home.clone()));
-            Ok((home, gather))
+            Ok((home.clone(), Gather { client, home, calls, scope, wanted }))
         }))
     }
 
-    /// Counters since the process began.
+    /// The same, outcome by outcome.
+    #[pyo3(signature = (keys, requests, plan=None))]
+    fn as_completed<'py>(
+        this: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        requests: &Bound<'py, PyAny>,
+        plan: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<HttpCompleted> {
+        let (about, calls, scope, wanted) = this.get().prepare(keys, requests, plan)?;
+        Ok(HttpCompleted::new(this.clone().unbind(), about.unbind(), calls, scope, wanted))
+    }
+
+    /// What happened so far to the calls of all clients with the same limits, by upstream.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = PyDict::new(py);
-        stats.set_item("waiting", ticket::waiting(py))?;
-        Ok(stats)
+        let (_, client) = self.core(py)?;
+        counters::stats(py, &client)
     }
 }
 
@@ -170,16 +196,35 @@ impl HttpClient {
         request: &Bound<'_, HttpRequest>,
         stream: bool,
         options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<(Arc<Call>, Option<Scope>)> {
+        pieces: Option<BodyStream>,
+    ) -> PyResult<Arc<Call>> {
         let py = request.py();
-        let scope = scope::current(py)?;
         let trace: Option<HeaderValue> = None;
-        let call = request.get().call(py, self.settings(request.get())?, stream, options, trace)?;
-        Ok((Arc::new(call), scope))
+        request.get().call(py, self.settings(request.get())?, stream, options, trace, pieces).map(Arc::new)
+    }
+
+    /// A call whose body the loop pulls.
+    fn feeding(
+        &self,
+        request: &Bound<'_, HttpRequest>,
+        stream: bool,
+        options: Option<&Bound<'_, PyDict>>,
+        scope: Option<Scope>,
+        ticket: &Ticket,
+    ) -> PyResult<(Home, One)> {
+        let py = request.py();
+        let (home, client) = self.core(py)?;
+        let Some(content) = request.get().pieces(py) else { return Err(PyTypeError::new_err("no body in pieces")) };
+        let feed = Feed::new();
+        let pieces = feed.stream(Pull::from(ticket.way(), ticket.number()));
+        let call = self.call(request, stream, options, Some(pieces))?;
+        let source = Source::new(feed, &content, true)?;
+        ticket.keep(py, Py::new(py, HttpFeed::new(source, ticket.number()))?);
+        Ok((home.clone(), One { client, call, scope, home }))
     }
 
     /// The pool, where calls of this moment run.
-    fn core(&self, py: Python<'_>) -> PyResult<(Home, Client)> {
+    pub(super) fn core(&self, py: Python<'_>) -> PyResult<(Home, Client)> {
         let home = home::home(py, self.wish)?;
         let generation = raw::fork_generation();
         let mut core = self.core.lock();
@@ -205,56 +250,21 @@ impl HttpClient {
         keys: &Bound<'py, PyAny>,
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<(Bound<'py, PyTuple>, Gather)> {
+    ) -> PyResult<(Bound<'py, PyTuple>, Vec<Arc<Call>>, Option<Scope>, Wanted)> {
         let py = keys.py();
         let keys = PyList::new(py, keys.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
         let requests = PyList::new(py, requests.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
         if keys.len() != requests.len() {
             return Err(PyValueError::new_err("as many keys as requests"));
         }
-        let plan = Plan::of(plan)?;
-        let fields = PyDict::new(py);
-        if let Some(timeout) = &plan.timeout {
-            fields.set_item("timeout", timeout)?;
-        }
+        let wanted = Wanted::of(plan, &keys)?;
+        let options = wanted.options.as_ref().map(|options| options.bind(py));
         let mut calls = Vec::with_capacity(requests.len());
-        let mut scope = None;
         for request in requests.iter() {
             let request = request.cast_into::<HttpRequest>().map_err(|_| PyTypeError::new_err("not a Request"))?;
-            let (call, of) = self.call(&request, false, Some(&fields))?;
-            scope = of;
-            calls.push(call);
+            calls.push(self.call(&request, false, options, None)?);
         }
-        let about = PyTuple::new(py, [keys, requests])?;
-        Ok((about, Gather { calls, scope, deadline: plan.deadline, decode: plan.decode, client: None }))
-    }
-}
-
-struct Plan {
-    deadline: Option<Instant>,
-    timeout: Option<Py<PyAny>>,
-    decode: Decode,
-}
-
-impl Plan {
-    fn of(fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let mut plan = Self { deadline: None, timeout: None, decode: Decode::Json };
-        let Some(fields) = fields else { return Ok(plan) };
-        for (name, value) in fields.iter() {
-            let name: String = name.extract()?;
-            match name.as_str() {
-                _ if value.is_none() => {}
-                "deadline" => plan.deadline = Some(Instant::now() + options::seconds(value.extract()?)?),
-                "timeout" => plan.timeout = Some(value.unbind()),
-                "decode" => {
-                    let name: String = value.extract()?;
-                    plan.decode = Decode::named(&name)
-                        .ok_or_else(|| PyValueError::new_err(format!("no way to decode is called {name:?}")))?;
-                }
-                other => return Err(PyTypeError::new_err(format!("a gather has no option {other:?}"))),
-            }
-        }
-        Ok(plan)
+        Ok((PyTuple::new(py, [keys, requests])?, calls, scope::current(py)?, wanted))
     }
 }
 
@@ -270,21 +280,12 @@ impl Work for One {
 
     async fn run(self) -> Sent {
         let Self { client, call, scope, home } = self;
-        Sent { answer: send(&client, call, scope.as_ref()).await, home }
-    }
-}
-
-async fn send(client: &Client, call: Arc<Call>, scope: Option<&Scope>) -> Result<turnout_client::Answer, Error> {
-    let Some(scope) = scope else { return turnout_client::send(client, call, &Scope::default()).await };
-    tokio::select! {
-        biased;
-        () = scope.cancelled.cancelled() => Err(Error::new(Kind::Cancelled, "the request that this call belongs to is over")),
-        answer = turnout_client::send(client, call, scope) => answer,
+        Sent { answer: turnout_client::send(&client, call, &scope.unwrap_or_default()).await, home }
     }
 }
 
 struct Sent {
-    answer: Result<turnout_client::Answer, Error>,
+    answer: Result<Answer, Error>,
     home: Home,
 }
 
@@ -294,64 +295,5 @@ impl Reply for Sent {
             Ok(answer) => Ok(Bound::new(py, HttpResponse::new(answer, &self.home, Some(request)))?.into_any()),
             Err(error) => Err(errors::raised(py, &error, Some(request))),
         }
-    }
-}
-
-struct Gather {
-    calls: Vec<Arc<Call>>,
-    scope: Option<Scope>,
-    deadline: Option<Instant>,
-    decode: Decode,
-    client: Option<(Client, Home)>,
-}
-
-impl Work for Gather {
-    type Reply = Gathered;
-
-    async fn run(self) -> Gathered {
-        let Self { calls, scope, deadline, decode, client } = self;
-        let (client, home) = client.expect("set before it is spawned");
-        let began = Instant::now();
-        let scope = match (scope, deadline) {
-            (Some(scope), Some(own)) => {
-                Some(Scope { deadline: scope.deadline.into_iter().chain(Some(own)).min(), cancelled: scope.cancelled })
-            }
-            (None, Some(own)) => Some(Scope { deadline: Some(own), ..Scope::default() }),
-            (scope, None) => scope,
-        };
-        let mut settled: Vec<Option<Settled>> = calls.iter().map(|_| None).collect();
-        let mut running = JoinSet::new();
-        for (index, call) in calls.into_iter().enumerate() {
-            let (client, scope) = (client.clone(), scope.clone());
-            running.spawn(async move { (index, send(&client, call, scope.as_ref()).await) });
-        }
-        while let Some(ended) = running.join_next().await {
-            if let Ok((index, answer)) = ended
-                && let Some(place) = settled.get_mut(index)
-            {
-                *place = Some(Settled { answer, elapsed: began.elapsed() });
-            }
-        }
-        let lost = || Settled { answer: Err(ticket::Lost::error()), elapsed: began.elapsed() };
-        Gathered { settled: settled.into_iter().map(|settled| settled.unwrap_or_else(lost)).collect(), decode, home }
-    }
-}
-
-struct Gathered {
-    settled: Vec<Settled>,
-    decode: Decode,
-    home: Home,
-}
-
-impl Reply for Gathered {
-    fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (keys, requests): (Bound<'py, PyAny>, Bound<'py, PyAny>) = about.extract()?;
-        let (keys, requests) = (keys.cast_into::<PySequence>()?, requests.cast_into::<PySequence>()?);
-        let mut outcomes = Vec::with_capacity(self.settled.len());
-        for (index, settled) in self.settled.into_iter().enumerate() {
-            let (key, request) = (keys.get_item(index)?, requests.get_item(index)?);
-            outcomes.push(settled.outcome(&key, &request, &self.home, self.decode)?);
-        }
-        Ok(PyList::new(py, outcomes)?.into_any())
     }
 }

@@ -24,6 +24,8 @@ use crate::reactor;
 pub(super) struct Home {
     /// Never used again: connections of one runtime are of no use to another.
     pub(super) number: u64,
+    /// Of the process that made it.
+    generation: u64,
     way: Way,
     /// Its pools: one for all clients of the same limits. Taken with the GIL only.
     clients: Arc<Mutex<Vec<(Limits, Client)>>>,
@@ -42,6 +44,11 @@ impl Home {
             Way::Reactor(handle) => handle.spawn(future),
             Way::Thread(background) => drop(background.runtime.spawn(future)),
         }
+    }
+
+    /// It is the parent's, of a forked child: nothing of it may be touched.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.generation != raw::fork_generation()
     }
 
     /// The connections of all clients with these limits.
@@ -99,7 +106,7 @@ impl Homes {
 
     fn home(&mut self, way: Way) -> Home {
         self.numbers += 1;
-        Home { number: self.numbers, way, clients: Arc::default() }
+        Home { number: self.numbers, generation: self.generation, way, clients: Arc::default() }
     }
 }
 
@@ -122,6 +129,11 @@ pub(super) fn home(py: Python<'_>, wish: Wish) -> PyResult<Home> {
         py.import(intern!(py, "atexit"))?.call_method1(intern!(py, "register"), (end,))?;
     }
     Ok(home)
+}
+
+/// For work that needs no connection.
+pub(super) fn any(py: Python<'_>) -> PyResult<Home> {
+    home(py, Wish::Shared)
 }
 
 /// And whether it was made for it. What is over is dropped by the caller, outside of the lock.

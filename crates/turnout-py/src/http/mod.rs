@@ -3,9 +3,13 @@
 //! Converts, and carries work to the runtime and its outcome back; what a call does on its way is `turnout-client`'s. A task holds no
 //! Python object: what it needs of Python it finds by number ([`ticket`]), with the GIL, on the thread that waits for it.
 
+mod body;
 mod carry;
 mod client;
+mod counters;
 mod errors;
+mod feed;
+mod gathering;
 mod headers;
 mod home;
 mod json;
@@ -13,6 +17,7 @@ mod loops;
 mod offloop;
 mod options;
 mod outcome;
+mod policies;
 mod request;
 mod response;
 mod scope;
@@ -21,6 +26,7 @@ mod transport;
 
 pub(crate) use carry::HttpCall;
 pub(crate) use client::HttpClient;
+pub(crate) use gathering::HttpCompleted;
 pub(crate) use headers::HttpHeaders;
 pub(crate) use home::serve;
 pub(crate) use json::{HttpJson, HttpJsonSteps, merge_json};

@@ -15,7 +15,7 @@ use super::errors::refused;
 use super::headers;
 use super::home::Wish;
 use super::request::{self, query};
-use super::transport;
+use super::{policies, transport};
 
 /// All of a client that is not its connections. An upstream has one of its own, over the client's.
 #[derive(Clone)]
@@ -79,6 +79,7 @@ fn replace(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyRes
         "max_body" => options.max_body = value.extract()?,
         "decompress" => options.decode = value.is_truthy()?,
         "http2" => options.http2 = http2(value)?,
+        "policy" => options.policy = policies::native(value)?,
         "transport" => options.transport = transport::of(value)?,
         _ => return Ok(false),
     }

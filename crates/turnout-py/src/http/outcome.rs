@@ -5,11 +5,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
-use turnout_client::{Answer, Error, Timings};
+use turnout_client::{Status, gather};
 
 use super::errors;
 use super::home::Home;
-use super::response::HttpResponse;
+use super::response::{About, HttpResponse};
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, get_all, weakref, module = "turnout._turnout")]
@@ -47,55 +47,53 @@ impl Decode {
     }
 }
 
-/// What became of one call.
-pub(super) struct Settled {
-    pub(super) answer: Result<Answer, Error>,
-    pub(super) elapsed: std::time::Duration,
+/// What an outcome is made from, beside what came of the call.
+pub(super) struct Made<'a, 'py> {
+    pub(super) key: &'a Bound<'py, PyAny>,
+    pub(super) request: &'a Bound<'py, PyAny>,
+    pub(super) home: &'a Home,
+    pub(super) decode: Decode,
 }
 
-impl Settled {
-    pub(super) fn outcome<'py>(
-        self,
-        key: &Bound<'py, PyAny>,
-        request: &Bound<'py, PyAny>,
-        home: &Home,
-        decode: Decode,
-    ) -> PyResult<Bound<'py, HttpOutcome>> {
-        let py = key.py();
-        let elapsed = self.elapsed.as_secs_f64();
-        let answer = match self.answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                let failure = errors::made(py, &error, Some(request))?;
-                return failed(key, None, failure, elapsed, error.timings(), error.attempts());
-            }
+impl<'py> Made<'_, 'py> {
+    pub(super) fn of<V>(self, came: gather::Outcome<V>) -> PyResult<Bound<'py, HttpOutcome>> {
+        let py = self.key.py();
+        let gather::Outcome { status, answer, error, elapsed, .. } = came;
+        let mut status = status;
+        let response = match answer {
+            Some(answer) => Some(Bound::new(py, HttpResponse::new(answer, self.home, Some(self.request)))?),
+            None => None,
         };
-        let response = Bound::new(py, HttpResponse::new(answer, home, Some(request)))?;
-        let about = response.get().about().clone();
-        if response.get().is_error_status() {
-            let failure = HttpResponse::status_error(&response)?;
-            return failed(key, Some(response.into_any()), failure, elapsed, &about.timings, about.attempts);
+        let about = match (&response, &error) {
+            (Some(response), _) => response.get().about().clone(),
+            (None, Some(error)) => {
+                About { timings: error.timings().clone(), attempts: error.attempts(), ..About::default() }
+            }
+            (None, None) => About::default(),
+        };
+        let (mut value, mut failure) = (py.None(), None);
+        if let Some(error) = &error {
+            failure = Some(errors::made(py, error, Some(self.request))?.unbind());
+        } else if let Some(response) = &response {
+            if status == Status::HttpError {
+                failure = Some(HttpResponse::status_error(response)?.unbind());
+            } else {
+                match self.value(response) {
+                    Ok(made) => value = made.unbind(),
+                    Err(error) => {
+                        status = Status::Decode;
+                        failure = Some(error.into_value(py).into_any());
+                    }
+                }
+            }
         }
-        let value = match decode {
-            Decode::Json => HttpResponse::parse(&response, None),
-            Decode::Text => response.as_any().getattr(intern!(py, "text")),
-            Decode::Bytes => response.as_any().getattr(intern!(py, "content")),
-        };
-        let value = match value {
-            Ok(value) => value,
-            Err(error) => {
-                let failure = error.into_value(py).into_bound(py).into_any();
-                return failed(key, Some(response.into_any()), failure, elapsed, &about.timings, about.attempts);
-            }
-        };
-        let status = if about.stale { intern!(py, "STALE") } else { intern!(py, "OK") };
         let outcome = HttpOutcome {
-            key: key.clone().unbind(),
-            status: statuses(py)?.getattr(status)?.unbind(),
-            value: value.unbind(),
-            response: Some(response.into_any().unbind()),
-            error: None,
-            elapsed,
+            key: self.key.clone().unbind(),
+            status: named(py, status)?,
+            value,
+            response: response.map(|response| response.into_any().unbind()),
+            error: failure,
+            elapsed: elapsed.as_secs_f64(),
             timings: Some(errors::timings(py, &about.timings)?.unbind()),
             attempts: about.attempts,
             from_cache: about.from_cache,
@@ -105,41 +103,21 @@ impl Settled {
         };
         Bound::new(py, outcome)
     }
+
+    fn value(&self, response: &Bound<'py, HttpResponse>) -> PyResult<Bound<'py, PyAny>> {
+        let py = response.py();
+        match self.decode {
+            Decode::Json => HttpResponse::parse(response, None),
+            Decode::Text => response.as_any().getattr(intern!(py, "text")),
+            Decode::Bytes => response.as_any().getattr(intern!(py, "content")),
+        }
+    }
 }
 
-fn failed<'py>(
-    key: &Bound<'py, PyAny>,
-    response: Option<Bound<'py, PyAny>>,
-    error: Bound<'py, PyAny>,
-    elapsed: f64,
-    timings: &Timings,
-    attempts: u32,
-) -> PyResult<Bound<'py, HttpOutcome>> {
-    let py = key.py();
-    let status = match error.getattr_opt(intern!(py, "outcome_status"))? {
-        Some(status) => status,
-        None => statuses(py)?.getattr(intern!(py, "DECODE"))?,
-    };
-    let outcome = HttpOutcome {
-        key: key.clone().unbind(),
-        status: status.unbind(),
-        value: py.None(),
-        response: response.map(Bound::unbind),
-        error: Some(error.unbind()),
-        elapsed,
-        timings: Some(errors::timings(py, timings)?.unbind()),
-        attempts,
-        from_cache: false,
-        stale: false,
-        coalesced: false,
-        hedged: false,
-    };
-    Bound::new(py, outcome)
-}
-
-fn statuses(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+/// The member of `turnout.http.status.Status`.
+fn named(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
     static STATUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    STATUS.import(py, "turnout.http.status", "Status")
+    Ok(STATUS.import(py, "turnout.http.status", "Status")?.getattr(status.as_str())?.unbind())
 }
 
 #[pymethods]

@@ -9,13 +9,14 @@ use http::Method;
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use turnout_client::{Body, Call, Kind};
+use turnout_client::{Body, BodyStream, Call, Kind};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -198,6 +199,14 @@ impl HttpRequest {
         }
     }
 
+    /// What the body is to be pulled from, if it is not in memory.
+    pub(super) fn pieces<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        match &self.content {
+            Content::Pieces(source) => Some(source.bind(py).clone()),
+            Content::Empty | Content::Whole(_) => None,
+        }
+    }
+
     /// What is to be sent, by a client with these settings.
     pub(super) fn call(
         &self,
@@ -206,6 +215,7 @@ impl HttpRequest {
         stream: bool,
         options: Option<&Bound<'_, PyDict>>,
         trace: Option<HeaderValue>,
+        pieces: Option<BodyStream>,
     ) -> PyResult<Call> {
         let mut url = match (&self.target, &settings.base_url) {
             (Target::Absolute(url), _) => url.clone(),
@@ -241,7 +251,10 @@ impl HttpRequest {
         let body = match &self.content {
             Content::Empty => Body::Empty,
             Content::Whole(bytes) => Body::Whole(bytes.clone()),
-            Content::Pieces(_) => return Err(PyValueError::new_err("a body in pieces needs somebody who pulls them")),
+            Content::Pieces(_) => match pieces {
+                Some(pieces) => Body::Stream(Mutex::new(Some(pieces)), content_length(py, &mut headers)?),
+                None => return Err(PyValueError::new_err("a body in pieces is for a single call, not for a gather")),
+            },
         };
         Ok(Call {
             method: self.method.clone(),
@@ -253,6 +266,14 @@ impl HttpRequest {
             options: own,
         })
     }
+}
+
+/// As the caller said, who frames nothing.
+fn content_length(py: Python<'_>, headers: &mut HeaderMap) -> PyResult<Option<u64>> {
+    let Some(told) = headers.remove(CONTENT_LENGTH) else { return Ok(None) };
+    let length = told.to_str().ok().filter(|told| told.bytes().all(|byte| byte.is_ascii_digit()));
+    let length = length.and_then(|length| length.parse().ok());
+    length.map(Some).ok_or_else(|| refused(py, Kind::LocalProtocol, "Content-Length is no length"))
 }
 
 impl Target {

@@ -13,9 +13,11 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use turnout_client::{Answer, AnswerBody, BodyStream, Head, Kind, Timings};
 
-use super::errors;
+use super::carry::HttpCall;
 use super::headers::{self, HttpHeaders};
 use super::home::Home;
+use super::{body, errors};
+use crate::interface::Ready;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, weakref, module = "turnout._turnout")]
@@ -277,7 +279,7 @@ impl HttpResponse {
 
     /// Of the text, in lower case: what `Content-Type` says, else UTF-8.
     #[getter]
-    fn encoding(&self) -> String {
+    pub(super) fn encoding(&self) -> String {
         let said = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         said.and_then(charset).unwrap_or_else(|| "utf-8".to_owned())
     }
@@ -371,6 +373,78 @@ impl HttpResponse {
         PyList::new(py, history?)
     }
 
+    /// All that is left of the body, which is the content from then on; blocks.
+    fn read<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::read(this)
+    }
+
+    /// The same, to be awaited.
+    fn aread(this: &Bound<'_, Self>) -> HttpCall {
+        body::aread(this)
+    }
+
+    /// The body as it comes; blocks in `next`. `chunk_size`: of each piece but the last.
+    #[pyo3(signature = (chunk_size=None))]
+    fn iter_bytes<'py>(this: &Bound<'py, Self>, chunk_size: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        body::pieces(this, "rechunked", chunk_size)
+    }
+
+    /// The same, for `async for`.
+    #[pyo3(signature = (chunk_size=None))]
+    fn aiter_bytes<'py>(this: &Bound<'py, Self>, chunk_size: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
+        body::pieces(this, "arechunked", chunk_size)
+    }
+
+    /// The body as text, as it comes.
+    fn iter_text<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "text")
+    }
+
+    /// The same, for `async for`.
+    fn aiter_text<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "atext")
+    }
+
+    /// The lines of the text without their ends, as they come.
+    fn iter_lines<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "lines")
+    }
+
+    /// The same, for `async for`.
+    fn aiter_lines<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        body::decoded(this, "alines")
+    }
+
+    /// Gives up what is still coming. Nothing, if it is whole.
+    fn close(&self) {
+        self.let_go();
+    }
+
+    /// The same, to be awaited.
+    fn aclose<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.let_go();
+        Ready::nothing(py)
+    }
+
+    fn __enter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    #[pyo3(signature = (*_why))]
+    fn __exit__(&self, _why: &Bound<'_, PyTuple>) {
+        self.let_go();
+    }
+
+    fn __aenter__(this: &Bound<'_, Self>) -> PyResult<HttpCall> {
+        body::entered(this)
+    }
+
+    #[pyo3(signature = (*_why))]
+    fn __aexit__<'py>(&self, py: Python<'py>, _why: &Bound<'_, PyTuple>) -> Bound<'py, PyAny> {
+        self.let_go();
+        Ready::nothing(py)
+    }
+
     fn __repr__(&self) -> String {
         format!("<HttpResponse {} {}>", self.status, self.reason_phrase())
     }
@@ -437,6 +511,12 @@ impl HttpResponse {
             request: base.request.as_ref().map(|request| request.clone_ref(py)),
             history: Vec::new(),
         })
+    }
+}
+
+impl Drop for HttpResponse {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

@@ -13,8 +13,6 @@ use super::options::seconds;
 #[pyclass(frozen, module = "turnout._turnout")]
 pub(crate) struct HttpScope {
     scope: Scope,
-    /// It is only a deadline: there is no request whose end could cancel anything.
-    pub(super) parent: Option<Scope>,
 }
 
 #[pymethods]
@@ -27,7 +25,7 @@ impl HttpScope {
         let outer = outer.map(|outer| outer.get().scope.clone());
         let deadline = own.into_iter().chain(outer.as_ref().and_then(|outer| outer.deadline)).min();
         let cancelled = outer.as_ref().map_or_else(Default::default, |outer| outer.cancelled.child_token());
-        Ok(Self { scope: Scope { deadline, cancelled }, parent: outer })
+        Ok(Self { scope: Scope { deadline, cancelled, ..Scope::default() } })
     }
 
     /// Seconds until its deadline, which may be over; None: it has none.

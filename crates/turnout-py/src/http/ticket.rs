@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use turnout_client::{Error, Kind};
 
 use super::errors;
+use super::feed::HttpFeed;
 use super::loops::Way;
 use crate::raw;
 use crate::reactor::Deliver;
@@ -24,6 +25,8 @@ pub(super) trait Reply: Send + 'static {
 struct Entry {
     future: Py<PyAny>,
     about: Py<PyAny>,
+    /// What the body of its request is pulled from.
+    feed: Option<Py<HttpFeed>>,
     /// Closed once nothing will come any more.
     call: oneshot::Sender<()>,
 }
@@ -58,9 +61,20 @@ impl Ticket {
         }
         table.numbers += 1;
         let number = table.numbers;
-        table.entries.insert(number, Entry { future, about, call });
+        table.entries.insert(number, Entry { future, about, feed: None, call });
         drop(table);
         Self { way, number, left: Some(left) }
+    }
+
+    pub(super) fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// What the body of the request is pulled from.
+    pub(super) fn keep(&self, _py: Python<'_>, feed: Py<HttpFeed>) {
+        if let Some(entry) = TABLE.lock().entries.get_mut(&self.number) {
+            entry.feed = Some(feed);
+        }
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -80,11 +94,6 @@ impl Ticket {
             self.way.deliver(Box::new(Done { number: self.number, reply, _left: left }));
         }
     }
-
-    /// Runs with the GIL on the loop's thread, before the outcome if that comes later.
-    pub(super) fn way(&self) -> &Way {
-        &self.way
-    }
 }
 
 impl Drop for Ticket {
@@ -101,6 +110,22 @@ pub(super) fn abandon(_py: Python<'_>, number: u64) {
     drop(entry);
 }
 
+/// What the body of this one's request is pulled from.
+pub(super) fn feed(py: Python<'_>, number: u64) -> Option<Py<HttpFeed>> {
+    TABLE.lock().entries.get(&number).and_then(|entry| entry.feed.as_ref().map(|feed| feed.clone_ref(py)))
+}
+
+/// Ends this one with an exception of Python's.
+pub(super) fn fail(py: Python<'_>, number: u64, error: PyErr) -> PyResult<()> {
+    let entry = TABLE.lock().entries.remove(&number);
+    let Some(Entry { future, .. }) = entry else { return Ok(()) };
+    let future = future.bind(py);
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_exception"), (error.value(py),))?;
+    }
+    Ok(())
+}
+
 /// Drops what can never be delivered, because its loop is gone.
 pub(super) fn sweep(_py: Python<'_>) {
     let gone: Vec<Entry> = {
@@ -108,11 +133,6 @@ pub(super) fn sweep(_py: Python<'_>) {
         table.entries.extract_if(|_, entry| entry.call.is_closed()).map(|(_, entry)| entry).collect()
     };
     drop(gone);
-}
-
-/// How many futures wait now, for the tests.
-pub(super) fn waiting(_py: Python<'_>) -> usize {
-    TABLE.lock().entries.len()
 }
 
 struct Done<R> {
@@ -125,7 +145,7 @@ struct Done<R> {
 impl<R: Reply> Deliver for Done<R> {
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
         let entry = TABLE.lock().entries.remove(&self.number);
-        let Some(Entry { future, about, call }) = entry else { return Ok(()) };
+        let Some(Entry { future, about, call, .. }) = entry else { return Ok(()) };
         drop(call);
         let future = future.bind(py);
         if future.call_method0(intern!(py, "done"))?.is_truthy()? {

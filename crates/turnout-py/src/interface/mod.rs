@@ -24,7 +24,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use turnout_http::{App, Request, Response};
 
-pub(crate) use awaitable::thrown;
+pub(crate) use awaitable::{Ready, thrown};
 pub(crate) use root::Root;
 
 /// Bodies up to this size stay in memory where the project has no say: Django's FILE_UPLOAD_MAX_MEMORY_SIZE by default.

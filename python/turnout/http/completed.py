@@ -1,0 +1,63 @@
+"""The outcomes of many calls, one by one as they come."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from turnout._turnout import HttpCompleted
+from turnout.http.gathered import Fallback, with_fallback
+from turnout.http.outcomes import Outcome
+
+K = TypeVar("K")
+
+
+class AsCompleted(Generic[K]):
+    """For ``for`` and ``async for``; as a ``with`` or ``async with`` block it gives up the rest where it is left."""
+
+    __slots__ = ("_fallback", "_native")
+
+    def __init__(self, native: HttpCompleted, fallback: Fallback[K] | None) -> None:
+        self._native = native
+        self._fallback = fallback
+
+    def __iter__(self) -> AsCompleted[K]:
+        return self
+
+    def __next__(self) -> Outcome[K]:
+        return self._with_fallback(next(self._native))
+
+    def __aiter__(self) -> AsCompleted[K]:
+        return self
+
+    async def __anext__(self) -> Outcome[K]:
+        return self._with_fallback(await self._native.__anext__())
+
+    def __enter__(self) -> AsCompleted[K]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> AsCompleted[K]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up what is still under way."""
+        self._native.close()
+
+    async def aclose(self) -> None:
+        """The same, as async generators have it."""
+        self.close()
+
+    def _with_fallback(self, outcome: Outcome[K]) -> Outcome[Any]:
+        if outcome.ok or self._fallback is None:
+            return outcome
+        return with_fallback(outcome, self._fallback)
