@@ -106,6 +106,32 @@ def test_a_request_ends_after_the_call_that_its_client_has_left(make):
     scripts.clear()
 
 
+def test_a_request_that_has_answered_ends_after_the_call_that_it_gave_up(make):
+    left, read = threading.Event(), []
+
+    def work(request):
+        left.wait(20)
+        read.append(request.body)
+
+    async def gives_up(request):
+        call = asyncio.create_task(sync_to_async(work)(request))
+        await asyncio.wait([call], timeout=0.01)
+        call.cancel()
+        asyncio.get_running_loop().call_later(0.05, left.set)
+        return "given up"
+
+    async def check(driver):
+        scripts["gives_up"] = gives_up
+        answer = await driver.run_async(path="/run/gives_up/", method="POST", body=b"body")
+        assert answer.text == '"given up"'
+        await until(lambda: read)
+        assert read == [b"body"]
+        await settled(driver)
+
+    make(check, settings=SCRIPTS, **FEW)
+    scripts.clear()
+
+
 def test_calls_through_the_loop_and_back_nest(make):
     """A call that waits for a coroutine, which has a call of its own, on threads that all do so."""
 

@@ -319,6 +319,13 @@ def test_a_stream_is_cancelled_where_it_waits(leaving, track):
     assert re.fullmatch(r"generator closed turnout-hop-\d+", lines[2])
 
 
+@pytest.mark.parametrize("track", ["sync", "async"])
+def test_a_stream_that_is_not_read_is_closed_when_its_client_leaves(leaving, track):
+    lines = leaving.after(f"/stream/{track}/unread/", "yields").lines()
+    assert lines[0] == "yields"
+    assert re.fullmatch(r"generator closed turnout-hop-\d+", lines[1])
+
+
 def test_a_sync_view_runs_to_its_end(leaving):
     leaving.after("/blocks/", "blocks")
     get(leaving.server.url, "/open/")

@@ -149,7 +149,11 @@ def test_a_session_is_the_same_session(case, reference, tmp_path, databases):
     unknown = [difference for difference in found if not any(known.covers(difference) for known in here)]
     assert not unknown, "\n".join(map(str, unknown))
     if case.project is SESSION_SITE:
-        assert [known for known in here if not any(map(known.covers, found))] == [], "no difference any more: strike it"
+        # What is known without DEBUG is looked for without it: some of its pages tell more, and not in every release.
+        expected = [known for known in KNOWN if known.debug == case.debug]
+        assert [known for known in expected if not any(map(known.covers, found))] == [], (
+            "no difference any more: strike it"
+        )
 
 
 def differences(theirs: list[Step], ours: list[Step], *, watched: bool) -> Iterator[Difference]:

@@ -119,7 +119,7 @@ impl Server {
         self.event_loop.reactor.spawn(async move {
             drain.finished().await;
             let reactor = event_loop.reactor.clone();
-            reactor.deliver(Box::new(Settle { event_loop, number, gone: false }));
+            reactor.deliver(Box::new(Settle { event_loop, number, gone: None }));
         });
         Ok(future)
     }

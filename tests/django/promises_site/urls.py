@@ -34,6 +34,8 @@ urlpatterns = [
     path("blocks/", views.blocks),
     path("stream/async/", views.stream_waits),
     path("stream/sync/", views.sync_stream_waits),
+    path("stream/sync/unread/", views.sync_stream_is_not_read),
+    path("stream/async/unread/", views.stream_is_not_read),
     path("ends/sync/<str:how>/", views.ends),
     path("ends/async/<str:how>/", views.async_ends),
 ]

@@ -354,6 +354,27 @@ def sync_stream_waits(request):
     return async_to_sync(stream_waits)(request)
 
 
+held = []
+
+
+async def stream_is_not_read(request):
+    async def chunks():
+        try:
+            say("yields")
+            while True:
+                yield b"x" * 1_000_000
+        finally:
+            say("generator closed", await sync_to_async(here)())
+
+    # So that only who runs it can close it: nothing is collected.
+    held.append(chunks())
+    return StreamingHttpResponse(held[-1])
+
+
+def sync_stream_is_not_read(request):
+    return async_to_sync(stream_is_not_read)(request)
+
+
 # --- ways out ---
 
 

@@ -174,15 +174,18 @@ impl Answer {
             }
             Ok(None) => {
                 let (number, future) = self.event_loop.new_future(py)?;
-                let (event_loop, sender) = (self.event_loop.clone(), sender.clone());
+                let (event_loop, sender, call) = (self.event_loop.clone(), sender.clone(), self.call.clone());
                 self.event_loop.reactor.spawn(async move {
-                    let gone = sender.send(chunk).await.is_err();
+                    let gone = sender.send(chunk).await.is_err().then_some(call);
                     let reactor = event_loop.reactor.clone();
                     reactor.deliver(Box::new(Settle { event_loop, number, gone }));
                 });
                 Ok(Some(Bound::new(py, Pending::new(future.unbind()))?.into_any()))
             }
-            Err(_) => Err(self.left(py)),
+            Err(_) => {
+                self.call.tell();
+                Err(self.left(py))
+            }
         }
     }
 

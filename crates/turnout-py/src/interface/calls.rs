@@ -53,6 +53,16 @@ pub(crate) struct Call {
     pub(crate) gone: AtomicBool,
     /// The answer is whole, or broken off by the app: nothing is left to cancel.
     pub(crate) done: AtomicBool,
+    /// Its task knows that the client left: by a cancellation, or by a write that failed. The other one must not follow, for it would
+    /// break into what the task does to clean up.
+    told: AtomicBool,
+}
+
+impl Call {
+    /// The task is about to learn that its client left. True if it knows.
+    pub(super) fn tell(&self) -> bool {
+        self.told.swap(true, SeqCst)
+    }
 }
 
 impl Loop {
@@ -68,7 +78,8 @@ impl Loop {
 
     pub(crate) fn new_call(&self) -> Arc<Call> {
         let number = self.numbers.fetch_add(1, Relaxed);
-        Arc::new(Call { number, gone: AtomicBool::new(false), done: AtomicBool::new(false) })
+        let [gone, done, told] = [const { AtomicBool::new(false) }; 3];
+        Arc::new(Call { number, gone, done, told })
     }
 
     /// Runs a coroutine as a task on the loop and keeps it, and its `receive` and `send`, until [`Loop::forget`].
@@ -135,6 +146,9 @@ impl Loop {
         if let Some(cycle) = cycle {
             cycle.bind(py).borrow_mut().disconnect(py)
         } else if let Some(task) = task {
+            if call.tell() {
+                return Ok(());
+            }
             task.call_method0(py, intern!(py, "cancel")).map(drop)
         } else if let Some(waits) = waits {
             waits.call_method0(py, intern!(py, "leave")).map(drop)
@@ -187,12 +201,18 @@ impl Deliver for Gone {
 pub(crate) struct Settle {
     pub(crate) event_loop: Arc<Loop>,
     pub(crate) number: u64,
-    pub(crate) gone: bool,
+    pub(crate) gone: Option<Arc<Call>>,
 }
 
 impl Deliver for Settle {
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
-        let outcome = if self.gone { Err(gone(py)) } else { Ok(()) };
+        let outcome = match self.gone {
+            Some(call) => {
+                call.tell();
+                Err(gone(py))
+            }
+            None => Ok(()),
+        };
         self.event_loop.settle(py, self.number, outcome)
     }
 }

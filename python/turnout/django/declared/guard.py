@@ -163,7 +163,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _is_code(path: Any) -> bool:
     """Whether it is opened to be imported or to be shown; or is open already, for a number is a descriptor."""
-    if isinstance(path, int) or str(path).endswith(_CODE):
+    # Python 3.13 looks for the source of "<unknown>" as it words a traceback.
+    if isinstance(path, int) or str(path).endswith(_CODE) or path == "<unknown>":
         return True
     frame: Any = sys._getframe(2)
     while frame is not None:

@@ -27,6 +27,8 @@ _IMPORTED = frozenset(
         "asgiref",
         "sqlparse",
         "psycopg",
+        "psycopg_binary",
+        "psycopg_c",
         "psycopg2",
         "psycopg_pool",
         "MySQLdb",

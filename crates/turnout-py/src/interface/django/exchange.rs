@@ -63,7 +63,7 @@ impl Exchange {
         event_loop.clone().reactor.spawn(async move {
             over.await;
             let reactor = event_loop.reactor.clone();
-            reactor.deliver(Box::new(Settle { event_loop, number, gone: false }));
+            reactor.deliver(Box::new(Settle { event_loop, number, gone: None }));
         });
         Ok(Some(Bound::new(py, Pending::new(future.unbind()))?.into_any()))
     }
