@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
+from turnout._turnout import HttpAuth as Auth
+from turnout._turnout import HttpCookieJar as CookieJar
 from turnout._turnout import HttpHeaders as Headers
+from turnout._turnout import HttpJson as Json
 from turnout._turnout import HttpRequest as Request
 from turnout._turnout import HttpResponse as Response
+from turnout.http.cassette import cassette
 from turnout.http.client import Client
 from turnout.http.client import process_client as client
 from turnout.http.completed import AsCompleted
@@ -31,15 +36,33 @@ from turnout.http.policies import (
     Timeout,
 )
 from turnout.http.reaching import AddressPolicy, Proxy, TLSConfig
+from turnout.http.rules import Reply, UnexpectedRequest
 from turnout.http.scope import current_deadline, deadline, detached
 from turnout.http.settings import configure
 from turnout.http.status import Status
 from turnout.http.timings import Timings
 from turnout.http.transports import ASGITransport, WSGITransport
 
+if TYPE_CHECKING:
+    from turnout.http.lazyresponse import LazyJsonResponse as LazyJsonResponse
+
 ALL_COMPLETED = "ALL_COMPLETED"
 FIRST_COMPLETED = "FIRST_COMPLETED"
 FIRST_EXCEPTION = "FIRST_EXCEPTION"
+
+
+if "django" in sys.modules:
+    # `manage.py check` then looks at the setting.
+    import turnout.http.djangochecks  # noqa: F401 - registers itself
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LazyJsonResponse":
+        # Django's, and a program without Django has none.
+        from turnout.http.lazyresponse import LazyJsonResponse
+
+        return LazyJsonResponse
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def stats() -> dict[str, Any]:
@@ -54,21 +77,25 @@ __all__ = [
     "ASGITransport",
     "AddressPolicy",
     "AsCompleted",
+    "Auth",
     "Backoff",
     "Bulkhead",
     "Cache",
     "CircuitBreaker",
     "Client",
     "Coalesce",
+    "CookieJar",
     "GatherError",
     "Gathered",
     "Headers",
     "Hedge",
+    "Json",
     "Limits",
     "Outcome",
     "Policy",
     "Proxy",
     "RateLimit",
+    "Reply",
     "Request",
     "Response",
     "Retry",
@@ -78,7 +105,9 @@ __all__ = [
     "TLSConfig",
     "Timeout",
     "Timings",
+    "UnexpectedRequest",
     "WSGITransport",
+    "cassette",
     "client",
     "configure",
     "current_deadline",

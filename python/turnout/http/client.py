@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from turnout._turnout import HttpClient, HttpRequest, HttpResponse
+from turnout._turnout import HttpCookieJar as CookieJar
 from turnout.http import settings
-from turnout.http.completed import AsCompleted
+from turnout.http.completed import AsCompleted, finish
 from turnout.http.gathered import Fallback, Gathered, settled
 from turnout.http.policies import Limits, Policy, Select, Timeout
 from turnout.http.reaching import AddressPolicy
@@ -38,12 +39,15 @@ class Client:
         limits: Limits | Mapping[str, Any] | None = None,
         upstreams: Mapping[str, Upstream | Mapping[str, Any]] | None = None,
         transport: Any = None,
+        cookies: CookieJar | None = None,
         **options: Any,
     ) -> None:
         common, _ = Upstream.read({"base_url": base_url or None, **options}, "Client()")
         given = _given(common)
         if transport is not None:
             given["transport"] = transport
+        if cookies is not None:
+            given["cookies"] = cookies
         self._make(
             settings.HttpSettings(
                 common,
@@ -163,7 +167,8 @@ class Client:
         A call that fails raises nothing: it has an outcome. Only a missing one of `require` does (`GatherError`).
         """
         keys, made = _parts(requests)
-        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
+        chosen = _selects(select, keys)
+        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, chosen, policy)
         outcomes, order = self.native.gather(keys, made, plan)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
@@ -185,8 +190,11 @@ class Client:
     ) -> Gathered[Any]:
         """The same, awaited. Cancelled, it gives up all of its calls."""
         keys, made = _parts(requests)
-        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
+        chosen = _selects(select, keys)
+        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, chosen, policy)
         outcomes, order = await self.native.agather(keys, made, plan)
+        for outcome in outcomes:
+            await finish(outcome)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
     def as_completed(
@@ -203,7 +211,8 @@ class Client:
     ) -> AsCompleted[Any]:
         """The outcomes one by one, as they come: for ``for`` and ``async for``. Leaving early gives up the rest."""
         keys, made = _parts(requests)
-        plan = _plan(deadline, timeout, ALL_COMPLETED, None, 0.0, (), max_concurrency, decode, select, policy)
+        chosen = _selects(select, keys)
+        plan = _plan(deadline, timeout, ALL_COMPLETED, None, 0.0, (), max_concurrency, decode, chosen, policy)
         return AsCompleted(self.native.as_completed(keys, made, plan), fallback)
 
     def stats(self) -> dict[str, Any]:
@@ -275,6 +284,15 @@ def _parts(requests: Requests[Any]) -> tuple[list[Any], list[HttpRequest]]:
     return list(range(len(made))), made
 
 
+def _selects(select: Select | str | Mapping[Any, Any] | None, keys: list[Any]) -> list[Select | None] | None:
+    """By the places of the requests. A mapping with other keys than theirs is one `Select`, as settings write it."""
+    if select is None:
+        return None
+    if isinstance(select, Mapping) and not (select.keys() - set(keys)):
+        return [Select.of(select[key]) if select.get(key) is not None else None for key in keys]
+    return [Select.of(select)] * len(keys)
+
+
 def _plan(
     deadline: float | None,
     timeout: float | Timeout | None,
@@ -284,7 +302,7 @@ def _plan(
     require: Collection[Any],
     max_concurrency: int | None,
     decode: str,
-    select: Any,
+    select: list[Select | None] | None,
     policy: Policy | None,
 ) -> dict[str, Any]:
     plan = {

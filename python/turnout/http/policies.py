@@ -96,16 +96,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Backoff:
-    """The pause before retry number n is drawn from `base * 2**n`, at most `cap`: all of it, half of it, or none."""
+    """The pause before retry number n: `base * 2**n`, at most `cap`; with full jitter, anything up to that."""
 
     base: float = 0.05
     cap: float = 1.0
-    jitter: Literal["full", "equal", "none"] = "full"
+    jitter: Literal["full", "none"] = "full"
 
     def __post_init__(self) -> None:
         checks.seconds(self, "base", optional=False, zero=True)
         checks.seconds(self, "cap", optional=False, zero=True)
-        checks.one_of(self, "jitter", ("full", "equal", "none"))
+        checks.one_of(self, "jitter", ("full", "none"))
 
 
 @dataclass(frozen=True)
