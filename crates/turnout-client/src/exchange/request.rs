@@ -8,6 +8,7 @@ use url::{Position, Url};
 
 use super::connection::Forward;
 use super::outgoing::Outgoing;
+use crate::body::ACCEPT_ENCODING;
 use crate::call::{Body, Call};
 use crate::error::{Error, Kind};
 
@@ -101,6 +102,11 @@ fn fields(call: &Call, body: &Outgoing) -> HeaderMap {
         for name in &OURS {
             headers.remove(name);
         }
+    }
+    // A part of an encoded body cannot be decoded.
+    let is_ours_to_say = !headers.contains_key(header::ACCEPT_ENCODING) && !headers.contains_key(header::RANGE);
+    if call.options.decode && is_ours_to_say {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
     }
     // RFC 9110, 8.6: said where the method usually has a body, so that nobody waits for one.
     let usual = matches!(call.method, Method::POST | Method::PUT | Method::PATCH);

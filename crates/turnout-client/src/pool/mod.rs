@@ -191,25 +191,38 @@ impl Shared {
             }
             state.swept = true;
         }
-        let sweep = Sweep(Arc::clone(self));
+        let sweep = Sweep { shared: Arc::clone(self), over: false };
         let closed = self.closed.clone();
         runtime.spawn(async move {
-            while let Some(next) = sweep.0.change(State::sweep) {
+            while let Some(next) = sweep.shared.change(State::sweep) {
                 tokio::select! {
                     () = sleep_until(next.max(Instant::now() + SWEEP)) => {}
-                    () = closed.cancelled() => break,
+                    () = closed.cancelled() => return,
                 }
             }
+            sweep.end();
         });
     }
 }
 
 /// However the sweeping ends, another may begin.
-struct Sweep(Arc<Shared>);
+struct Sweep {
+    shared: Arc<Shared>,
+    /// There was nothing left to sweep, and the books say so already.
+    over: bool,
+}
+
+impl Sweep {
+    fn end(mut self) {
+        self.over = true;
+    }
+}
 
 impl Drop for Sweep {
     fn drop(&mut self) {
-        self.0.state.lock().swept = false;
+        if !self.over {
+            self.shared.state.lock().swept = false;
+        }
     }
 }
 

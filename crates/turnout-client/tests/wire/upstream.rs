@@ -166,7 +166,8 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn new(url: Url) -> Self {
-        let options = Options::default();
+        // What is sent and received is looked at as it is; decoding has tests of its own.
+        let options = Options { decode: false, ..Options::default() };
         let call = Call {
             method: Method::GET,
             url,

@@ -310,7 +310,7 @@ impl<K: Kinds> State<K> {
         self.gone(host, now, after);
     }
 
-    /// Closes what was idle too long. When to come again.
+    /// Closes what was idle too long. When to come again; `None` ends the sweeping, in the same step in which nothing was left.
     pub(in crate::pool) fn sweep(&mut self, now: Instant, after: &mut After<K>) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for key in self.resting.keys(&self.ages) {
@@ -321,6 +321,7 @@ impl<K: Kinds> State<K> {
                 next = Some(next.map_or(expires, |next| next.min(expires)));
             }
         }
+        self.swept &= next.is_some();
         next
     }
 
