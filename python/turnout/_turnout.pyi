@@ -7,6 +7,19 @@ from contextvars import Context
 from selectors import SelectorKey
 from typing import Any, Literal, ParamSpec, TypeVar, final
 
+from turnout._http import HttpAuth as HttpAuth
+from turnout._http import HttpCall as HttpCall
+from turnout._http import HttpClient as HttpClient
+from turnout._http import HttpCompleted as HttpCompleted
+from turnout._http import HttpCookieJar as HttpCookieJar
+from turnout._http import HttpHeaders as HttpHeaders
+from turnout._http import HttpIncoming as HttpIncoming
+from turnout._http import HttpOutcome as HttpOutcome
+from turnout._http import HttpRequest as HttpRequest
+from turnout._http import HttpResponse as HttpResponse
+from turnout._http import HttpScope as HttpScope
+from turnout._http import HttpTransport as HttpTransport
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -33,6 +46,10 @@ class Cycle:
     @property
     def disconnected(self) -> bool:
         """True when the client left before the answer was whole."""
+
+    @property
+    def incoming(self) -> HttpIncoming:
+        """What outbound calls belong to that are made for this request."""
 
 class EventLoop:
     """The native half of `turnout.loop.TurnoutLoop`: ready queue, timers, and the turn that works them off.
@@ -155,6 +172,10 @@ class Exchange:
 
     def abort(self) -> None:
         """Gives up: a 500 before the head, a closed connection after it, nothing after the end."""
+
+    @property
+    def incoming(self) -> HttpIncoming:
+        """What outbound calls belong to that are made for this request."""
 
     @property
     def disconnected(self) -> bool:

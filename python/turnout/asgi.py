@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from turnout.incoming import current_scope
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -23,6 +25,7 @@ async def run(app: Callable[..., Awaitable[None]], scope: dict[str, Any], cycle:
     ``SystemExit`` and ``KeyboardInterrupt`` of an app are errors of that one request: let through, asyncio would
     end the loop, and with it every other request.
     """
+    current_scope.set(cycle.incoming)
     try:
         await app(scope, cycle.receive, cycle.send)
     except asyncio.CancelledError:

@@ -51,6 +51,7 @@ class Exchange:
     def __init__(self, leave_after: int | None = None) -> None:
         self.answer = Answer()
         self.disconnected = False
+        self.incoming = None
         self._leave_after = leave_after
         self._started = False
         self.changed = asyncio.Event()

@@ -171,13 +171,11 @@ def test_a_mock_answers_a_gather(client: http.Client) -> None:
     with mock() as m:
         m.get("https://a.example/").reply(json=[1])
         m.get("https://b.example/").fail(errors.DNSError)
-        outcomes = client.native.gather(
-            ["a", "b"], [http.Request("GET", "https://a.example/"), http.Request("GET", "https://b.example/")]
+        gathered = client.gather(
+            {"a": http.Request("GET", "https://a.example/"), "b": http.Request("GET", "https://b.example/")}
         )
-    assert [(outcome.key, str(outcome.status), outcome.value) for outcome in outcomes] == [
-        ("a", "ok", [1]),
-        ("b", "dns", None),
-    ]
+    assert gathered.ok == {"a": [1]}
+    assert {key: type(error) for key, error in gathered.errors.items()} == {"b": errors.DNSError}
 
 
 def test_a_reply_can_be_made_beforehand(client: http.Client) -> None:

@@ -101,8 +101,8 @@ def test_calls_of_a_wsgi_application_run_beside_each_other() -> None:
         return []
 
     client = http.Client(transport=WSGITransport(application))
-    outcomes = client.native.gather([0, 1], [http.Request("GET", "http://a/"), http.Request("GET", "http://a/")])
-    assert [outcome.response.status_code for outcome in outcomes] == [204, 204]
+    gathered = client.gather([http.Request("GET", "http://a/"), http.Request("GET", "http://a/")], decode="bytes")
+    assert [outcome.response.status_code for outcome in gathered.values()] == [204, 204]
 
 
 async def echo_asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:

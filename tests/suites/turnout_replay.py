@@ -248,6 +248,7 @@ class Exchange:
     """Rust's part for a request on the loop."""
 
     disconnected = False
+    incoming = None
 
     def __init__(self, kind, answer):
         self._kind = kind

@@ -104,6 +104,7 @@ class SendExchange:
     """An Exchange over an ASGI `send`."""
 
     disconnected = False
+    incoming = None
 
     def __init__(self, send):
         self._send = send

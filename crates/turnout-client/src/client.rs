@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::connect::Connector;
+use crate::cpu::Cpu;
 use crate::error::Error;
 use crate::options::Limits;
 use crate::pool::{Pool, PoolStats};
@@ -15,8 +17,21 @@ use crate::stats::{Snapshot, Stats};
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) pool: Arc<Pool>,
+    pub(crate) cpu: Arc<Cpu>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+}
+
+/// Where attempts go that no transport answers.
+#[derive(Clone, Debug)]
+pub struct Network(Arc<Pool>);
+
+impl Network {
+    /// One attempt, below all policies.
+    pub async fn attempt(&self, call: &Arc<Call>) -> Result<Answer, Error> {
+        // Whether it was sent, an error says itself; whoever gives up here has asked a transport, which counts as sent.
+        self.0.attempt(call, 0, &AtomicBool::new(false)).await
+    }
 }
 
 /// Is told what no caller hears any more. Called on the runtime's threads: it must neither wait nor take locks that are held for long.
@@ -33,7 +48,12 @@ impl Client {
 
     /// With names looked up elsewhere than the system says.
     pub fn with_connector(limits: Limits, connector: Connector) -> Self {
-        Self { pool: Arc::new(Pool::new(limits, connector)), stats: Arc::default(), observer: None }
+        let pool = Arc::new(Pool::new(limits, connector));
+        Self { pool, cpu: Arc::default(), stats: Arc::default(), observer: None }
+    }
+
+    pub(crate) fn network(&self) -> Network {
+        Network(Arc::clone(&self.pool))
     }
 
     /// With somebody who is told.
@@ -41,6 +61,11 @@ impl Client {
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
+    }
+
+    /// The threads for what is large: decoding, and JSON.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
     }
 
     /// What happened so far, by upstream.

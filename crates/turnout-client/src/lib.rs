@@ -33,7 +33,7 @@ mod upstreams;
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use auth::{Auth, ClientCredentials};
 pub use call::{Body, Call};
-pub use client::{Client, Observer};
+pub use client::{Client, Network, Observer};
 pub use cookies::{Cookie, Jar};
 pub use cpu::Cpu;
 pub use error::{Error, Kind};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::answer::Answer;
 use crate::auth::Auth;
 use crate::call::Call;
+use crate::client::Network;
 use crate::connect::{AddressPolicy, Proxies, Tls};
 use crate::cookies::Jar;
 use crate::error::Error;
@@ -155,4 +156,13 @@ impl Default for Limits {
 pub trait Transport: Send + Sync + fmt::Debug {
     /// One attempt. Dropped when nobody waits for it any more.
     fn send(&self, call: Arc<Call>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
+
+    /// The same with the network at hand, for one that lets some calls through.
+    fn send_or_forward(
+        &self,
+        call: Arc<Call>,
+        _network: Network,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
+        self.send(call)
+    }
 }

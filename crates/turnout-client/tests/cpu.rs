@@ -104,7 +104,7 @@ async fn more_callers_than_places_wait_and_are_served() {
 async fn a_panic_ends_one_call_and_no_thread() {
     let cpu = Cpu::new(1);
     let first = cpu.run(|| thread::current().id()).await.unwrap();
-    let error = cpu.run(|| std::panic::resume_unwind(Box::new("not printed"))).await.map(|()| ()).unwrap_err();
+    let error = cpu.run::<()>(|| std::panic::resume_unwind(Box::new("not printed"))).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Decoding);
     assert_eq!(error.message(), "turnout failed to decode the body: the fault is turnout's");
     assert_eq!(cpu.run(|| thread::current().id()).await.unwrap(), first);

@@ -29,8 +29,8 @@ mod _turnout {
     use crate::command::{WorkerLink, command, default_settings};
     #[pymodule_export]
     use crate::http::{
-        HttpCall, HttpClient, HttpCompleted, HttpHeaders, HttpJson, HttpJsonSteps, HttpOutcome, HttpRequest,
-        HttpResponse, HttpScope, HttpTransport, merge_json,
+        HttpAuth, HttpCall, HttpClient, HttpCompleted, HttpCookieJar, HttpHeaders, HttpIncoming, HttpJson,
+        HttpJsonSteps, HttpOutcome, HttpRequest, HttpResponse, HttpScope, HttpTransport, merge_json,
     };
     #[pymodule_export]
     use crate::interface::asgi::Cycle;

@@ -26,6 +26,8 @@ class Exchange(Protocol):
     """One async request as Rust shows it. `reason`: the project's own words for the status."""
 
     disconnected: bool
+    #: What outbound calls belong to that are made for the request (turnout/incoming.py).
+    incoming: Any
 
     def respond(self, status: int, headers: list[tuple[str, str]], body: bytes, reason: str | None = None) -> None:
         """The whole answer at once."""

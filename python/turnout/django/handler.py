@@ -35,7 +35,7 @@ from turnout.django.describe import describe
 from turnout.django.hoppool import HopPool
 from turnout.django.hops import RequestThread
 from turnout.django.keeping import Keepers
-from turnout.django.leaving import Waits
+from turnout.django.leaving import Waits, for_nobody
 from turnout.django.lifecycle import end_thread, may_share_cache, prepare_thread, settle_thread
 from turnout.django.loose import LooseThreads
 from turnout.django.requests import meta_cookies
@@ -111,6 +111,7 @@ class DjangoHandler:
         self._async_streams: AsyncStreams | None = None
         self.decisions = Decisions(self)
         self.step_aside = StepAside(self)
+        logging.getLogger("django.request").addFilter(for_nobody)
         if self.native:
             shortcuts.install()
         if not compat:

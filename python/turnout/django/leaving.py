@@ -1,12 +1,15 @@
 """The client leaves while its request is on a thread of the sync pool.
 
 A view that blocks cannot be interrupted. One that waits for the loop through `async_to_sync` can: what it waits for is
-cancelled, as asgiref does for a view that it put on a thread itself.
+cancelled, as asgiref does for a view that it put on a thread itself. And one that waits for an upstream can: its calls
+end with `turnout.http.RequestCancelled`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,11 +23,13 @@ class Waits(list[Any]):
     after `settle`, is not disturbed.
     """
 
-    __slots__ = ("_owed", "_settled", "left", "pool")
+    __slots__ = ("_owed", "_settled", "incoming", "left", "pool")
 
-    def __init__(self, pool: SyncPool | None = None) -> None:
+    def __init__(self, pool: SyncPool | None = None, incoming: Any = None) -> None:
         #: Whose thread it is: what it waits for may need one too, so while it waits another one may work.
         self.pool = pool
+        #: What outbound calls belong to that are made for the request (turnout/incoming.py).
+        self.incoming = incoming
         #: The client has left.
         self.left = False
         self._owed = False
@@ -58,6 +63,19 @@ class Waits(list[Any]):
     def settle(self) -> None:
         """What the request waits for from now on is its own cleaning up; called on its thread."""
         self._settled = True
+
+
+class ForNobody(logging.Filter):
+    """No line of Django's about a view whose calls ended because its client has left: nothing is wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is about anything else."""
+        errors = sys.modules.get("turnout.http.errors")
+        error = record.exc_info[1] if record.exc_info else None
+        return errors is None or not isinstance(error, errors.RequestCancelled)
+
+
+for_nobody = ForNobody()
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

@@ -27,6 +27,7 @@ from turnout.django.leaving import Waits
 from turnout.django.requests import RequestMaker
 from turnout.django.shortcuts import RememberedMatches
 from turnout.django.travelling import close_on_thread
+from turnout.incoming import current_scope
 
 log = logging.getLogger("turnout.django")
 
@@ -72,6 +73,7 @@ class SyncServing:
     def serve(self, source: dict[str, Any], body: Any, context: contextvars.Context, waits: Waits) -> Any:
         """From the parsed request to a response ready to be sent. Runs inside `context`."""
         SyncToAsync.threadlocal.task_context = waits
+        current_scope.set(waits.incoming)
         _enter_prefix(source, self._asgi)
         if lifecycle.started.only_own() and lifecycle.knows_receivers():
             lifecycle.begin_on_thread()
@@ -239,6 +241,7 @@ class AsyncServing(Ending):
         context = RequestContext()
         _executors[context] = thread
         _thread_context.set(context)
+        current_scope.set(exchange.incoming)
         _enter_prefix(source, self._asgi)
         request = response = None
         streaming = False

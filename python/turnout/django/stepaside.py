@@ -27,6 +27,7 @@ from turnout.django.lifecycle import started
 from turnout.django.routes import ASYNC, SYNC
 from turnout.django.serving import SyncTrack
 from turnout.django.throughasgi import ThroughASGI, sync_track
+from turnout.incoming import current_scope
 
 if TYPE_CHECKING:
     from turnout.django.handler import DjangoHandler
@@ -105,6 +106,7 @@ class StepAside:
         """One WSGI call, in a context of its own that its iterator and close() keep."""
         application = self._wsgi_application()
         SyncToAsync.threadlocal.task_context = waits
+        context.run(current_scope.set, waits.incoming)
         try:
             response = context.run(application, environ, start_response)
         except asyncio.CancelledError:

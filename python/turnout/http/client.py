@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from turnout._turnout import HttpClient, HttpRequest, HttpResponse
+from turnout._turnout import HttpCookieJar as CookieJar
 from turnout.http import settings
-from turnout.http.completed import AsCompleted
+from turnout.http.completed import AsCompleted, finish
 from turnout.http.gathered import Fallback, Gathered, settled
 from turnout.http.policies import Limits, Policy, Select, Timeout
 from turnout.http.reaching import AddressPolicy
 from turnout.http.settings import Upstream
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from turnout.http.typed import ClientOptions, Common, Parts, Plan, Transport
 
 __all__ = ["Client", "process_client"]
 
@@ -37,13 +43,16 @@ class Client:
         *,
         limits: Limits | Mapping[str, Any] | None = None,
         upstreams: Mapping[str, Upstream | Mapping[str, Any]] | None = None,
-        transport: Any = None,
-        **options: Any,
+        transport: Transport = None,
+        cookies: CookieJar | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
         common, _ = Upstream.read({"base_url": base_url or None, **options}, "Client()")
         given = _given(common)
         if transport is not None:
             given["transport"] = transport
+        if cookies is not None:
+            given["cookies"] = cookies
         self._make(
             settings.HttpSettings(
                 common,
@@ -62,11 +71,13 @@ class Client:
         """The native core."""
         return self._native
 
-    def request(self, method: str, url: str, *, stream: bool = False, **parts: Any) -> HttpResponse:
+    def request(self, method: str, url: str, *, stream: bool = False, **parts: Unpack[Parts]) -> HttpResponse:
         """One call; blocks, without the GIL. `parts`: what `Request` takes."""
         return self.native.send(HttpRequest(method, url, **parts), stream)
 
-    def arequest(self, method: str, url: str, *, stream: bool = False, **parts: Any) -> Awaitable[HttpResponse]:
+    def arequest(
+        self, method: str, url: str, *, stream: bool = False, **parts: Unpack[Parts]
+    ) -> Awaitable[HttpResponse]:
         """One call, to be awaited."""
         return self.native.asend(HttpRequest(method, url, **parts), stream)
 
@@ -78,70 +89,74 @@ class Client:
         """A request made before, to be awaited."""
         return self.native.asend(request, stream)
 
-    def stream(self, method: str, url: str, **parts: Any) -> HttpResponse:
+    def stream(self, method: str, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """A call whose answer's body is read as it comes: ``with client.stream("GET", url) as response``."""
         return self.native.send(HttpRequest(method, url, **parts), True)
 
-    def astream(self, method: str, url: str, **parts: Any) -> _Entered:
+    def astream(self, method: str, url: str, **parts: Unpack[Parts]) -> _Entered:
         """The same, for ``async with``."""
         return _Entered(self.native.asend(HttpRequest(method, url, **parts), True))
 
-    def get(self, url: str, **parts: Any) -> HttpResponse:
+    def get(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("GET", url, **parts))
 
-    def head(self, url: str, **parts: Any) -> HttpResponse:
+    def head(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("HEAD", url, **parts))
 
-    def options(self, url: str, **parts: Any) -> HttpResponse:
+    def options(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("OPTIONS", url, **parts))
 
-    def post(self, url: str, **parts: Any) -> HttpResponse:
+    def post(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("POST", url, **parts))
 
-    def put(self, url: str, **parts: Any) -> HttpResponse:
+    def put(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("PUT", url, **parts))
 
-    def patch(self, url: str, **parts: Any) -> HttpResponse:
+    def patch(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("PATCH", url, **parts))
 
-    def delete(self, url: str, **parts: Any) -> HttpResponse:
+    def delete(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("DELETE", url, **parts))
 
-    def aget(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def aget(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("GET", url, **parts))
 
-    def ahead(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def ahead(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("HEAD", url, **parts))
 
-    def aoptions(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def aoptions(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("OPTIONS", url, **parts))
 
-    def apost(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def apost(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("POST", url, **parts))
 
-    def aput(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def aput(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("PUT", url, **parts))
 
-    def apatch(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def apatch(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("PATCH", url, **parts))
 
-    def adelete(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def adelete(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("DELETE", url, **parts))
 
+    @overload
+    def gather(self, requests: Mapping[K, HttpRequest], **plan: Unpack[Plan[K]]) -> Gathered[K]: ...  # type: ignore[overload-overlap]
+    @overload
+    def gather(self, requests: Iterable[HttpRequest], **plan: Unpack[Plan[int]]) -> Gathered[int]: ...
     def gather(
         self,
         requests: Requests[Any],
@@ -163,10 +178,15 @@ class Client:
         A call that fails raises nothing: it has an outcome. Only a missing one of `require` does (`GatherError`).
         """
         keys, made = _parts(requests)
-        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
+        chosen = _selects(select, keys)
+        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, chosen, policy)
         outcomes, order = self.native.gather(keys, made, plan)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
+    @overload
+    async def agather(self, requests: Mapping[K, HttpRequest], **plan: Unpack[Plan[K]]) -> Gathered[K]: ...  # type: ignore[overload-overlap]
+    @overload
+    async def agather(self, requests: Iterable[HttpRequest], **plan: Unpack[Plan[int]]) -> Gathered[int]: ...
     async def agather(
         self,
         requests: Requests[Any],
@@ -185,10 +205,17 @@ class Client:
     ) -> Gathered[Any]:
         """The same, awaited. Cancelled, it gives up all of its calls."""
         keys, made = _parts(requests)
-        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, select, policy)
+        chosen = _selects(select, keys)
+        plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, chosen, policy)
         outcomes, order = await self.native.agather(keys, made, plan)
+        for outcome in outcomes:
+            await finish(outcome)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
+    @overload
+    def as_completed(self, requests: Mapping[K, HttpRequest], **plan: Unpack[Common[K]]) -> AsCompleted[K]: ...  # type: ignore[overload-overlap]
+    @overload
+    def as_completed(self, requests: Iterable[HttpRequest], **plan: Unpack[Common[int]]) -> AsCompleted[int]: ...
     def as_completed(
         self,
         requests: Requests[Any],
@@ -203,7 +230,8 @@ class Client:
     ) -> AsCompleted[Any]:
         """The outcomes one by one, as they come: for ``for`` and ``async for``. Leaving early gives up the rest."""
         keys, made = _parts(requests)
-        plan = _plan(deadline, timeout, ALL_COMPLETED, None, 0.0, (), max_concurrency, decode, select, policy)
+        chosen = _selects(select, keys)
+        plan = _plan(deadline, timeout, ALL_COMPLETED, None, 0.0, (), max_concurrency, decode, chosen, policy)
         return AsCompleted(self.native.as_completed(keys, made, plan), fallback)
 
     def stats(self) -> dict[str, Any]:
@@ -275,6 +303,15 @@ def _parts(requests: Requests[Any]) -> tuple[list[Any], list[HttpRequest]]:
     return list(range(len(made))), made
 
 
+def _selects(select: Select | str | Mapping[Any, Any] | None, keys: list[Any]) -> list[Select | None] | None:
+    """By the places of the requests. A mapping with other keys than theirs is one `Select`, as settings write it."""
+    if select is None:
+        return None
+    if isinstance(select, Mapping) and not (select.keys() - set(keys)):
+        return [Select.of(select[key]) if select.get(key) is not None else None for key in keys]
+    return [Select.of(select) for _ in keys]
+
+
 def _plan(
     deadline: float | None,
     timeout: float | Timeout | None,
@@ -284,7 +321,7 @@ def _plan(
     require: Collection[Any],
     max_concurrency: int | None,
     decode: str,
-    select: Any,
+    select: list[Select | None] | None,
     policy: Policy | None,
 ) -> dict[str, Any]:
     plan = {
@@ -297,7 +334,7 @@ def _plan(
         "decode": decode,
         "select": select,
     }
-    options = {}
+    options: dict[str, Any] = {}
     if isinstance(timeout, (int, float)):
         plan["timeout"] = timeout
     elif timeout is not None:

@@ -12,6 +12,13 @@ from turnout.http.outcomes import Outcome
 K = TypeVar("K")
 
 
+async def finish(outcome: Any) -> None:
+    """Make the objects of a large value in slices, while the loop turns."""
+    steps = outcome._steps()
+    if steps is not None:
+        outcome._made(await steps)
+
+
 class AsCompleted(Generic[K]):
     """For ``for`` and ``async for``; as a ``with`` or ``async with`` block it gives up the rest where it is left."""
 
@@ -31,7 +38,9 @@ class AsCompleted(Generic[K]):
         return self
 
     async def __anext__(self) -> Outcome[K]:
-        return self._with_fallback(await self._native.__anext__())
+        outcome = await self._native.__anext__()
+        await finish(outcome)
+        return self._with_fallback(outcome)
 
     def __enter__(self) -> AsCompleted[K]:
         return self

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from turnout._turnout import HttpJson, merge_json
 from turnout.http import freshness
+from turnout.http.encoding import dumps
 from turnout.http.errors import HTTPError, RequestCancelled
 from turnout.http.outcomes import Outcome, fallen_back, travelling
 from turnout.http.status import Status
@@ -80,6 +82,28 @@ class Gathered(Mapping[K, Outcome[K]]):
         """How long an answer made of these may be kept: as long as the first of them; not at all if one is missing."""
         return freshness.of_all(self._outcomes.values())
 
+    def merge(
+        self,
+        *,
+        concat: str | None = None,
+        group_as: str | None = None,
+        sort_by: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        also: Mapping[str, Any] | None = None,
+    ) -> HttpJson:
+        """The values of a gather with `decode="lazy"` as one JSON document, made without Python objects.
+
+        With `concat`, ``{concat: [...]}`` of the elements of all; else an object of each source's value under its name.
+        `group_as` gives each element a member with its source's name, `sort_by` is a JSON pointer into an element,
+        `limit` keeps the first ones, `also` adds members. What has no value is left out; a fallback of Python's is not.
+        """
+        sources = [(str(key), _lazy(value), None) for key, value in self.ok.items()]
+        more = {name: _lazy(value) for name, value in (also or {}).items()}
+        return merge_json(
+            sources, concat=concat, group_as=group_as, sort_by=sort_by, descending=descending, limit=limit, also=more
+        )
+
     def _what_failed(self, failed: Collection[K]) -> str:
         named = ", ".join(f"{key} ({self._outcomes[key].status})" for key in failed)
         return f"{len(failed)} of {len(self)} sources failed: {named}"
@@ -95,6 +119,9 @@ class GatherError(ExceptionGroup[Exception]):
         self = super().__new__(cls, message, errors)
         self.gathered = gathered
         return self
+
+    def __init__(self, message: str, errors: Sequence[Exception], gathered: Gathered[Any]) -> None:
+        super().__init__(message, errors)
 
     def derive(self, errors: Sequence[Exception]) -> GatherError:  # type: ignore[override]
         """As `split()` and `subgroup()` want it."""
@@ -141,6 +168,10 @@ def _error_of(outcome: Outcome[Any]) -> HTTPError:
     if outcome.error is not None:
         return outcome.error
     return RequestCancelled(f"{outcome.key} was not waited for: enough others had answered", upstream=str(outcome.key))
+
+
+def _lazy(value: Any) -> HttpJson:
+    return value if isinstance(value, HttpJson) else HttpJson.parse(dumps(value))
 
 
 def _report_of(outcome: Outcome[Any]) -> dict[str, Any]:

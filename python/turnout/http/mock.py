@@ -36,7 +36,7 @@ class mock(Rules):
         if self._native is not None:
             raise RuntimeError("this http.mock() is already in use: make another")
         native = self._native = HttpTransport()
-        threading.Thread(target=self._serve, args=(native,), name="turnout-http-mock", daemon=True).start()
+        threading.Thread(target=self._serve, args=(native.answering(),), name="turnout-http-mock", daemon=True).start()
         native.install()
         return self
 

@@ -85,27 +85,30 @@ class Limits:
     keepalive: float = 15.0
     #: Calls that wait for a connection, to one place.
     max_queue: int = 1000
+    #: Under turnout: run on the background thread instead of the thread that serves, however busy the calls are.
+    own_thread: bool = False
 
     def __post_init__(self) -> None:
         checks.count(self, "max_connections", least=1)
         checks.count(self, "max_connections_per_host", least=1)
         checks.count(self, "max_idle_per_host")
         checks.count(self, "max_queue")
+        checks.flag(self, "own_thread")
         checks.seconds(self, "keepalive", optional=False, zero=True)
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """The pause before retry number n is drawn from `base * 2**n`, at most `cap`: all of it, half of it, or none."""
+    """The pause before retry number n: `base * 2**n`, at most `cap`; with full jitter, anything up to that."""
 
     base: float = 0.05
     cap: float = 1.0
-    jitter: Literal["full", "equal", "none"] = "full"
+    jitter: Literal["full", "none"] = "full"
 
     def __post_init__(self) -> None:
         checks.seconds(self, "base", optional=False, zero=True)
         checks.seconds(self, "cap", optional=False, zero=True)
-        checks.one_of(self, "jitter", ("full", "equal", "none"))
+        checks.one_of(self, "jitter", ("full", "none"))
 
 
 @dataclass(frozen=True)

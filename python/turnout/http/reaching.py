@@ -31,6 +31,7 @@ class TLSConfig:
     system_roots: bool = True
     #: False: believe anybody. For tests; connections made so are never used by a client that checks.
     verify: bool = True
+    #: The oldest version that is spoken.
     min_version: str = "1.2"
 
     def __post_init__(self) -> None:
@@ -121,7 +122,9 @@ class AddressPolicy:
     after each redirect and in each retry.
 
     `deny` is refused first, then `allow` is let through. Of what neither names, `public_only` lets public addresses
-    through; else everything passes, or nothing if there is an `allow`.
+    through; else everything passes, or nothing if there is an `allow`. A rule is a network (`10.0.0.0/8`), an address,
+    a name (`api.example`, `*.example`), each with a port if only that is meant (`api.example:443`), a port (`:25`),
+    or `*`.
     """
 
     #: For configured upstreams: services of one's own live on private addresses.
@@ -135,15 +138,19 @@ class AddressPolicy:
 
     def __post_init__(self) -> None:
         for name in ("allow", "deny"):
-            checks.words(self, name, "networks")
-            object.__setattr__(self, name, tuple(self._network(name, word) for word in getattr(self, name)))
+            checks.words(self, name, "networks, names and ports")
+            for word in getattr(self, name):
+                self._check(name, word)
         checks.flag(self, "public_only")
 
-    def _network(self, name: str, word: str) -> str:
-        try:
-            return str(ipaddress.ip_network(word))
-        except ValueError as error:
-            raise checks.fault(self, name, f"must be a list of networks such as '10.0.0.0/8' ({error})", word) from None
+    def _check(self, name: str, word: str) -> None:
+        if "/" in word:
+            try:
+                ipaddress.ip_network(word)
+            except ValueError as error:
+                raise checks.fault(self, name, f"must be networks such as '10.0.0.0/8' ({error})", word) from None
+        elif any(letter.isspace() or letter in "@?#" for letter in word):
+            raise checks.fault(self, name, "must be networks, names and ports such as 'api.example:443'", word)
 
     @classmethod
     def of(cls, given: AddressPolicy | str | Mapping[str, Any]) -> AddressPolicy:

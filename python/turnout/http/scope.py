@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+import sys
+from collections.abc import Mapping
+from contextvars import Token
 from types import TracebackType
 from typing import Any
 
 from turnout._turnout import HttpScope
-
-#: Of the code that runs; what is no `HttpScope` counts as none.
-current_scope: ContextVar[Any] = ContextVar("turnout_http_scope", default=None)
+from turnout.incoming import current_scope
 
 
 class deadline:
@@ -22,7 +22,7 @@ class deadline:
         self._before: list[Token[Any]] = []
 
     def __enter__(self) -> HttpScope:
-        scope = HttpScope(self.seconds, _outer())
+        scope = HttpScope(self.seconds, current_scope.get())
         self._before.append(current_scope.set(scope))
         return scope
 
@@ -42,8 +42,9 @@ class deadline:
 
 def current_deadline() -> float | None:
     """Seconds that are left to the calls of this code; below zero once it is over, None where nothing limits them."""
-    scope = _outer()
-    return scope.remaining() if scope is not None else None
+    scope = current_scope.get()
+    remaining: float | None = scope.remaining() if scope is not None else None
+    return remaining
 
 
 class detached:
@@ -55,7 +56,8 @@ class detached:
         self._before: list[Token[Any]] = []
 
     def __enter__(self) -> None:
-        self._before.append(current_scope.set(None))
+        outer = current_scope.get()
+        self._before.append(current_scope.set(None if outer is None else HttpScope.detached(outer)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -71,6 +73,17 @@ class detached:
         self.__exit__(kind, error, traceback)
 
 
-def _outer() -> HttpScope | None:
-    scope = current_scope.get()
-    return scope if isinstance(scope, HttpScope) else None
+def request_deadline() -> float | None:
+    """`TURNOUT["REQUEST_DEADLINE"]`: how many seconds a request may take that makes calls; None: any."""
+    configuration = sys.modules.get("django.conf")
+    if configuration is None or not configuration.settings.configured:
+        return None
+    given = getattr(configuration.settings, "TURNOUT", None)
+    seconds = given.get("REQUEST_DEADLINE") if isinstance(given, Mapping) else None
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        from django.core.exceptions import ImproperlyConfigured
+
+        raise ImproperlyConfigured(f'TURNOUT["REQUEST_DEADLINE"] must be a number of seconds, and is {seconds!r}')
+    return float(seconds)

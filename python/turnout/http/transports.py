@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -49,9 +48,8 @@ class _Transport:
             if self._native is None or self._pid != os.getpid():
                 self._native = HttpTransport()
                 self._pid = os.getpid()
-                # The thread has no reference to this, so that it ends when nobody has any.
-                weakref.finalize(self, self._native.close)
-                self._serve(self._native)
+                # With the original gone from here and from all clients, the threads end.
+                self._serve(self._native.answering())
             return self._native
 
     def close(self) -> None:

@@ -69,9 +69,10 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Error> {
     Ok(found)
 }
 
-/// Whether a body can follow at all (RFC 9112, 6.3): else `Content-Encoding` tells of a body that is elsewhere.
+/// Whether a whole body can follow at all (RFC 9112, 6.3): else `Content-Encoding` tells of one that is elsewhere, or of which this is a part.
 pub(super) fn has_body(method: &Method, status: StatusCode) -> bool {
-    method != Method::HEAD && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+    let without = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED, StatusCode::PARTIAL_CONTENT];
+    method != Method::HEAD && !without.contains(&status)
 }
 
 #[cfg(test)]

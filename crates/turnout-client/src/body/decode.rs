@@ -6,10 +6,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use tokio::time::Instant;
 
 use super::codec::{Broken, Codec, Step};
 use super::coding::{Coding, codings, has_body};
-use crate::answer::{AnswerBody, BodyStream, Chunks, Head};
+use crate::answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
+use crate::call::Call;
 use crate::cpu::Cpu;
 use crate::error::{Error, Kind};
 
@@ -24,6 +26,19 @@ const INLINE: usize = 64 << 10;
 
 /// A piece of a stream, and what passes between two codings.
 const PIECE: usize = 32 << 10;
+
+/// What an attempt brought, as its call wants it: decoded if it asked for that.
+pub(crate) async fn decode(cpu: &Cpu, call: &Call, answer: &mut Answer) -> Result<(), Error> {
+    if !call.options.decode || !answer.head.headers.contains_key(CONTENT_ENCODING) {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let body = std::mem::replace(&mut answer.body, AnswerBody::Whole(Bytes::new()));
+    let unpacked = unpack(cpu, &call.method, &mut answer.head, body, call.options.max_body).await;
+    answer.body = unpacked.map_err(Error::after_sending)?;
+    answer.timings.decode = Some(begun.elapsed());
+    Ok(())
+}
 
 /// Takes off what `head` says lies on `body`, and the fields that say so; what it does not know it leaves alone. At most `max` bytes come
 /// out. Dropped early, it leaves at most one running job behind, which is bounded by `max`.

@@ -10,6 +10,7 @@ mod multipart;
 mod text;
 
 pub use coding::ACCEPT_ENCODING;
+pub(crate) use decode::decode;
 pub use decode::unpack;
 pub use form::{FORM, form};
 pub use multipart::{Content, Part, multipart};

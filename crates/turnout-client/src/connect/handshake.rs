@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use tokio::sync::OnceCell;
@@ -14,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::stream::Stream;
-use super::tls::{Tls, Trust};
+use super::tls::{Tls, TlsVersion, Trust};
 use crate::error::{Error, Kind};
 use crate::options::Http2;
 
@@ -86,8 +87,12 @@ impl Handshakes {
 
     fn cell(&self, digest: [u8; 32]) -> Arc<OnceCell<Configurations>> {
         let mut kept = self.kept.lock();
-        if let Some((_, cell)) = kept.iter().find(|(known, _)| *known == digest) {
-            return Arc::clone(cell);
+        if let Some(index) = kept.iter().position(|(known, _)| *known == digest) {
+            // The one that was used last goes last.
+            let found = kept.remove(index);
+            let cell = Arc::clone(&found.1);
+            kept.push(found);
+            return cell;
         }
         if kept.len() == MAX_CONFIGURATIONS {
             kept.remove(0);
@@ -101,11 +106,11 @@ impl Handshakes {
 fn configure(tls: &Tls) -> Result<Configurations, Error> {
     let failed = |error: rustls::Error| Error::new(Kind::Tls, format!("the certificates cannot be used: {error}"));
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?;
+    let versions: &[_] = if tls.oldest == TlsVersion::V13 { &[&TLS13] } else { &[&TLS13, &TLS12] };
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).map_err(failed)?;
     let builder = match &tls.trust {
-        Trust::Platform => builder.dangerous().with_custom_certificate_verifier(platform(&provider).map_err(failed)?),
+        Trust::Platform => builder.dangerous().with_custom_certificate_verifier(platform(&provider)?),
         Trust::PlatformAnd(roots) => {
             let verifier = Verifier::new_with_extra_roots(roots.iter().cloned(), Arc::clone(&provider));
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier.map_err(failed)?))
@@ -135,12 +140,17 @@ fn configure(tls: &Tls) -> Result<Configurations, Error> {
 }
 
 /// Loaded once a process. Not `get_or_init`: a child forked while another thread is in there would wait for it for ever.
-fn platform(provider: &Arc<CryptoProvider>) -> Result<Arc<Verifier>, rustls::Error> {
+fn platform(provider: &Arc<CryptoProvider>) -> Result<Arc<Verifier>, Error> {
     static LOADED: OnceLock<Arc<Verifier>> = OnceLock::new();
     if let Some(verifier) = LOADED.get() {
         return Ok(Arc::clone(verifier));
     }
-    let verifier = Arc::new(Verifier::new(Arc::clone(provider))?);
+    let verifier = Verifier::new(Arc::clone(provider)).map_err(|error| {
+        let text = "this system believes no certificate authority: install its package ca-certificates, let SSL_CERT_FILE name a file of \
+                    them, or give roots";
+        Error::new(Kind::Tls, text).caused_by(error)
+    })?;
+    let verifier = Arc::new(verifier);
     let _ = LOADED.set(Arc::clone(&verifier));
     Ok(verifier)
 }
@@ -177,7 +187,9 @@ fn explain(error: &io::Error, host: &str) -> String {
             AlertDescription::HandshakeFailure
             | AlertDescription::ProtocolVersion
             | AlertDescription::InsufficientSecurity,
-        ) => format!("{host} and we have no version or cipher of TLS in common: TLS 1.2 is the oldest we speak"),
+        ) => format!(
+            "{host} and we have no version or cipher of TLS in common: nothing older than TLS 1.2 is spoken here"
+        ),
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             format!("{host} wants a client certificate, and none was given")
         }

@@ -23,7 +23,7 @@ pub use addresses::{AddressPolicy, Base};
 pub use dns::NameServers;
 pub use proxies::{Proxies, ProxySettings};
 pub use stream::Stream;
-pub use tls::{Certificates, ClientCertificate, Tls, TlsSettings};
+pub use tls::{Certificates, ClientCertificate, Tls, TlsSettings, TlsVersion};
 
 use crate::error::{Error, Kind};
 use crate::options::Http2;
@@ -142,6 +142,9 @@ impl Connector {
         let addresses = policy.permitted(host, port, self.resolver.resolve(host).await?)?;
         let resolved = Instant::now();
         let (socket, remote) = race::connect(&addresses).await.map_err(|refusals| refused(host, port, refusals))?;
+        if remote.is_ipv4() && addresses.first().is_some_and(SocketAddr::is_ipv6) {
+            self.resolver.prefer_v4(host);
+        }
         Ok(Connected {
             stream: Stream::Plain(socket),
             http2: false,

@@ -15,8 +15,9 @@ use crate::error::{Error, Kind};
 /// Names remembered. A process calls tens; one that calls what its users give it forgets the oldest.
 const MAX_NAMES: usize = 2048;
 
-/// Lookups that run at the same time; others wait. Each is two sockets.
-const MAX_LOOKUPS: usize = 64;
+/// Lookups that run at the same time; others wait. Each is two sockets, and one for a name whose servers are silent lasts 12 s: few such names
+/// must not hold up all others.
+const MAX_LOOKUPS: usize = 256;
 
 /// One lookup, all servers and search domains included. glibc's usual worst case is 2 tries x 5 s.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(12);
@@ -35,6 +36,10 @@ const MAX_STALE: Duration = Duration::from_secs(3600);
 
 /// An old address is used rather than waiting longer than this for a new one (RFC 8767, 5: 1.8 s).
 const STALE_AFTER: Duration = Duration::from_millis(1800);
+
+/// How long IPv4 comes first where it has won over IPv6 (RFC 8305, 4, lets experience decide): a network that drops IPv6 costs its head start
+/// once, not with each connection.
+const V4_FIRST: Duration = Duration::from_secs(600);
 
 /// A lookup's runtime may end below it; another is tried on this one.
 const TRIES: usize = 3;
@@ -55,6 +60,7 @@ struct Shared {
 struct Entry {
     addresses: Option<(Arc<[IpAddr]>, Instant)>,
     failure: Option<(Failure, Instant)>,
+    v4_first: Option<Instant>,
     running: Option<watch::Receiver<Option<Outcome>>>,
 }
 
@@ -67,7 +73,7 @@ impl Resolver {
         }))
     }
 
-    /// All addresses of `host`, IPv6 first, those of a family in turn. Dropped early, the lookup goes on for others.
+    /// All addresses of `host`, a family after the other, those of one in turn. Dropped early, the lookup goes on for others.
     pub(super) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Error> {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
@@ -76,8 +82,18 @@ impl Resolver {
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
         match self.remembered_or_asked(host).await {
-            Ok(addresses) => Ok(in_turn(&addresses)),
+            Ok(addresses) => {
+                let v4_first = self.0.names.lock().get(host).and_then(|entry| entry.v4_first);
+                Ok(in_turn(&addresses, v4_first.is_some_and(|until| Instant::now() < until)))
+            }
             Err(failure) => Err(Error::new(Kind::Dns, format!("{host} has no address: {failure}"))),
+        }
+    }
+
+    /// IPv4 has answered for `host` before IPv6 did.
+    pub(super) fn prefer_v4(&self, host: &str) {
+        if let Some(entry) = self.0.names.lock().get_mut(host) {
+            entry.v4_first = Some(Instant::now() + V4_FIRST);
         }
     }
 
@@ -220,16 +236,17 @@ pub(super) fn is_localhost(host: &str) -> bool {
     last.eq_ignore_ascii_case("localhost")
 }
 
-/// IPv6 first (RFC 8305, 4, after RFC 6724); within a family beginning anywhere, so that all addresses of a name get their share although
-/// its answer is remembered.
-fn in_turn(addresses: &[IpAddr]) -> Vec<IpAddr> {
-    let (mut order, mut v4): (Vec<IpAddr>, Vec<IpAddr>) = addresses.iter().partition(|address| address.is_ipv6());
-    for family in [&mut order, &mut v4] {
+/// IPv6 first (RFC 8305, 4, after RFC 6724), unless IPv4 is known to be quicker; within a family beginning anywhere, so that all addresses of
+/// a name get their share although its answer is remembered.
+fn in_turn(addresses: &[IpAddr], v4_first: bool) -> Vec<IpAddr> {
+    let (mut order, mut others): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.iter().partition(|address| address.is_ipv4() == v4_first);
+    for family in [&mut order, &mut others] {
         if family.len() > 1 {
             let first = fastrand::usize(..family.len());
             family.rotate_left(first);
         }
     }
-    order.append(&mut v4);
+    order.append(&mut others);
     order
 }

@@ -21,6 +21,8 @@ pub struct TlsSettings {
     pub client: Option<ClientCertificate>,
     /// No protection from anybody between us and the upstream. For tests of other things.
     pub dangerous_accept_any_certificate: bool,
+    /// Nothing older is spoken.
+    pub oldest: TlsVersion,
     /// The name that the upstream's certificate must have, and that is asked for (SNI), instead of the URL's host.
     pub server_name: Option<String>,
 }
@@ -32,9 +34,20 @@ impl Default for TlsSettings {
             roots: Vec::new(),
             client: None,
             dangerous_accept_any_certificate: false,
+            oldest: TlsVersion::V12,
             server_name: None,
         }
     }
+}
+
+/// A version of TLS. Those before are broken (RFC 8996).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[default]
+    V12,
+    /// RFC 8446.
+    V13,
 }
 
 /// PEM with any number of them, or one in DER.
@@ -73,6 +86,7 @@ pub struct Tls {
     pub(super) trust: Trust,
     pub(super) client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     pub(super) server_name: Option<ServerName<'static>>,
+    pub(super) oldest: TlsVersion,
 }
 
 /// Whom to believe.
@@ -114,7 +128,7 @@ impl Tls {
                 ));
             }
         };
-        let mut tls = Self { digest: [0; 32], trust, client, server_name };
+        let mut tls = Self { digest: [0; 32], trust, client, server_name, oldest: settings.oldest };
         tls.digest = tls.computed_digest();
         Ok(tls)
     }
@@ -125,7 +139,8 @@ impl Tls {
 
     /// Zero for what is true of [`Tls::default`], which is so made without computing anything.
     fn computed_digest(&self) -> [u8; 32] {
-        if matches!(self.trust, Trust::Platform) && self.client.is_none() && self.server_name.is_none() {
+        let Self { trust, client, server_name, oldest, .. } = self;
+        if matches!((trust, client, server_name, oldest), (Trust::Platform, None, None, TlsVersion::V12)) {
             return [0; 32];
         }
         let mut context = Context::new(&SHA256);
@@ -134,25 +149,25 @@ impl Tls {
             context.update(&(bytes.len() as u64).to_be_bytes());
             context.update(bytes);
         };
-        let (kind, roots): (u8, &[CertificateDer<'_>]) = match &self.trust {
+        let (kind, roots): (u8, &[CertificateDer<'_>]) = match trust {
             Trust::Platform => (0, &[]),
             Trust::PlatformAnd(roots) => (1, roots),
             Trust::Only(roots) => (2, roots),
             Trust::Anybody => (3, &[]),
         };
-        add(&[kind, u8::try_from(self.client.iter().len()).unwrap_or_default()]);
+        add(&[kind, u8::from(client.is_some()), u8::from(*oldest == TlsVersion::V13)]);
         add(&(roots.len() as u64).to_be_bytes());
         for root in roots {
             add(root);
         }
-        if let Some((chain, key)) = &self.client {
+        if let Some((chain, key)) = client {
             add(key.secret_der());
             add(&(chain.len() as u64).to_be_bytes());
             for certificate in chain {
                 add(certificate);
             }
         }
-        add(self.server_name.as_ref().map(ServerName::to_str).unwrap_or_default().as_bytes());
+        add(server_name.as_ref().map(ServerName::to_str).unwrap_or_default().as_bytes());
         let mut digest = [0; 32];
         digest.copy_from_slice(context.finish().as_ref());
         digest

@@ -8,6 +8,7 @@ use url::{Position, Url};
 
 use super::http1::Forward;
 use super::outgoing::Outgoing;
+use crate::body::ACCEPT_ENCODING;
 use crate::call::{Body, Call};
 use crate::error::{Error, Kind};
 
@@ -99,6 +100,11 @@ fn fields(call: &Call, body: &Outgoing) -> HeaderMap {
         headers.remove(name);
     }
     headers.remove("proxy-connection");
+    // A part of an encoded body cannot be decoded.
+    let is_ours_to_say = !headers.contains_key(header::ACCEPT_ENCODING) && !headers.contains_key(header::RANGE);
+    if call.options.decode && is_ours_to_say {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
+    }
     // RFC 9110, 8.6: said where the method usually has a body, so that nobody waits for one.
     let usual = matches!(call.method, Method::POST | Method::PUT | Method::PATCH);
     if usual && matches!(body, Outgoing::Nothing) {

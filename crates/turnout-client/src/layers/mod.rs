@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
+use crate::body;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, Kind};
@@ -152,12 +153,18 @@ async fn below(trip: Trip<'_>, call: &Arc<Call>, policy: Option<&Arc<Policy>>) -
 pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Result<Answer, Error> {
     trip.progress.attempts.fetch_add(1, Relaxed);
     trip.counters.attempts.fetch_add(1, Relaxed);
-    let outcome = match &call.options.transport {
+    let mut outcome = match &call.options.transport {
         Some(transport) => Box::pin(transported(trip, call, transport)).await,
         // The one box of a call without policies. It is some KiB, which each layer would have room for and move: that was half of what the
         // layers cost.
         None => Box::pin(trip.client.pool.attempt(call, lane, &trip.progress.sent)).await,
     };
+    if let Ok(answer) = &mut outcome
+        && let Err(error) = body::decode(&trip.client.cpu, call, answer).await
+    {
+        // What came of it is broken, but something came.
+        outcome = Err(error.after_sending());
+    }
     if outcome.as_ref().is_err_and(|error| !error.sent()) {
         trip.progress.sent.store(false, Relaxed);
     }
@@ -168,7 +175,7 @@ pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Resul
 async fn transported(trip: Trip<'_>, call: &Arc<Call>, transport: &Arc<dyn Transport>) -> Result<Answer, Error> {
     trip.progress.sent.store(true, Relaxed);
     let exchange = async {
-        let mut answer = transport.send(Arc::clone(call)).await?;
+        let mut answer = transport.send_or_forward(Arc::clone(call), trip.client.network()).await?;
         if !call.stream {
             stream::collect(&mut answer, call.options.max_body).await?;
         }

@@ -83,9 +83,10 @@ impl Pool {
         // Pinned here, so that there is room for it once and not once in either arm.
         let exchange = pin!(self.exchange(call, &place, late, sent));
         match limit {
-            Some(limit) => {
-                timeout(limit, exchange).await.unwrap_or_else(|_| Err(exchange::attempt_took_too_long(call, limit)))
-            }
+            Some(limit) => timeout(limit, exchange).await.unwrap_or_else(|_| {
+                let error = exchange::attempt_took_too_long(call, limit);
+                Err(if sent.load(Ordering::Relaxed) { error.after_sending() } else { error })
+            }),
             None => exchange.await,
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hickory_resolver::proto::rr::RecordType;
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use turnout_client::connect::{AddressPolicy, Base, Connector, Place};
 use turnout_client::{Error, Kind};
 
@@ -335,6 +335,20 @@ async fn happy_eyeballs_a_family_that_refuses_costs_nothing() {
 }
 
 #[tokio::test]
+async fn happy_eyeballs_where_ipv4_has_won_it_comes_first_for_a_while() {
+    let v4 = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = v4.local_addr().unwrap().port();
+    let names = NameServer::saying(&["::1", "127.0.0.1"], 300).await;
+    let connector = asking(names.address);
+    let family = async || connector.connect(&place("both.example", port)).await.unwrap().remote.ip();
+    assert_eq!(family().await, loopback(1), "nobody listens at ::1");
+    let _v6 = TcpListener::bind(("::1", port)).await.unwrap();
+    assert_eq!(family().await, loopback(1));
+    pass(Duration::from_secs(601)).await;
+    assert_eq!(family().await, IpAddr::from(std::net::Ipv6Addr::LOCALHOST));
+}
+
+#[tokio::test]
 async fn what_every_address_has_said_is_in_one_sentence() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let names = NameServer::saying(&["127.0.0.1", "127.0.0.2"], 300).await;
@@ -344,32 +358,4 @@ async fn what_every_address_has_said_is_in_one_sentence() {
     assert!(message.starts_with(&format!("no connection to down.example:{closed}: ")), "{message}");
     assert!(message.contains("127.0.0.1: Connection refused") && message.contains("127.0.0.2: Connection refused"));
     assert!(std::error::Error::source(&error).is_some());
-}
-
-#[tokio::test]
-async fn dropped_at_any_point_a_connection_leaves_no_socket() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let connector = asking(NameServer::saying(&["127.0.0.1"], 300).await.address);
-    let place = place("api.example", port);
-    drop(connector.connect(&place).await.unwrap());
-    for polls in 0..20 {
-        let mut connecting = Box::pin(connector.connect(&place));
-        for _ in 0..polls {
-            if tokio::time::timeout(Duration::ZERO, &mut connecting).await.is_ok() {
-                break;
-            }
-        }
-    }
-    // The last in the queue is ours.
-    let last = TcpStream::connect(("127.0.0.1", port)).await.unwrap().local_addr().unwrap();
-    loop {
-        let (mut socket, peer) = listener.accept().await.unwrap();
-        let ended = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut Vec::new())).await;
-        // Closed, or reset before it was accepted.
-        let _ = ended.expect("a socket is still open");
-        if peer == last {
-            break;
-        }
-    }
 }

@@ -3,7 +3,9 @@
 
 mod addresses;
 mod dns;
+mod dropping;
 mod names;
 mod place;
 mod proxies;
+mod sharing;
 mod tls;

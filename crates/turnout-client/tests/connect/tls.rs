@@ -11,7 +11,7 @@ use rustls::{HandshakeKind, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use turnout_client::connect::{Certificates, ClientCertificate, Connector, Place, Tls, TlsSettings};
+use turnout_client::connect::{Certificates, ClientCertificate, Connector, Place, Tls, TlsSettings, TlsVersion};
 use turnout_client::{Error, Http2, Kind};
 use turnout_testkit::certificates::{Authority, Certified, DAY};
 
@@ -162,6 +162,26 @@ async fn a_client_certificate_is_shown_where_one_is_wanted() {
 }
 
 #[tokio::test]
+async fn what_is_older_than_wanted_is_not_spoken() {
+    let authority = Authority::new("ours");
+    let certified = authority.issue(&["localhost"]);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::try_from(certified.key.clone()).unwrap();
+    let old = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![CertificateDer::from(certified.der.clone())], key)
+        .unwrap();
+    let port = serve(old).await;
+    greeted(&Connector::default(), &secure("localhost", port, &believing(&authority))).await.unwrap();
+    let settings = TlsSettings { oldest: TlsVersion::V13, ..believing(&authority) };
+    let error = Connector::default().connect(&secure("localhost", port, &settings)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls);
+    assert!(error.message().contains("no version or cipher of TLS in common"), "{error}");
+}
+
+#[tokio::test]
 async fn a_stranger_is_refused_and_it_is_said_what_to_do() {
     let said = refusal(&Authority::new("theirs").issue(&["localhost"]), "localhost", &TlsSettings::default()).await;
     assert!(said.starts_with("the certificate of localhost is signed by nobody we believe: "), "{said}");
@@ -247,6 +267,10 @@ fn equal_bytes_make_equal_settings() {
     let named = TlsSettings { server_name: Some("api.example".to_owned()), ..believing(&authority) };
     let key = Certificates::Bytes(authority.issue(&["us"]).pem().into_bytes());
     let shown = TlsSettings { client: Some(ClientCertificate { chain: key.clone(), key }), ..believing(&authority) };
+    let newer = tls(&TlsSettings { oldest: TlsVersion::V13, ..believing(&authority) });
+    assert_ne!(pem, newer);
+    let only = TlsSettings { oldest: TlsVersion::V13, ..TlsSettings::default() };
+    assert_ne!(tls(&only), Tls::default());
     for other in [more, careless, named, shown, believing(&Authority::new("ours"))] {
         assert_ne!(pem, tls(&other));
     }

@@ -289,9 +289,10 @@ impl HttpChunks {
         Ok(Self { response: response.clone().unbind(), whole: parking_lot::Mutex::new(whole) })
     }
 
-    fn from_memory(&self, py: Python<'_>) -> Option<Option<Bytes>> {
+    /// Of a body in memory: all of it, then nothing more. `None`: it is still coming.
+    fn at_hand(&self, py: Python<'_>) -> Option<Bytes> {
         let is_whole = matches!(*self.response.bind(py).get().content.lock(), Content::Whole(_));
-        is_whole.then(|| self.whole.lock().take().filter(|bytes| !bytes.is_empty()))
+        is_whole.then(|| self.whole.lock().take().unwrap_or_default())
     }
 }
 
@@ -302,8 +303,8 @@ impl HttpChunks {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some(piece) = self.from_memory(py) {
-            return Ok(piece.map(|piece| PyBytes::new(py, &piece).into_any()));
+        if let Some(piece) = self.at_hand(py) {
+            return Ok((!piece.is_empty()).then(|| PyBytes::new(py, &piece).into_any()));
         }
         offloop::may_block(py, "iter_bytes")?;
         blocking(self.response.bind(py), Wanted::Piece)
@@ -315,7 +316,8 @@ impl HttpChunks {
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<HttpCall> {
         let response = self.response.bind(py);
-        if let Some(piece) = self.from_memory(py) {
+        if let Some(piece) = self.at_hand(py) {
+            let piece = Some(piece).filter(|piece| !piece.is_empty());
             let home = super::home::any(py)?;
             return Ok(HttpCall::new(response.as_any(), move |_, _| Ok((home, AtOnce(piece)))));
         }

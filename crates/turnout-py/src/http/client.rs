@@ -3,7 +3,6 @@
 use std::mem;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -13,13 +12,14 @@ use turnout_client::{Answer, BodyStream, Call, Client, Error, Limits, Scope};
 
 use super::carry::{self, HttpCall, Work};
 use super::feed::{Feed, HttpFeed, Pull, Source};
-use super::gathering::{Gather, HttpCompleted, Wanted};
+use super::gathering::{Gather, HttpCompleted, Prepared, Wanted};
 use super::home::{self, Home, Wish};
 use super::options::{self, Settings};
 use super::request::HttpRequest;
 use super::response::HttpResponse;
+use super::scope::Current;
 use super::ticket::{Reply, Ticket};
-use super::{counters, errors, offloop, scope};
+use super::{counters, errors, offloop};
 use crate::raw;
 
 /// See `_turnout.pyi`.
@@ -43,9 +43,9 @@ struct Core {
 impl HttpClient {
     #[new]
     #[pyo3(signature = (options=None))]
-    fn new(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut client = Self {
-            settings: Settings::new(),
+            settings: Settings::new(py)?,
             upstreams: FxHashMap::default(),
             limits: Limits::default(),
             wish: Wish::default(),
@@ -78,17 +78,18 @@ impl HttpClient {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = request.py();
         offloop::may_block(py, &request.get().method().to_ascii_lowercase())?;
-        let scope = scope::current(py)?;
+        let current = Current::get(py)?;
         let (home, client) = self.core(py)?;
         let Some(content) = request.get().pieces(py) else {
-            let work = One { client, call: self.call(request, stream, options, None)?, scope, home: home.clone() };
+            let call = self.call(request, stream, options, None, &current)?;
+            let work = One { client, call, scope: current.scope, home: home.clone() };
             return carry::wait(&home, work, request.as_any());
         };
         let feed = Feed::new();
         let work = |ask| {
-            let call = self.call(request, stream, options, Some(feed.stream(ask)))?;
+            let call = self.call(request, stream, options, Some(feed.stream(ask)), &current)?;
             let source = Source::new(Arc::clone(&feed), &content, false)?;
-            Ok((One { client, call, scope, home: home.clone() }, Some(source)))
+            Ok((One { client, call, scope: current.scope, home: home.clone() }, Some(source)))
         };
         carry::wait_feeding(&home, work, request.as_any())
     }
@@ -102,16 +103,17 @@ impl HttpClient {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCall> {
         let py = request.py();
-        let scope = scope::current(py)?;
+        let current = Current::get(py)?;
         let client = this.clone().unbind();
         if request.get().pieces(py).is_some() {
             let (sending, options) = (request.clone().unbind(), options.map(|options| options.clone().unbind()));
             return Ok(HttpCall::new(request.as_any(), move |py, ticket| {
                 let (request, options) = (sending.bind(py), options.as_ref().map(|options| options.bind(py)));
-                client.get().feeding(request, stream, options, scope, ticket)
+                client.get().feeding(request, stream, options, current, ticket)
             }));
         }
-        let call = this.get().call(request, stream, options, None)?;
+        let call = this.get().call(request, stream, options, None, &current)?;
+        let scope = current.scope;
         Ok(HttpCall::new(request.as_any(), move |py, _| {
             let (home, client) = client.get().core(py)?;
             Ok((home.clone(), One { client, call, scope, home }))
@@ -128,9 +130,9 @@ impl HttpClient {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = requests.py();
         offloop::may_block(py, "gather")?;
-        let (about, calls, scope, wanted) = self.prepare(keys, requests, plan)?;
+        let (about, prepared) = self.prepare(keys, requests, plan)?;
         let (home, client) = self.core(py)?;
-        let gather = Gather { client, home: home.clone(), calls, scope, wanted };
+        let gather = Gather { client, home: home.clone(), prepared, is_async: false };
         carry::wait(&home, gather, about.as_any())
     }
 
@@ -142,11 +144,11 @@ impl HttpClient {
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCall> {
-        let (about, calls, scope, wanted) = this.get().prepare(keys, requests, plan)?;
+        let (about, prepared) = this.get().prepare(keys, requests, plan)?;
         let this = this.clone().unbind();
         Ok(HttpCall::new(about.as_any(), move |py, _| {
             let (home, client) = this.get().core(py)?;
-            Ok((home.clone(), Gather { client, home, calls, scope, wanted }))
+            Ok((home.clone(), Gather { client, home, prepared, is_async: true }))
         }))
     }
 
@@ -158,8 +160,8 @@ impl HttpClient {
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<HttpCompleted> {
-        let (about, calls, scope, wanted) = this.get().prepare(keys, requests, plan)?;
-        Ok(HttpCompleted::new(this.clone().unbind(), about.unbind(), calls, scope, wanted))
+        let (about, prepared) = this.get().prepare(keys, requests, plan)?;
+        Ok(HttpCompleted::new(this.clone().unbind(), about.unbind(), prepared))
     }
 
     /// What happened so far to the calls of all clients with the same limits, by upstream.
@@ -197,10 +199,10 @@ impl HttpClient {
         stream: bool,
         options: Option<&Bound<'_, PyDict>>,
         pieces: Option<BodyStream>,
+        current: &Current,
     ) -> PyResult<Arc<Call>> {
         let py = request.py();
-        let trace: Option<HeaderValue> = None;
-        request.get().call(py, self.settings(request.get())?, stream, options, trace, pieces).map(Arc::new)
+        request.get().call(py, self.settings(request.get())?, stream, options, current, pieces).map(Arc::new)
     }
 
     /// A call whose body the loop pulls.
@@ -209,7 +211,7 @@ impl HttpClient {
         request: &Bound<'_, HttpRequest>,
         stream: bool,
         options: Option<&Bound<'_, PyDict>>,
-        scope: Option<Scope>,
+        current: Current,
         ticket: &Ticket,
     ) -> PyResult<(Home, One)> {
         let py = request.py();
@@ -217,10 +219,10 @@ impl HttpClient {
         let Some(content) = request.get().pieces(py) else { return Err(PyTypeError::new_err("no body in pieces")) };
         let feed = Feed::new();
         let pieces = feed.stream(Pull::from(ticket.way(), ticket.number()));
-        let call = self.call(request, stream, options, Some(pieces))?;
+        let call = self.call(request, stream, options, Some(pieces), &current)?;
         let source = Source::new(feed, &content, true)?;
         ticket.keep(py, Py::new(py, HttpFeed::new(source, ticket.number()))?);
-        Ok((home.clone(), One { client, call, scope, home }))
+        Ok((home.clone(), One { client, call, scope: current.scope, home }))
     }
 
     /// The pool, where calls of this moment run.
@@ -250,7 +252,7 @@ impl HttpClient {
         keys: &Bound<'py, PyAny>,
         requests: &Bound<'py, PyAny>,
         plan: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<(Bound<'py, PyTuple>, Vec<Arc<Call>>, Option<Scope>, Wanted)> {
+    ) -> PyResult<(Bound<'py, PyTuple>, Prepared)> {
         let py = keys.py();
         let keys = PyList::new(py, keys.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
         let requests = PyList::new(py, requests.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
@@ -259,12 +261,13 @@ impl HttpClient {
         }
         let wanted = Wanted::of(plan, &keys)?;
         let options = wanted.options.as_ref().map(|options| options.bind(py));
+        let current = Current::get(py)?;
         let mut calls = Vec::with_capacity(requests.len());
         for request in requests.iter() {
             let request = request.cast_into::<HttpRequest>().map_err(|_| PyTypeError::new_err("not a Request"))?;
-            calls.push(self.call(&request, false, options, None)?);
+            calls.push(self.call(&request, false, options, None, &current)?);
         }
-        Ok((PyTuple::new(py, [keys, requests])?, calls, scope::current(py)?, wanted))
+        Ok((PyTuple::new(py, [keys, requests])?, Prepared { calls, scope: current.scope, wanted }))
     }
 }
 

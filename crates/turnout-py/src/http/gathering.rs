@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use tokio::time::Instant;
-use turnout_client::gather::{self, AsCompleted, Plan, ReturnWhen, Undecoded};
-use turnout_client::{Call, Client, Scope};
+use turnout_client::gather::{self, AsCompleted, Plan, ReturnWhen};
+use turnout_client::json::{self, Lazy, Select};
+use turnout_client::{Answer, AnswerBody, Call, Client, Cpu, Error, Scope};
 
 use super::carry::{self, HttpCall, Work};
 use super::client::HttpClient;
 use super::home::Home;
+use super::json::select_of;
 use super::offloop;
 use super::options::seconds;
 use super::outcome::{Decode, Made};
@@ -23,13 +26,15 @@ use crate::interface::Ready;
 pub(super) struct Wanted {
     plan: Plan,
     decode: Decode,
+    /// What of each answer is wanted, by the place of its request; empty: all of all.
+    select: Vec<Option<Select>>,
     /// For each of its calls.
     pub(super) options: Option<Py<PyDict>>,
 }
 
 impl Wanted {
     pub(super) fn of(fields: Option<&Bound<'_, PyDict>>, keys: &Bound<'_, PyList>) -> PyResult<Self> {
-        let mut wanted = Self { plan: Plan::default(), decode: Decode::Json, options: None };
+        let mut wanted = Self { plan: Plan::default(), decode: Decode::Json, select: Vec::new(), options: None };
         let Some(fields) = fields else { return Ok(wanted) };
         let plan = &mut wanted.plan;
         for (name, value) in fields.iter() {
@@ -44,9 +49,10 @@ impl Wanted {
                 "require" => {
                     for key in value.try_iter()? {
                         let key = key?;
-                        let place = keys.index(&key).map_err(|_| {
-                            PyValueError::new_err(format!("require= names {key}, and no request has that key"))
-                        })?;
+                        let Ok(place) = keys.index(&key) else {
+                            let message = format!("require= names {}, and no request has that key", key.repr()?);
+                            return Err(PyValueError::new_err(message));
+                        };
                         plan.require.push(place);
                     }
                 }
@@ -55,6 +61,13 @@ impl Wanted {
                     let name: String = value.extract()?;
                     wanted.decode = Decode::named(&name)
                         .ok_or_else(|| PyValueError::new_err(format!("no way to decode is called {name:?}")))?;
+                }
+                "select" => {
+                    let selects = value.try_iter()?.map(|select| {
+                        let select = select?;
+                        if select.is_none() { Ok(None) } else { select_of(&select).map(Some) }
+                    });
+                    wanted.select = selects.collect::<PyResult<_>>()?;
                 }
                 "options" => wanted.options = Some(value.cast_into::<PyDict>()?.unbind()),
                 other => return Err(PyTypeError::new_err(format!("a gather has no option {other:?}"))),
@@ -78,43 +91,82 @@ fn return_when(word: &str) -> PyResult<ReturnWhen> {
 pub(super) struct Gather {
     pub(super) client: Client,
     pub(super) home: Home,
+    pub(super) prepared: Prepared,
+    pub(super) is_async: bool,
+}
+
+/// What it takes, before it is known where it runs.
+pub(super) struct Prepared {
     pub(super) calls: Vec<Arc<Call>>,
     pub(super) scope: Option<Scope>,
     pub(super) wanted: Wanted,
+}
+
+/// Reads what has to be JSON before it counts as a good outcome: as JSON, and what of it is wanted.
+#[derive(Clone)]
+struct Decoder {
+    how: Decode,
+    select: Arc<[Option<Select>]>,
+    cpu: Arc<Cpu>,
+}
+
+impl Wanted {
+    fn split(self, home: &Home) -> (Plan, Decoder) {
+        (self.plan, Decoder { how: self.decode, select: self.select.into(), cpu: home.cpu() })
+    }
+}
+
+impl gather::Decode for Decoder {
+    type Value = Option<Lazy>;
+
+    async fn decode(&self, index: usize, answer: &Answer) -> Result<Self::Value, Error> {
+        let AnswerBody::Whole(body) = &answer.body else { return Ok(None) };
+        if !self.how.is_json() || (body.is_empty() && answer.head.status != StatusCode::OK) {
+            return Ok(None);
+        }
+        let json = Lazy::parse_on(&self.cpu, body.clone(), json::Limits::default()).await?;
+        match self.select.get(index) {
+            Some(Some(select)) => select.apply_on(&self.cpu, &json).await.map(Some),
+            _ => Ok(Some(json)),
+        }
+    }
 }
 
 impl Work for Gather {
     type Reply = Gathered;
 
     async fn run(self) -> Gathered {
-        let Self { client, home, calls, scope, wanted } = self;
+        let Self { client, home, prepared: Prepared { calls, scope, wanted }, is_async } = self;
         let scope = scope.unwrap_or_default();
-        let gathered = gather::gather(&client, calls, &wanted.plan, &scope, &Undecoded).await;
-        Gathered { gathered, decode: wanted.decode, home }
+        let (plan, decoder) = wanted.split(&home);
+        let gathered = gather::gather(&client, calls, &plan, &scope, &decoder).await;
+        Gathered { all: gathered, decode: decoder.how, home, is_async }
     }
 }
 
 /// What came of it: a list of outcomes, and the places of those that came of themselves, in their order.
 pub(super) struct Gathered {
-    gathered: gather::Gathered,
+    all: gather::Gathered<Option<Lazy>>,
     decode: Decode,
     home: Home,
+    is_async: bool,
 }
 
 impl Reply for Gathered {
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (keys, requests) = parts(about)?;
-        let mut outcomes = Vec::with_capacity(self.gathered.outcomes.len());
-        for outcome in self.gathered.outcomes {
+        let mut outcomes = Vec::with_capacity(self.all.outcomes.len());
+        for outcome in self.all.outcomes {
             let (key, request) = (keys.get_item(outcome.index)?, requests.get_item(outcome.index)?);
-            let made = Made { key: &key, request: &request, home: &self.home, decode: self.decode };
+            let made =
+                Made { key: &key, request: &request, home: &self.home, decode: self.decode, is_async: self.is_async };
             outcomes.push(made.of(outcome)?);
         }
-        Ok((PyList::new(py, outcomes)?, self.gathered.completion).into_pyobject(py)?.into_any())
+        Ok((PyList::new(py, outcomes)?, self.all.completion).into_pyobject(py)?.into_any())
     }
 }
 
-fn parts<'a, 'py>(about: &'a Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
+fn parts<'py>(about: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
     let about = about.cast::<PyTuple>()?;
     Ok((about.get_item(0)?.cast_into()?, about.get_item(1)?.cast_into()?))
 }
@@ -125,7 +177,7 @@ pub(crate) struct HttpCompleted {
     client: Py<HttpClient>,
     about: Py<PyTuple>,
     /// Until the first outcome is asked for.
-    begin: Mutex<Option<(Vec<Arc<Call>>, Option<Scope>, Wanted)>>,
+    begin: Mutex<Option<Prepared>>,
     source: Mutex<Option<Source>>,
 }
 
@@ -134,33 +186,28 @@ pub(crate) struct HttpCompleted {
 struct Source {
     home: Home,
     running: Arc<tokio::sync::Mutex<Running>>,
-    decode: Decode,
+    decoder: Decoder,
 }
 
 enum Running {
     New(Box<(Client, Vec<Arc<Call>>, Plan, Scope)>),
-    Begun(AsCompleted),
+    Begun(AsCompleted<Option<Lazy>>),
     Over,
 }
 
 impl HttpCompleted {
-    pub(super) fn new(
-        client: Py<HttpClient>,
-        about: Py<PyTuple>,
-        calls: Vec<Arc<Call>>,
-        scope: Option<Scope>,
-        wanted: Wanted,
-    ) -> Self {
-        Self { client, about, begin: Mutex::new(Some((calls, scope, wanted))), source: Mutex::new(None) }
+    pub(super) fn new(client: Py<HttpClient>, about: Py<PyTuple>, prepared: Prepared) -> Self {
+        Self { client, about, begin: Mutex::new(Some(prepared)), source: Mutex::new(None) }
     }
 
     fn source(&self, py: Python<'_>) -> PyResult<Option<Source>> {
         let begin = self.begin.lock().take();
-        if let Some((calls, scope, wanted)) = begin {
+        if let Some(Prepared { calls, scope, wanted }) = begin {
             let (home, client) = self.client.get().core(py)?;
-            let new = Running::New(Box::new((client, calls, wanted.plan, scope.unwrap_or_default())));
+            let (plan, decoder) = wanted.split(&home);
+            let new = Running::New(Box::new((client, calls, plan, scope.unwrap_or_default())));
             let running = Arc::new(tokio::sync::Mutex::new(new));
-            *self.source.lock() = Some(Source { home, running, decode: wanted.decode });
+            *self.source.lock() = Some(Source { home, running, decoder });
         }
         Ok(self.source.lock().clone())
     }
@@ -231,11 +278,11 @@ impl Work for Next {
     type Reply = Came;
 
     async fn run(self) -> Came {
-        let Source { home, running, decode } = self.source;
+        let Source { home, running, decoder } = self.source;
         let mut running = running.lock().await;
         if let Running::New(new) = &mut *running {
             let (client, calls, plan, scope) = (**new).clone();
-            *running = Running::Begun(gather::as_completed(client, calls, plan, scope, Undecoded));
+            *running = Running::Begun(gather::as_completed(client, calls, plan, scope, decoder.clone()));
         }
         let outcome = match &mut *running {
             Running::Begun(begun) => begun.next().await,
@@ -244,12 +291,12 @@ impl Work for Next {
         if outcome.is_none() {
             *running = Running::Over;
         }
-        Came { outcome, home, decode, is_async: self.is_async }
+        Came { outcome, home, decode: decoder.how, is_async: self.is_async }
     }
 }
 
 struct Came {
-    outcome: Option<gather::Outcome>,
+    outcome: Option<gather::Outcome<Option<Lazy>>>,
     home: Home,
     decode: Decode,
     is_async: bool,
@@ -262,6 +309,8 @@ impl Reply for Came {
         };
         let (keys, requests) = parts(about)?;
         let (key, request) = (keys.get_item(outcome.index)?, requests.get_item(outcome.index)?);
-        Ok(Made { key: &key, request: &request, home: &self.home, decode: self.decode }.of(outcome)?.into_any())
+        Ok(Made { key: &key, request: &request, home: &self.home, decode: self.decode, is_async: self.is_async }
+            .of(outcome)?
+            .into_any())
     }
 }

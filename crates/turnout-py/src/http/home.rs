@@ -14,8 +14,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::runtime;
 use tokio::sync::Notify;
-use turnout_client::{Client, Limits};
+use turnout_client::{Client, Cpu, Limits};
 
+use super::lane::Lane;
+use super::unawaited::Unawaited;
 use crate::raw;
 use crate::reactor;
 
@@ -27,13 +29,16 @@ pub(super) struct Home {
     /// Of the process that made it.
     generation: u64,
     way: Way,
+    cpu: Arc<Cpu>,
+    /// Of its calls.
+    unawaited: Arc<Unawaited>,
     /// Its pools: one for all clients of the same limits. Taken with the GIL only.
     clients: Arc<Mutex<Vec<(Limits, Client)>>>,
 }
 
 #[derive(Clone)]
 enum Way {
-    Reactor(reactor::Handle),
+    Reactor(reactor::Handle, Lane),
     Thread(Arc<Background>),
 }
 
@@ -41,7 +46,12 @@ impl Home {
     /// For as long as its caller has what ends it.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         match &self.way {
-            Way::Reactor(handle) => handle.spawn(future),
+            Way::Reactor(handle, lane) => {
+                if let Some(driver) = lane.driver() {
+                    handle.spawn(driver);
+                }
+                lane.spawn(future);
+            }
             Way::Thread(background) => drop(background.runtime.spawn(future)),
         }
     }
@@ -57,14 +67,19 @@ impl Home {
         if let Some((_, client)) = clients.iter().find(|(others, _)| others == limits) {
             return client.clone();
         }
-        let client = Client::new(limits.clone());
+        let client = Client::new(limits.clone()).observed_by(Arc::clone(&self.unawaited) as _);
         clients.push((limits.clone(), client.clone()));
         client
     }
 
+    /// For JSON too large for the thread that reads the network.
+    pub(super) fn cpu(&self) -> Arc<Cpu> {
+        Arc::clone(&self.cpu)
+    }
+
     fn reactor(&self) -> Option<&reactor::Handle> {
         match &self.way {
-            Way::Reactor(handle) => Some(handle),
+            Way::Reactor(handle, _) => Some(handle),
             Way::Thread(_) => None,
         }
     }
@@ -106,7 +121,18 @@ impl Homes {
 
     fn home(&mut self, way: Way) -> Home {
         self.numbers += 1;
-        Home { number: self.numbers, generation: self.generation, way, clients: Arc::default() }
+        let unawaited = Unawaited::new(match &way {
+            Way::Reactor(handle, _) => Some(handle.clone()),
+            Way::Thread(_) => None,
+        });
+        Home {
+            number: self.numbers,
+            generation: self.generation,
+            way,
+            cpu: Arc::default(),
+            unawaited,
+            clients: Arc::default(),
+        }
     }
 }
 
@@ -114,7 +140,7 @@ impl Homes {
 pub(crate) fn serve(_py: Python<'_>, handle: reactor::Handle) {
     let mut homes = HOMES.lock();
     homes.settle();
-    let home = homes.home(Way::Reactor(handle));
+    let home = homes.home(Way::Reactor(handle, Lane::default()));
     homes.serving.push(home);
 }
 
@@ -124,6 +150,7 @@ pub(super) fn home(py: Python<'_>, wish: Wish) -> PyResult<Home> {
     let (home, gone) = find(wish)?;
     drop(gone);
     let (home, new) = home;
+    home.unawaited.write(py)?;
     if new {
         let end = wrap_pyfunction!(end_background, py)?;
         py.import(intern!(py, "atexit"))?.call_method1(intern!(py, "register"), (end,))?;
@@ -166,8 +193,9 @@ fn end_background(py: Python<'_>) {
         homes.ended = true;
         homes.background.take()
     };
-    if let Some(Home { way: Way::Thread(background), .. }) = background {
+    if let Some(Home { way: Way::Thread(background), unawaited, .. }) = background {
         py.detach(|| background.end());
+        let _ = unawaited.write(py);
     }
 }
 

@@ -15,7 +15,10 @@ use super::errors::refused;
 use super::headers;
 use super::home::Wish;
 use super::request::{self, query};
-use super::{policies, transport};
+use super::{policies, reaching, transport};
+
+/// Fields that are not known here.
+pub(super) type Others<'py> = Vec<(String, Bound<'py, PyAny>)>;
 
 /// All of a client that is not its connections. An upstream has one of its own, over the client's.
 #[derive(Clone)]
@@ -27,12 +30,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new() -> Self {
-        Self { base_url: None, headers: HeaderMap::new(), params: None, options: Arc::default() }
+    pub(super) fn new(py: Python<'_>) -> PyResult<Self> {
+        let options = Options { proxies: reaching::environment(py)?, ..Options::default() };
+        Ok(Self { base_url: None, headers: HeaderMap::new(), params: None, options: Arc::new(options) })
     }
 
     /// These with what `fields` has in their place; what is not known here is left in the answer.
-    pub(super) fn with<'py>(&self, fields: &Bound<'py, PyDict>) -> PyResult<(Self, Vec<(String, Bound<'py, PyAny>)>)> {
+    pub(super) fn with<'py>(&self, fields: &Bound<'py, PyDict>) -> PyResult<(Self, Others<'py>)> {
         let mut new = self.clone();
         let mut options = (*self.options).clone();
         let mut others = Vec::new();
@@ -79,6 +83,11 @@ fn replace(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyRes
         "max_body" => options.max_body = value.extract()?,
         "decompress" => options.decode = value.is_truthy()?,
         "http2" => options.http2 = http2(value)?,
+        "verify" => options.tls = reaching::tls(value)?,
+        "proxy" => options.proxies = reaching::proxies(value)?,
+        "addresses" => options.addresses = reaching::addresses(value)?,
+        "auth" => options.auth = reaching::auth(value)?,
+        "cookies" => options.cookies = reaching::cookies(value)?,
         "policy" => options.policy = policies::native(value)?,
         "transport" => options.transport = transport::of(value)?,
         _ => return Ok(false),
@@ -140,7 +149,7 @@ pub(super) fn timeouts(value: &Bound<'_, PyAny>) -> PyResult<Timeouts> {
 
 /// A length of time that a person wrote.
 pub(super) fn seconds(seconds: f64) -> PyResult<Duration> {
-    if seconds == f64::INFINITY {
+    if seconds.is_infinite() && seconds.is_sign_positive() {
         // Longer than anything that runs, and still a moment that a clock can have.
         return Ok(Duration::from_secs(u64::from(u32::MAX)));
     }

@@ -1,37 +1,61 @@
 //! One call's result or error among those of a gather.
 
+use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
+use turnout_client::json::Lazy;
 use turnout_client::{Status, gather};
 
 use super::errors;
 use super::home::Home;
+use super::json::{Builder, HttpJson, HttpJsonSteps, build};
 use super::response::{About, HttpResponse};
 
 /// See `_turnout.pyi`.
-#[pyclass(frozen, get_all, weakref, module = "turnout._turnout")]
+#[pyclass(frozen, weakref, module = "turnout._turnout")]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct HttpOutcome {
+    #[pyo3(get)]
     key: Py<PyAny>,
+    #[pyo3(get)]
     status: Py<PyAny>,
-    value: Py<PyAny>,
+    /// Locked for a move or a copy, never across a call into Python.
+    value: Mutex<Value>,
+    #[pyo3(get)]
     response: Option<Py<PyAny>>,
+    #[pyo3(get)]
     error: Option<Py<PyAny>>,
+    #[pyo3(get)]
     elapsed: f64,
+    #[pyo3(get)]
     timings: Option<Py<PyAny>>,
+    #[pyo3(get)]
     attempts: u32,
+    #[pyo3(get)]
     from_cache: bool,
+    #[pyo3(get)]
     stale: bool,
+    #[pyo3(get)]
     coalesced: bool,
+    #[pyo3(get)]
     hedged: bool,
+}
+
+enum Value {
+    Made(Py<PyAny>),
+    /// Large, and its objects are not made yet.
+    Later(Lazy),
 }
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decode {
     Json,
+    /// Kept as bytes.
+    Lazy,
     Text,
     Bytes,
 }
@@ -40,6 +64,7 @@ impl Decode {
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "json" => Some(Self::Json),
+            "lazy" => Some(Self::Lazy),
             "text" => Some(Self::Text),
             "bytes" => Some(Self::Bytes),
             _ => None,
@@ -47,19 +72,28 @@ impl Decode {
     }
 }
 
+impl Decode {
+    pub(super) fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Lazy)
+    }
+}
+
+/// Larger texts are made into objects in slices where an event loop would wait for it.
+const AT_ONCE: usize = 16 << 10;
+
 /// What an outcome is made from, beside what came of the call.
 pub(super) struct Made<'a, 'py> {
     pub(super) key: &'a Bound<'py, PyAny>,
     pub(super) request: &'a Bound<'py, PyAny>,
     pub(super) home: &'a Home,
     pub(super) decode: Decode,
+    pub(super) is_async: bool,
 }
 
 impl<'py> Made<'_, 'py> {
-    pub(super) fn of<V>(self, came: gather::Outcome<V>) -> PyResult<Bound<'py, HttpOutcome>> {
+    pub(super) fn of(self, came: gather::Outcome<Option<Lazy>>) -> PyResult<Bound<'py, HttpOutcome>> {
         let py = self.key.py();
-        let gather::Outcome { status, answer, error, elapsed, .. } = came;
-        let mut status = status;
+        let gather::Outcome { status, answer, value: json, error, elapsed, .. } = came;
         let response = match answer {
             Some(answer) => Some(Bound::new(py, HttpResponse::new(answer, self.home, Some(self.request)))?),
             None => None,
@@ -71,26 +105,20 @@ impl<'py> Made<'_, 'py> {
             }
             (None, None) => About::default(),
         };
-        let (mut value, mut failure) = (py.None(), None);
+        let (mut value, mut failure) = (Value::Made(py.None()), None);
         if let Some(error) = &error {
             failure = Some(errors::made(py, error, Some(self.request))?.unbind());
         } else if let Some(response) = &response {
             if status == Status::HttpError {
                 failure = Some(HttpResponse::status_error(response)?.unbind());
             } else {
-                match self.value(response) {
-                    Ok(made) => value = made.unbind(),
-                    Err(error) => {
-                        status = Status::Decode;
-                        failure = Some(error.into_value(py).into_any());
-                    }
-                }
+                value = self.value(response, json.flatten())?;
             }
         }
         let outcome = HttpOutcome {
             key: self.key.clone().unbind(),
             status: named(py, status)?,
-            value,
+            value: Mutex::new(value),
             response: response.map(|response| response.into_any().unbind()),
             error: failure,
             elapsed: elapsed.as_secs_f64(),
@@ -104,13 +132,18 @@ impl<'py> Made<'_, 'py> {
         Bound::new(py, outcome)
     }
 
-    fn value(&self, response: &Bound<'py, HttpResponse>) -> PyResult<Bound<'py, PyAny>> {
+    fn value(&self, response: &Bound<'py, HttpResponse>, json: Option<Lazy>) -> PyResult<Value> {
         let py = response.py();
-        match self.decode {
-            Decode::Json => HttpResponse::parse(response, None),
-            Decode::Text => response.as_any().getattr(intern!(py, "text")),
-            Decode::Bytes => response.as_any().getattr(intern!(py, "content")),
-        }
+        Ok(Value::Made(match (self.decode, json) {
+            (Decode::Json, Some(json)) if self.is_async && json.bytes().len() > AT_ONCE => {
+                return Ok(Value::Later(json));
+            }
+            (Decode::Json, Some(json)) => build(py, json, None)?,
+            (Decode::Lazy, Some(json)) => Py::new(py, HttpJson::new(json))?.into_any(),
+            (Decode::Json | Decode::Lazy, None) => py.None(),
+            (Decode::Text, _) => response.as_any().getattr(intern!(py, "text"))?.unbind(),
+            (Decode::Bytes, _) => response.as_any().getattr(intern!(py, "content"))?.unbind(),
+        }))
     }
 }
 
@@ -124,7 +157,11 @@ fn named(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
 impl HttpOutcome {
     /// For fallbacks and tests.
     #[new]
-    #[expect(clippy::too_many_arguments, reason = "a constructor in Python, most of them by name")]
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        clippy::too_many_arguments,
+        reason = "a constructor in Python, most of them by name"
+    )]
     #[pyo3(signature = (key, status, *, value=None, response=None, error=None, elapsed=0.0, timings=None, attempts=0,
                         from_cache=false, stale=false, coalesced=false, hedged=false))]
     fn new(
@@ -142,8 +179,35 @@ impl HttpOutcome {
         coalesced: bool,
         hedged: bool,
     ) -> Self {
-        let value = value.unwrap_or_else(|| py.None());
+        let value = Mutex::new(Value::Made(value.unwrap_or_else(|| py.None())));
         Self { key, status, value, response, error, elapsed, timings, attempts, from_cache, stale, coalesced, hedged }
+    }
+
+    #[getter]
+    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let json = match &*self.value.lock() {
+            Value::Made(value) => return Ok(value.clone_ref(py)),
+            Value::Later(json) => json.clone(),
+        };
+        let value = build(py, json, None)?;
+        self.made(value.clone_ref(py));
+        Ok(value)
+    }
+
+    /// What makes a large value while the loop turns: to be awaited, and its result given to `_made`. None: it is there.
+    #[pyo3(name = "_steps")]
+    fn steps(&self) -> Option<HttpJsonSteps> {
+        match &*self.value.lock() {
+            Value::Made(_) => None,
+            Value::Later(json) => Some(HttpJsonSteps::new(Builder::new(json.clone(), None))),
+        }
+    }
+
+    /// The value is there.
+    #[pyo3(name = "_made")]
+    fn made(&self, value: Py<PyAny>) {
+        let before = std::mem::replace(&mut *self.value.lock(), Value::Made(value));
+        drop(before);
     }
 
     /// There is a value to work with: an answer, an old one, or the caller's own in its place.
@@ -162,7 +226,7 @@ impl HttpOutcome {
         let outcome = this.get();
         let again = py.import(intern!(py, "turnout.http.pickling"))?.getattr(intern!(py, "outcome"))?;
         let fields = pyo3::types::PyDict::new(py);
-        fields.set_item("value", &outcome.value)?;
+        fields.set_item("value", outcome.value(py)?)?;
         fields.set_item("response", &outcome.response)?;
         fields.set_item("error", &outcome.error)?;
         fields.set_item("elapsed", outcome.elapsed)?;
@@ -177,7 +241,9 @@ impl HttpOutcome {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.key)?;
-        visit.call(&self.value)?;
+        if let Some(Value::Made(value)) = self.value.try_lock().as_deref() {
+            visit.call(value)?;
+        }
         visit.call(&self.response)?;
         visit.call(&self.error)
     }

@@ -164,14 +164,13 @@ fn kinds_of(class: &Bound<'_, PyAny>) -> PyResult<Vec<Kind>> {
 
 fn hedge(given: &Bound<'_, PyAny>) -> PyResult<Hedge> {
     let after = given.getattr("after")?;
-    let after = match after.extract::<f64>() {
-        Ok(length) => After::Fixed(seconds(length)?),
-        Err(_) => {
-            let name: String = after.extract()?;
-            let percent = name.strip_prefix('p').and_then(|percent| percent.parse::<f64>().ok());
-            let percent = percent.ok_or_else(|| PyValueError::new_err(format!("{name:?} is no percentile")))?;
-            After::Quantile(percent / 100.0)
-        }
+    let after = if let Ok(length) = after.extract::<f64>() {
+        After::Fixed(seconds(length)?)
+    } else {
+        let name: String = after.extract()?;
+        let percent = name.strip_prefix('p').and_then(|percent| percent.parse::<f64>().ok());
+        let percent = percent.ok_or_else(|| PyValueError::new_err(format!("{name:?} is no percentile")))?;
+        After::Quantile(percent / 100.0)
     };
     Ok(Hedge {
         after,

@@ -21,8 +21,10 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::errors::refused;
+use super::forms;
 use super::headers::{self, HttpHeaders};
 use super::options::{Settings, over};
+use super::scope::Current;
 use super::transport;
 
 /// See `_turnout.pyi`.
@@ -214,7 +216,7 @@ impl HttpRequest {
         settings: &Settings,
         stream: bool,
         options: Option<&Bound<'_, PyDict>>,
-        trace: Option<HeaderValue>,
+        current: &Current,
         pieces: Option<BodyStream>,
     ) -> PyResult<Call> {
         let mut url = match (&self.target, &settings.base_url) {
@@ -237,9 +239,7 @@ impl HttpRequest {
         }
         let mut headers = settings.headers.clone();
         headers::merge(&mut headers, &self.headers);
-        if let Some(trace) = trace {
-            headers.entry(HeaderName::from_static("traceparent")).or_insert(trace);
-        }
+        current.trace(py, &mut headers)?;
         let mut own = Arc::clone(&settings.options);
         if let Some(fields) = &self.options {
             own = over(&own, fields.bind(py))?;
@@ -408,15 +408,18 @@ impl Content {
         if data.is_none() && files.is_none() {
             return Ok(Self::Empty);
         }
-        static ENCODE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let encoded = ENCODE.import(py, "turnout.http.encoding", "form")?.call1((data, files))?;
-        let (content, kind): (Bound<'_, PyAny>, Option<String>) = encoded.extract()?;
-        if let Some(kind) = kind {
-            let value = HeaderValue::try_from(kind)
-                .map_err(|_| refused(py, Kind::LocalProtocol, "the type of the form cannot be sent"))?;
-            headers.entry(CONTENT_TYPE).or_insert(value);
+        match forms::encode(data, files)? {
+            Some((bytes, kind)) => {
+                // The boundary in it is the body's: a type of the caller's own would not fit.
+                if files.is_some() {
+                    headers.insert(CONTENT_TYPE, kind);
+                } else {
+                    headers.entry(CONTENT_TYPE).or_insert(kind);
+                }
+                Ok(if bytes.is_empty() { Self::Empty } else { Self::Whole(bytes) })
+            }
+            None => data.map_or(Ok(Self::Empty), Self::raw),
         }
-        Self::raw(&content)
     }
 
     fn raw(content: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -500,7 +503,7 @@ fn add(form: &mut Serializer<'_, String>, name: &Bound<'_, PyAny>, value: &Bound
     Ok(())
 }
 
-fn plain(value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(super) fn plain(value: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(text.to_str()?.to_owned());
     }

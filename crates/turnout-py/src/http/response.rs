@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
-use turnout_client::{Answer, AnswerBody, BodyStream, Head, Kind, Timings};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
+use turnout_client::body::encoding;
+use turnout_client::json::Lazy;
+use turnout_client::{Answer, AnswerBody, BodyStream, Head, Timings};
 
 use super::carry::HttpCall;
 use super::headers::{self, HttpHeaders};
 use super::home::Home;
+use super::json::{HttpJson, build, parse};
 use super::{body, errors};
 use crate::interface::Ready;
 
@@ -37,6 +41,7 @@ pub(crate) struct HttpResponse {
 
 /// How it was come by.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(super) struct About {
     pub(super) timings: Timings,
     pub(super) attempts: u32,
@@ -122,34 +127,46 @@ impl HttpResponse {
         this: &Bound<'py, Self>,
         parse_float: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = this.py();
-        let content = Self::content(this.get(), py)?;
-        let loads = LOADS.import(py, "json", "loads")?;
-        let parsed = match parse_float {
-            None => loads.call1((content,)),
-            Some(parse_float) => {
-                let options = PyDict::new(py);
-                options.set_item(intern!(py, "parse_float"), parse_float)?;
-                loads.call((content,), Some(&options))
-            }
-        };
-        parsed.map_err(|cause| {
-            let error = turnout_client::Error::new(Kind::Json, "the body is not JSON").after_sending();
-            let error = errors::raised(py, &error, this.get().request.as_ref().map(|request| request.bind(py)));
-            let _ = error.value(py).setattr(intern!(py, "response"), this);
-            error.set_cause(py, Some(cause));
-            error
+        let float = py.get_type::<PyFloat>();
+        let parse_float = parse_float.filter(|made| !made.is(&float)).map(|made| made.clone().unbind());
+        Ok(build(py, Self::indexed(this)?, parse_float)?.into_bound(py))
+    }
+
+    /// The body as JSON that stays bytes.
+    fn indexed(this: &Bound<'_, Self>) -> PyResult<Lazy> {
+        let py = this.py();
+        let body = this.get().body()?;
+        parse(py, body).inspect_err(|error| {
+            let error = error.value(py);
+            let _ = error.setattr(intern!(py, "response"), this);
+            let _ = error.setattr(intern!(py, "request"), &this.get().request);
+            let _ = error.setattr(intern!(py, "sent"), true);
         })
     }
 
     fn reason_phrase(&self) -> &str {
         match &self.reason {
             Some(reason) => reason,
-            None => http::StatusCode::from_u16(self.status)
-                .ok()
-                .and_then(|status| status.canonical_reason())
-                .unwrap_or_default(),
+            None => {
+                StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// One that was read whole, of nobody's request.
+    pub(super) fn whole(status: StatusCode, headers: HeaderMap, content: Bytes, timings: Timings) -> Self {
+        Self {
+            status: status.as_u16(),
+            reason: None,
+            url: String::new(),
+            version: version_name(http::Version::HTTP_11),
+            headers: Arc::new(headers),
+            content: Mutex::new(Content::Whole(content)),
+            bytes: PyOnceLock::new(),
+            about: About { timings, attempts: 1, ..About::default() },
+            request: None,
+            history: Vec::new(),
         }
     }
 
@@ -190,7 +207,7 @@ impl HttpResponse {
     ) -> PyResult<Self> {
         let mut headers = headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?;
         let mut kind = |kind| {
-            headers.entry(http::header::CONTENT_TYPE).or_insert(http::HeaderValue::from_static(kind));
+            headers.entry(CONTENT_TYPE).or_insert(http::HeaderValue::from_static(kind));
         };
         let body = match (content, text, json) {
             (None, None, None) => Bytes::new(),
@@ -268,26 +285,31 @@ impl HttpResponse {
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let body = self.body()?;
-        if self.encoding() == "utf-8"
+        let encoding = encoding(self.headers.get(CONTENT_TYPE), &body);
+        if encoding == "utf-8"
             && let Ok(text) = std::str::from_utf8(&body)
         {
             return Ok(PyString::new(py, text).into_any());
         }
         let decode = py.import(intern!(py, "turnout.http.encoding"))?.getattr(intern!(py, "text"))?;
-        decode.call1((PyBytes::new(py, &body), self.encoding()))
+        decode.call1((PyBytes::new(py, &body), encoding))
     }
 
     /// Of the text, in lower case: what `Content-Type` says, else UTF-8.
     #[getter]
     pub(super) fn encoding(&self) -> String {
-        let said = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        said.and_then(charset).unwrap_or_else(|| "utf-8".to_owned())
+        encoding(self.headers.get(CONTENT_TYPE), b"").into_owned()
     }
 
     /// The body as JSON. `parse_float`: what is made of numbers with a fraction, `decimal.Decimal` for money.
     #[pyo3(signature = (*, parse_float=None))]
     fn json<'py>(this: &Bound<'py, Self>, parse_float: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         Self::parse(this, parse_float)
+    }
+
+    /// The body as JSON that stays bytes until it is looked into.
+    fn lazy(this: &Bound<'_, Self>) -> PyResult<HttpJson> {
+        Self::indexed(this).map(HttpJson::new)
     }
 
     /// Itself, or `HTTPStatusError` for a 4xx or 5xx.
@@ -340,8 +362,8 @@ impl HttpResponse {
         self.about.attempts
     }
 
-    #[getter]
-    fn from_cache(&self) -> bool {
+    #[getter(from_cache)]
+    fn is_from_cache(&self) -> bool {
         self.about.from_cache
     }
 
@@ -535,12 +557,4 @@ fn version_named(name: &str) -> PyResult<&'static str> {
         .into_iter()
         .find(|known| *known == name)
         .ok_or_else(|| PyTypeError::new_err(format!("no version of HTTP is called {name:?}")))
-}
-
-/// The `charset` of a `Content-Type` (RFC 9110, 8.3.2).
-fn charset(kind: &str) -> Option<String> {
-    kind.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
-    })
 }

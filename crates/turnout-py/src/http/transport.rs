@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use parking_lot::{Condvar, Mutex, RwLock};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -20,13 +20,15 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use turnout_client::{
-    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Options, Timings, Transport,
+    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Network, Options, Timings, Transport,
 };
 
+use super::errors;
 use super::headers;
 use super::offloop::handles_signals;
 use super::options::seconds;
 use super::request::HttpRequest;
+use super::response::HttpResponse;
 use crate::raw;
 
 /// Pieces of one body that may wait for their reader: whoever writes more waits too.
@@ -34,7 +36,21 @@ const PIECES_AHEAD: usize = 16;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, module = "turnout._turnout")]
-pub(crate) struct HttpTransport(Arc<Queue>);
+pub(crate) struct HttpTransport {
+    queue: Arc<Queue>,
+    /// The same for the client, which tells transports apart by their address. None: for those who answer.
+    transport: Option<Arc<dyn Transport>>,
+}
+
+/// What clients have of it. Dropped with the last of them, it closes the queue: nobody can call any more.
+#[derive(Debug)]
+struct Standing(Arc<Queue>);
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -47,8 +63,12 @@ struct Queue {
 struct State {
     calls: VecDeque<(u64, Arc<Call>)>,
     waiting: FxHashMap<u64, oneshot::Sender<Scripted>>,
+    /// What came of calls that were let through, for whoever wanted to know.
+    told: VecDeque<(u64, Told)>,
     /// Bodies that are being written.
     bodies: FxHashMap<u64, mpsc::Sender<Piece>>,
+    /// What was installed before, and gets what is let through.
+    below: Option<Arc<dyn Transport>>,
     tickets: u64,
     closed: bool,
 }
@@ -56,11 +76,20 @@ struct State {
 /// Of a body; None is its end, without which it is broken off.
 type Piece = Option<Result<Bytes, Error>>;
 
-/// What a call gets, and how much later.
+/// What a call gets.
 #[derive(Debug)]
-struct Scripted {
-    after: Duration,
-    answer: Result<(StatusCode, HeaderMap, Script), Error>,
+enum Scripted {
+    /// So much later.
+    Answer(Duration, Result<(StatusCode, HeaderMap, Script), Error>),
+    /// What the network says; `true`: and it is told.
+    Forward(bool),
+}
+
+/// An answer of the network's, or why there is none, and how long it took.
+#[derive(Debug)]
+struct Told {
+    answer: Result<(StatusCode, HeaderMap, Bytes), (Kind, String)>,
+    took: Duration,
 }
 
 #[derive(Debug)]
@@ -72,55 +101,67 @@ enum Script {
     Coming(mpsc::Receiver<Piece>),
 }
 
-impl Transport for Queue {
+impl Transport for Standing {
     fn send(&self, call: Arc<Call>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
-        let (sender, receiver) = oneshot::channel();
-        {
-            let mut state = self.state.lock();
-            if !state.closed {
-                state.tickets += 1;
-                let ticket = state.tickets;
-                // Whoever gave up has closed its half: bounded by the calls in flight.
-                state.waiting.retain(|_, sender| !sender.is_closed());
-                state.calls.push_back((ticket, Arc::clone(&call)));
-                state.waiting.insert(ticket, sender);
-            }
-        }
-        self.told.notify_one();
-        Box::pin(async move {
-            let began = Instant::now();
-            let head = scripted(receiver);
-            let (status, headers, script) = match call.options.timeouts.first_byte {
-                None => head.await,
-                Some(limit) => {
-                    timeout(limit, head).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit)))
-                }
-            }?;
-            let first_byte = began.elapsed();
-            let head = Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 };
-            Ok(Answer {
-                head,
-                body: script.body(call.options.timeouts.read),
-                timings: Timings { first_byte: Some(first_byte), total: first_byte, ..Timings::default() },
-                attempts: 1,
-                remote: None,
-                from_cache: false,
-                stale: false,
-                coalesced: false,
-                hedged: false,
-                history: Vec::new(),
-            })
-        })
+        Box::pin(answered(Arc::clone(&self.0), call, None))
+    }
+
+    fn send_or_forward(
+        &self,
+        call: Arc<Call>,
+        network: Network,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
+        Box::pin(answered(Arc::clone(&self.0), call, Some(network)))
     }
 }
 
-async fn scripted(receiver: oneshot::Receiver<Scripted>) -> Result<(StatusCode, HeaderMap, Script), Error> {
-    let gone = |_| Error::new(Kind::Connect, "the transport was closed");
-    let Scripted { after, answer } = receiver.await.map_err(gone)?;
-    if !after.is_zero() {
-        sleep(after).await;
-    }
-    answer
+/// One attempt. Dropped early, its ticket is given up.
+async fn answered(queue: Arc<Queue>, call: Arc<Call>, network: Option<Network>) -> Result<Answer, Error> {
+    let began = Instant::now();
+    let (ticket, receiver) = queue.put(&call);
+    let scripted = async {
+        let gone = |_| Error::new(Kind::Connect, "the transport was closed");
+        match receiver.await.map_err(gone)? {
+            Scripted::Forward(told) => Ok(Err(told)),
+            Scripted::Answer(after, answer) => {
+                if !after.is_zero() {
+                    sleep(after).await;
+                }
+                answer.map(Ok)
+            }
+        }
+    };
+    let scripted = match call.options.timeouts.first_byte {
+        None => scripted.await,
+        Some(limit) => {
+            timeout(limit, scripted).await.unwrap_or_else(|_| Err(too_slow("the head of the answer", limit)))
+        }
+    }?;
+    let (status, headers, script) = match (scripted, network) {
+        (Ok(answer), _) => answer,
+        (Err(told), Some(network)) => {
+            let below = queue.state.lock().below.clone();
+            let answer = match below {
+                Some(below) => below.send_or_forward(Arc::clone(&call), network).await,
+                None => network.attempt(&call).await,
+            };
+            return if told { queue.tell(ticket, answer, began, call.options.max_body).await } else { answer };
+        }
+        (Err(_), None) => return Err(Error::new(Kind::LocalProtocol, "there is no network behind this transport")),
+    };
+    let first_byte = began.elapsed();
+    Ok(Answer {
+        head: Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 },
+        body: script.body(call.options.timeouts.read),
+        timings: Timings { first_byte: Some(first_byte), total: first_byte, ..Timings::default() },
+        attempts: 1,
+        remote: None,
+        from_cache: false,
+        stale: false,
+        coalesced: false,
+        hedged: false,
+        history: Vec::new(),
+    })
 }
 
 fn too_slow(what: &str, limit: Duration) -> Error {
@@ -187,15 +228,14 @@ impl Chunks for Reading {
 
 /// What stands in for the network of every client that has no transport of its own: the last one counts. Of this process: a forked
 /// child has no thread that would answer.
-static INSTALLED: RwLock<Vec<(u64, Arc<Queue>)>> = RwLock::new(Vec::new());
+static INSTALLED: RwLock<Vec<(u64, Arc<dyn Transport>)>> = RwLock::new(Vec::new());
 
 /// These options, with what is installed in place of the network.
 pub(super) fn instead(options: Arc<Options>) -> Arc<Options> {
     let installed = INSTALLED.read();
     match installed.last() {
-        Some((generation, queue)) if options.transport.is_none() && *generation == raw::fork_generation() => {
-            let queue = Arc::clone(queue) as Arc<dyn Transport>;
-            Arc::new(Options { transport: Some(queue), ..(*options).clone() })
+        Some((generation, transport)) if options.transport.is_none() && *generation == raw::fork_generation() => {
+            Arc::new(Options { transport: Some(Arc::clone(transport)), ..(*options).clone() })
         }
         _ => options,
     }
@@ -213,23 +253,33 @@ pub(super) fn of(value: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn Transport>
             _ => return Err(PyTypeError::new_err("a transport is an HttpTransport, or has one as its `native`")),
         },
     };
-    Ok(Some(Arc::clone(&own.get().0) as Arc<dyn Transport>))
+    Ok(own.get().transport.clone())
 }
 
 #[pymethods]
 impl HttpTransport {
     #[new]
     fn new() -> Self {
-        Self(Arc::default())
+        let queue = Arc::<Queue>::default();
+        Self { transport: Some(Arc::new(Standing(Arc::clone(&queue)))), queue }
     }
 
-    /// The next call, for the thread that answers; None once it is closed.
-    fn receive<'py>(&self, py: Python<'py>) -> PyResult<Option<(u64, Bound<'py, HttpRequest>)>> {
+    /// For the threads that answer: no client can be given it, and it is closed once no client and nobody else has the original.
+    fn answering(&self) -> Self {
+        Self { transport: None, queue: Arc::clone(&self.queue) }
+    }
+
+    /// The next call, for the thread that answers; what came of one that was let through: a response, or an exception; None once it is
+    /// closed.
+    fn receive<'py>(&self, py: Python<'py>) -> PyResult<Option<(u64, Bound<'py, PyAny>)>> {
         let signals = handles_signals().then_some(Duration::from_millis(50));
         loop {
-            let next = py.detach(|| self.0.next(signals));
+            let next = py.detach(|| self.queue.next(signals));
             match next {
-                Next::Call(ticket, call) => return Ok(Some((ticket, Bound::new(py, HttpRequest::of_call(&call))?))),
+                Next::Call(ticket, call) => {
+                    return Ok(Some((ticket, Bound::new(py, HttpRequest::of_call(&call))?.into_any())));
+                }
+                Next::Told(ticket, told) => return Ok(Some((ticket, told.object(py)?))),
                 Next::Closed => return Ok(None),
                 Next::Nothing => py.check_signals()?,
             }
@@ -259,7 +309,7 @@ impl HttpTransport {
                 }
             },
         };
-        self.settle(ticket, Scripted { after: seconds(delay)?, answer: Ok(head(status, headers, script)?) });
+        self.settle(ticket, Scripted::Answer(seconds(delay)?, Ok(head(status, headers, script)?)));
         Ok(())
     }
 
@@ -268,9 +318,9 @@ impl HttpTransport {
     fn begin(&self, ticket: u64, status: u16, headers: Option<&Bound<'_, PyAny>>, delay: f64) -> PyResult<bool> {
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let answer = Ok(head(status, headers, Script::Coming(receiver))?);
-        let wanted = self.settle(ticket, Scripted { after: seconds(delay)?, answer });
+        let wanted = self.settle(ticket, Scripted::Answer(seconds(delay)?, answer));
         if wanted {
-            self.0.state.lock().bodies.insert(ticket, sender);
+            self.queue.state.lock().bodies.insert(ticket, sender);
         }
         Ok(wanted)
     }
@@ -290,7 +340,7 @@ impl HttpTransport {
     #[pyo3(signature = (ticket, block=true))]
     fn end(&self, py: Python<'_>, ticket: u64, block: bool) -> Option<bool> {
         let taken = self.put(py, ticket, None, block)?;
-        self.0.state.lock().bodies.remove(&ticket);
+        self.queue.state.lock().bodies.remove(&ticket);
         Some(taken)
     }
 
@@ -300,20 +350,26 @@ impl HttpTransport {
     fn fail(&self, py: Python<'_>, ticket: u64, kind: &str, message: &str, delay: f64, sent: bool) -> PyResult<()> {
         let error = Error::new(kind_named(kind)?, message);
         let error = if sent { error.after_sending() } else { error };
-        let begun = self.0.state.lock().bodies.contains_key(&ticket);
+        let begun = self.queue.state.lock().bodies.contains_key(&ticket);
         if begun {
             // Behind what is still to be read.
             self.put(py, ticket, Some(Err(error.after_sending())), true);
-            self.0.state.lock().bodies.remove(&ticket);
+            self.queue.state.lock().bodies.remove(&ticket);
         } else {
-            self.settle(ticket, Scripted { after: seconds(delay)?, answer: Err(error) });
+            self.settle(ticket, Scripted::Answer(seconds(delay)?, Err(error)));
         }
         Ok(())
     }
 
+    /// Lets a call through to the network. `tell`: its answer is read whole, and comes out of `receive` too.
+    #[pyo3(signature = (ticket, tell=false))]
+    fn forward(&self, ticket: u64, tell: bool) {
+        self.settle(ticket, Scripted::Forward(tell));
+    }
+
     /// Nobody waits for this call any more.
     fn is_given_up(&self, ticket: u64) -> bool {
-        let state = self.0.state.lock();
+        let state = self.queue.state.lock();
         match (state.waiting.get(&ticket), state.bodies.get(&ticket)) {
             (Some(waiting), _) => waiting.is_closed(),
             (None, Some(body)) => body.is_closed(),
@@ -323,40 +379,44 @@ impl HttpTransport {
 
     /// Stands in for the network of every client of the process, until `uninstall`.
     fn install(&self) {
-        INSTALLED.write().push((raw::fork_generation(), Arc::clone(&self.0)));
+        if let Some(transport) = &self.transport {
+            let generation = raw::fork_generation();
+            let mut installed = INSTALLED.write();
+            let below = installed.last().filter(|(made, _)| *made == generation).map(|(_, below)| Arc::clone(below));
+            installed.push((generation, Arc::clone(transport)));
+            drop(installed);
+            self.queue.state.lock().below = below;
+        }
     }
 
     /// See `install`.
     fn uninstall(&self) {
-        INSTALLED.write().retain(|(_, queue)| !Arc::ptr_eq(queue, &self.0));
+        if let Some(own) = &self.transport {
+            // Never the last one: `own` is another.
+            INSTALLED.write().retain(|(_, transport)| !Arc::ptr_eq(transport, own));
+        }
     }
 
     /// Calls that wait, and all that come, fail; `receive` returns None.
     fn close(&self) {
-        let dropped = {
-            let mut state = self.0.state.lock();
-            state.closed = true;
-            (std::mem::take(&mut state.calls), std::mem::take(&mut state.waiting), std::mem::take(&mut state.bodies))
-        };
-        drop(dropped);
-        self.0.told.notify_all();
+        self.queue.close();
     }
 
     #[getter]
     fn closed(&self) -> bool {
-        self.0.state.lock().closed
+        self.queue.state.lock().closed
     }
 }
 
 impl HttpTransport {
     /// Whether somebody waits for it.
     fn settle(&self, ticket: u64, scripted: Scripted) -> bool {
-        let waiting = self.0.state.lock().waiting.remove(&ticket);
+        let waiting = self.queue.state.lock().waiting.remove(&ticket);
         waiting.is_some_and(|sender| sender.send(scripted).is_ok())
     }
 
     fn put(&self, py: Python<'_>, ticket: u64, piece: Piece, block: bool) -> Option<bool> {
-        let sender = self.0.state.lock().bodies.get(&ticket).cloned();
+        let sender = self.queue.state.lock().bodies.get(&ticket).cloned();
         let Some(sender) = sender else { return Some(false) };
         let taken = match sender.try_send(piece) {
             Ok(()) => true,
@@ -365,7 +425,7 @@ impl HttpTransport {
             Err(mpsc::error::TrySendError::Full(piece)) => py.detach(|| sender.blocking_send(piece)).is_ok(),
         };
         if !taken {
-            self.0.state.lock().bodies.remove(&ticket);
+            self.queue.state.lock().bodies.remove(&ticket);
         }
         Some(taken)
     }
@@ -377,16 +437,99 @@ fn head(status: u16, headers: Option<&Bound<'_, PyAny>>, script: Script) -> PyRe
     Ok((status, headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?, script))
 }
 
+async fn whole(mut answer: Answer, max: usize) -> Result<(Answer, Bytes), Error> {
+    let mut content = BytesMut::new();
+    match &mut answer.body {
+        AnswerBody::Whole(bytes) => {
+            let bytes = bytes.clone();
+            return Ok((answer, bytes));
+        }
+        AnswerBody::Stream(stream) => {
+            while let Some(piece) = stream.next().await {
+                let piece = piece?;
+                if content.len() + piece.len() > max {
+                    return Err(Error::new(Kind::ResponseTooLarge, "the body is larger than max_body").after_sending());
+                }
+                content.extend_from_slice(&piece);
+            }
+        }
+    }
+    Ok((answer, content.freeze()))
+}
+
 enum Next {
     Call(u64, Arc<Call>),
+    Told(u64, Told),
     Closed,
     Nothing,
 }
 
+impl Told {
+    fn object<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let timings = Timings { total: self.took, ..Timings::default() };
+        match self.answer {
+            Ok((status, headers, content)) => {
+                Ok(Bound::new(py, HttpResponse::whole(status, headers, content, timings))?.into_any())
+            }
+            Err((kind, message)) => errors::made(py, &Error::new(kind, message).timed(timings), None),
+        }
+    }
+}
+
 impl Queue {
+    fn put(&self, call: &Arc<Call>) -> (u64, oneshot::Receiver<Scripted>) {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.state.lock();
+        state.tickets += 1;
+        let ticket = state.tickets;
+        if !state.closed {
+            // Whoever gave up has closed its half: bounded by the calls in flight.
+            state.waiting.retain(|_, sender| !sender.is_closed());
+            state.calls.push_back((ticket, Arc::clone(call)));
+            state.waiting.insert(ticket, sender);
+        }
+        drop(state);
+        self.told.notify_one();
+        (ticket, receiver)
+    }
+
+    fn close(&self) {
+        let dropped = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            (std::mem::take(&mut state.calls), std::mem::take(&mut state.waiting), std::mem::take(&mut state.bodies))
+        };
+        drop(dropped);
+        self.told.notify_all();
+    }
+
+    /// Reads the answer whole, and keeps a copy for whoever wanted to know.
+    async fn tell(
+        &self,
+        ticket: u64,
+        answer: Result<Answer, Error>,
+        began: Instant,
+        max: usize,
+    ) -> Result<Answer, Error> {
+        let answer = match answer {
+            Ok(answer) => whole(answer, max).await,
+            Err(error) => Err(error),
+        };
+        let told = match &answer {
+            Ok((answer, content)) => Ok((answer.head.status, answer.head.headers.clone(), content.clone())),
+            Err(error) => Err((error.kind(), error.message().to_owned())),
+        };
+        self.state.lock().told.push_back((ticket, Told { answer: told, took: began.elapsed() }));
+        self.told.notify_one();
+        answer.map(|(answer, content)| Answer { body: AnswerBody::Whole(content), ..answer })
+    }
+
     fn next(&self, limit: Option<Duration>) -> Next {
         let mut state = self.state.lock();
         loop {
+            if let Some((ticket, told)) = state.told.pop_front() {
+                return Next::Told(ticket, told);
+            }
             if let Some((ticket, call)) = state.calls.pop_front() {
                 if state.waiting.get(&ticket).is_some_and(|sender| !sender.is_closed()) {
                     return Next::Call(ticket, call);

@@ -18,7 +18,7 @@ use turnout_http::{Body, BodySender, FileRange, ReasonPhrase, Response, SendErro
 use super::awaitable::{Pending, Ready};
 use crate::pool::Pool;
 
-use super::calls::{Call, Gone, Loop, Settle, gone};
+use super::calls::{Call, Loop, Settle, gone, leave};
 
 /// Written by one thread at a time, with the GIL. Dropped unanswered it becomes a 500, dropped half-way the connection is closed.
 pub(crate) struct Answer {
@@ -150,9 +150,7 @@ impl Answer {
         self.event_loop.reactor.spawn(async move {
             reader_gone.await;
             if !call.done.load(SeqCst) {
-                call.gone.store(true, SeqCst);
-                let reactor = event_loop.reactor.clone();
-                reactor.deliver(Box::new(Gone { event_loop, call }));
+                leave(&event_loop, call);
             }
         });
     }

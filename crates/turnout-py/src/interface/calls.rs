@@ -3,14 +3,17 @@
 //! A tokio task must hold no Python object (it may be dropped without the GIL), so it holds a number; the objects lie here and are
 //! touched only with the GIL. The lock is never held across a call into Python: an entry is taken out or cloned first.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyConnectionResetError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+use turnout_client::Scope;
 
 use super::asgi::Cycle;
 use crate::reactor::{Deliver, Handle};
@@ -56,9 +59,53 @@ pub(crate) struct Call {
     /// Its task knows that the client left: by a cancellation, or by a write that failed. The other one must not follow, for it would
     /// break into what the task does to clean up.
     told: AtomicBool,
+    began: Instant,
+    /// What outbound calls belong to that are made for it: made with the first of them.
+    scope: OnceLock<Scope>,
+    /// Of whoever sent it, to be sent on.
+    pub(crate) trace: Option<Trace>,
+}
+
+/// Where a request stands among those of all systems (W3C Trace Context).
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    pub(crate) parent: HeaderValue,
+    pub(crate) state: Option<HeaderValue>,
+}
+
+impl Trace {
+    pub(crate) const PARENT: HeaderName = HeaderName::from_static("traceparent");
+    pub(crate) const STATE: HeaderName = HeaderName::from_static("tracestate");
+
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        Some(Self { parent: headers.get(Self::PARENT)?.clone(), state: headers.get(Self::STATE).cloned() })
+    }
 }
 
 impl Call {
+    /// What an outbound call belongs to that is made for it now. `limit`: how long it may take as a whole.
+    pub(crate) fn scope(&self, limit: Option<std::time::Duration>) -> Scope {
+        let deadline = limit.map(|limit| self.began + limit);
+        let scope = self.scope.get_or_init(|| Scope { deadline, ..Scope::default() });
+        // Looked at after it is there: who leaves says so first, and looks for the scope afterwards.
+        if self.gone.load(SeqCst) {
+            scope.cancelled.cancel();
+        }
+        scope.clone()
+    }
+
+    /// Whether an outbound call was made for it.
+    pub(crate) fn has_scope(&self) -> bool {
+        self.scope.get().is_some()
+    }
+
+    /// What was called for it is given up.
+    fn give_up(&self) {
+        if let Some(scope) = self.scope.get() {
+            scope.cancelled.cancel();
+        }
+    }
+
     /// The task is about to learn that its client left. True if it knows.
     pub(super) fn tell(&self) -> bool {
         self.told.swap(true, SeqCst)
@@ -76,10 +123,12 @@ impl Loop {
         })
     }
 
-    pub(crate) fn new_call(&self) -> Arc<Call> {
+    /// `headers`: of the request.
+    pub(crate) fn new_call(&self, headers: &HeaderMap) -> Arc<Call> {
         let number = self.numbers.fetch_add(1, Relaxed);
         let [gone, done, told] = [const { AtomicBool::new(false) }; 3];
-        Arc::new(Call { number, gone, done, told })
+        let (began, scope) = (Instant::now(), OnceLock::new());
+        Arc::new(Call { number, gone, done, told, began, scope, trace: Trace::of(headers) })
     }
 
     /// Runs a coroutine as a task on the loop and keeps it, and its `receive` and `send`, until [`Loop::forget`].
@@ -178,17 +227,22 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            call.gone.store(true, SeqCst);
-            let event_loop = self.event_loop.clone();
-            self.event_loop.reactor.deliver(Box::new(Gone { event_loop, call }));
+            leave(&self.event_loop, call);
         }
     }
 }
 
-/// The client left.
-pub(super) struct Gone {
-    pub(super) event_loop: Arc<Loop>,
-    pub(super) call: Arc<Call>,
+/// The client left; on the runtime. The request is told before its outbound calls end, so that a coroutine is cancelled and not
+/// surprised by an exception of theirs.
+pub(super) fn leave(event_loop: &Arc<Loop>, call: Arc<Call>) {
+    call.gone.store(true, SeqCst);
+    event_loop.reactor.deliver(Box::new(Gone { event_loop: event_loop.clone(), call: call.clone() }));
+    call.give_up();
+}
+
+struct Gone {
+    event_loop: Arc<Loop>,
+    call: Arc<Call>,
 }
 
 impl Deliver for Gone {

@@ -15,7 +15,6 @@ from turnout.django.nonblocking import HOOKS
 #: How the setting is called wherever it is spoken of.
 NAME = 'TURNOUT["NON_BLOCKING"]'
 
-# HTTP is read by turnout.http.settings.
 _KEYS = ("HTTP", "NON_BLOCKING", "REQUEST_DEADLINE")
 
 
@@ -35,6 +34,14 @@ def _paths() -> list[str]:
     for key in given:
         if key not in _KEYS:
             raise ImproperlyConfigured(f"TURNOUT in the settings: {key!r} is not known{_did_you_mean(key, _KEYS)}")
+    if "HTTP" in given:
+        # A project that calls nobody need not load the client.
+        from turnout.http.settings import read
+
+        try:
+            read(given["HTTP"])
+        except ValueError as error:
+            raise ImproperlyConfigured(str(error)) from None
     paths = given.get("NON_BLOCKING", [])
     if not isinstance(paths, (list, tuple, set, frozenset)) or not all(isinstance(path, str) for path in paths):
         raise ImproperlyConfigured(f"{NAME} in the settings must be a list of dotted paths, and is {paths!r}")

@@ -13,7 +13,7 @@ use crate::interface::thrown;
 pub(crate) struct HttpJsonSteps(Option<Builder>);
 
 impl HttpJsonSteps {
-    pub(super) fn new(builder: Builder) -> Self {
+    pub(crate) fn new(builder: Builder) -> Self {
         Self(Some(builder))
     }
 }

@@ -57,7 +57,7 @@ impl AsgiApp {
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
-        let call = self.event_loop.new_call();
+        let call = self.event_loop.new_call(&head.headers);
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         let (incoming, pieces) = incoming.split();
         let start = Start { app: self.clone(), head, incoming, sender, call: call.clone() };

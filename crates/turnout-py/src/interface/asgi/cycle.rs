@@ -15,6 +15,7 @@ use super::extensions::Extensions;
 use super::incoming::{Inbox, Incoming, Receive};
 use super::message::{self, Message};
 use super::pathsend;
+use crate::http::HttpIncoming;
 use crate::interface::answer::Answer;
 use crate::interface::awaitable::{Pending, Ready};
 use crate::interface::calls::{Loop, gone};
@@ -211,6 +212,12 @@ impl Cycle {
 
 #[pymethods]
 impl Cycle {
+    /// What outbound calls belong to that are made for this request.
+    #[getter]
+    fn incoming(&self) -> HttpIncoming {
+        HttpIncoming(self.answer.call.clone())
+    }
+
     /// The next event: `http.request` while there is body, then `http.disconnect` once the client left or was answered.
     fn receive(this: Py<Self>) -> Receive {
         Receive::new(this)

@@ -138,7 +138,7 @@ impl DjangoApp {
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
-        let call = self.event_loop.new_call();
+        let call = self.event_loop.new_call(&head.headers);
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         let route = self.route(&head);
         let view = route.map_or(View::NOWHERE, |route| route.view);

@@ -6,6 +6,7 @@ use pyo3::types::PyBytes;
 
 use super::response;
 use super::sending::Sending;
+use crate::http::HttpIncoming;
 use crate::interface::answer::{Answer, as_promised};
 use crate::interface::awaitable::Pending;
 use crate::interface::calls::Settle;
@@ -30,6 +31,12 @@ impl Exchange {
 
 #[pymethods]
 impl Exchange {
+    /// What outbound calls belong to that are made for this request.
+    #[getter]
+    fn incoming(&self) -> HttpIncoming {
+        HttpIncoming(self.answer.call.clone())
+    }
+
     /// The whole answer at once. ValueError when status or headers cannot be sent: nothing was sent then.
     #[pyo3(signature = (status, headers, body, reason=None))]
     fn respond(

@@ -8,6 +8,7 @@ use turnout_http::Collected;
 use super::call::{DjangoApp, Prepared};
 use super::response;
 use super::stream::Stream;
+use crate::http::HttpIncoming;
 use crate::interface::answer::Answer;
 use crate::interface::head::Head;
 use crate::interface::{busy, log_failure};
@@ -77,7 +78,8 @@ fn respond<'py>(
     body: Collected,
     answer: &mut Answer,
 ) -> PyResult<Responded<'py>> {
-    let waits = app.methods.waits.bind(py).call0()?;
+    let incoming = Bound::new(py, HttpIncoming(answer.call.clone()))?;
+    let waits = app.methods.waits.bind(py).call1((py.None(), incoming))?;
     app.event_loop.keep_waits(&answer.call, waits.clone().unbind());
     let (dict, file) = app.arguments(py, head, body)?;
     let response = app.methods.serve_sync.bind(py).call1((dict, file, waits))?;

@@ -15,6 +15,7 @@ use super::environ::{self, Facts};
 use super::input::Input;
 use super::send::send;
 use super::start::StartResponse;
+use crate::http::HttpIncoming;
 use crate::interface::answer::Answer;
 use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
@@ -52,7 +53,7 @@ impl WsgiApp {
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
-        let call = self.event_loop.new_call();
+        let call = self.event_loop.new_call(&head.headers);
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         self.pool.push(Box::new(WsgiJob { app: self.clone(), head, ahead, body, sender, call }));
         let response = receiver.await;
@@ -122,7 +123,7 @@ fn serve(
     head: &Head,
     input: &Bound<'_, Input>,
     start: &Bound<'_, StartResponse>,
-    call: &Call,
+    call: &Arc<Call>,
     failed: impl Fn(&PyErr),
 ) -> PyResult<()> {
     let environ = environ::build(py, head, input.clone().into_any(), None, app.facts)?;
@@ -133,7 +134,8 @@ fn serve(
     let result = match &app.waits {
         None => app.app.bind(py).call1((environ, start))?,
         Some(waits) => {
-            let waits = waits.bind(py).call0()?;
+            let incoming = Bound::new(py, HttpIncoming(call.clone()))?;
+            let waits = waits.bind(py).call1((py.None(), incoming))?;
             app.event_loop.keep_waits(call, waits.clone().unbind());
             app.app.bind(py).call1((environ, start, waits))?
         }

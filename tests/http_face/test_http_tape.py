@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from turnout.http import errors
-from turnout.http.cassette import Cassette, is_secret
 from turnout.http.rules import Failure, Reply
+from turnout.http.tape import Tape, is_secret
 
 
 class Fields(dict[str, str]):
@@ -30,7 +30,7 @@ def get(url: str = "http://a/b", **more: Any) -> Message:
 
 def test_answers_come_back_in_their_turn_with_their_times(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rates.json"
-    recording = Cassette(path)
+    recording = Tape(path)
     assert not recording.replays
     recording.record(get(), 0.25, Message(status_code=200, headers={"x": "1", "content-length": "3"}, content=b"one"))
     recording.record(get(), 0.5, Message(status_code=503, content=b"\xff\x00"))
@@ -38,7 +38,7 @@ def test_answers_come_back_in_their_turn_with_their_times(tmp_path: Path) -> Non
     recording.save()
     assert [entry.name for entry in path.parent.iterdir()] == ["rates.json"]
 
-    replayed = Cassette(path, speed=2)
+    replayed = Tape(path, speed=2)
     assert replayed.replays
     assert len(replayed) == 3
     assert replayed.step_for(get()) == Reply(200, (("x", "1"),), b"one", 0.5)
@@ -47,7 +47,7 @@ def test_answers_come_back_in_their_turn_with_their_times(tmp_path: Path) -> Non
     assert replayed.step_for(get("http://a/c")) == Failure(errors.ReadTimeout, "no answer from http://a/c", 3.0)
     assert replayed.step_for(get("http://a/d")) is None
     assert replayed.step_for(Message(method="POST", url="http://a/b")) is None
-    assert Cassette(path).step_for(get()) == Reply(200, (("x", "1"),), b"one", 0.0)
+    assert Tape(path).step_for(get()) == Reply(200, (("x", "1"),), b"one", 0.0)
 
 
 def test_no_credential_is_written(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_no_credential_is_written(tmp_path: Path) -> None:
             content=json.dumps({"user": "me", "password": secret, "deep": [{"clientSecret": secret}]}).encode(),
         )
 
-    recording = Cassette(tmp_path / "c.json")
+    recording = Tape(tmp_path / "c.json")
     recording.record(
         login("s3cret"),
         0.1,
@@ -87,7 +87,7 @@ def test_no_credential_is_written(tmp_path: Path) -> None:
     assert "city=Rom" in written
     assert '\\"expires\\": 3600' in written
 
-    step = Cassette(tmp_path / "c.json").step_for(login("another"))
+    step = Tape(tmp_path / "c.json").step_for(login("another"))
     assert isinstance(step, Reply)
     assert json.loads(step.content) == {"access_token": "REDACTED", "expires": 3600}  # type: ignore[arg-type]
 
@@ -97,19 +97,19 @@ def test_what_is_written_can_be_chosen(tmp_path: Path) -> None:
         interaction["request"]["body"] = ""
         return interaction
 
-    recording = Cassette(tmp_path / "c.json", scrub=scrub)
+    recording = Tape(tmp_path / "c.json", scrub=scrub)
     recording.record(get(content=b"card 4711"), 0.1, Message(status_code=204))
     recording.save()
     assert "4711" not in (tmp_path / "c.json").read_text()
-    assert Cassette(tmp_path / "c.json", scrub=scrub).step_for(get(content=b"card 4712")) == Reply(204)
+    assert Tape(tmp_path / "c.json", scrub=scrub).step_for(get(content=b"card 4712")) == Reply(204)
 
 
 def test_untouched_json_keeps_its_digits(tmp_path: Path) -> None:
-    recording = Cassette(tmp_path / "c.json")
+    recording = Tape(tmp_path / "c.json")
     body = b'{"price": 10.00, "id": 123456789012345678901}'
     recording.record(get(), 0, Message(status_code=200, headers={"content-type": "application/json"}, content=body))
     recording.save()
-    step = Cassette(tmp_path / "c.json").step_for(get())
+    step = Tape(tmp_path / "c.json").step_for(get())
     assert isinstance(step, Reply)
     assert step.content == body
 
@@ -118,13 +118,13 @@ def test_a_file_that_is_no_cassette_is_refused(tmp_path: Path) -> None:
     for text in ("", "[]", '{"version": 2, "interactions": []}', '{"version": 1, "interactions": [{"seconds": 1}]}'):
         (tmp_path / "c.json").write_text(text)
         with pytest.raises(ValueError, match=r"c\.json is no cassette that can be replayed"):
-            Cassette(tmp_path / "c.json")
+            Tape(tmp_path / "c.json")
     with pytest.raises(FileNotFoundError, match="mode='record' makes it"):
-        Cassette(tmp_path / "none.json", mode="replay")
+        Tape(tmp_path / "none.json", mode="replay")
     with pytest.raises(ValueError, match="not 'recrod'"):
-        Cassette(tmp_path / "c.json", mode="recrod")  # type: ignore[arg-type]
+        Tape(tmp_path / "c.json", mode="recrod")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="speed="):
-        Cassette(tmp_path / "none.json", speed=-1)
+        Tape(tmp_path / "none.json", speed=-1)
 
 
 @pytest.mark.parametrize(
