@@ -166,7 +166,8 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn new(url: Url) -> Self {
-        let options = Options::default();
+        // What is asked for beside the request itself is another test's business.
+        let options = Options { decode: false, ..Options::default() };
         let call = Call {
             method: Method::GET,
             url,
