@@ -74,8 +74,7 @@ pub(crate) async fn send_until(
 }
 
 async fn limited(trip: Trip<'_>, call: &Arc<Call>, started: Instant, until: Option<Instant>) -> Result<Answer, Error> {
-    // The one box of a call. All below it is some KiB, which every combinator above would move: that was half of what the layers cost.
-    let work = Box::pin(travel(trip, call));
+    let work = travel(trip, call);
     let Some(deadline) = until else { return work.await };
     let mut answer = timeout_at(deadline, work).await.unwrap_or_else(|_| Err(late(trip, started)))?;
     stream::limit(&mut answer, until, Kind::DeadlineExceeded);
@@ -146,7 +145,7 @@ pub(crate) async fn redirected(
 async fn below(trip: Trip<'_>, call: &Arc<Call>, policy: Option<&Arc<Policy>>) -> Result<Answer, Error> {
     match policy {
         None => attempt(trip, call, 0).await,
-        Some(policy) => policy::below(trip, call, policy).await,
+        Some(policy) => Box::pin(policy::below(trip, call, policy)).await,
     }
 }
 
@@ -155,13 +154,16 @@ pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Resul
     trip.progress.attempts.fetch_add(1, Relaxed);
     trip.counters.attempts.fetch_add(1, Relaxed);
     let mut outcome = match &call.options.transport {
-        Some(transport) => transported(trip, call, transport).await,
-        None => trip.client.pool.attempt(call, lane, &trip.progress.sent).await,
+        Some(transport) => Box::pin(transported(trip, call, transport)).await,
+        // The one box of a call without policies. It is some KiB, which each layer would have room for and move: that was half of what the
+        // layers cost.
+        None => Box::pin(trip.client.pool.attempt(call, lane, &trip.progress.sent)).await,
     };
     if let Ok(answer) = &mut outcome
         && let Err(error) = body::decode(&trip.client.cpu, call, answer).await
     {
-        outcome = Err(error);
+        // What came of it is broken, but something came.
+        outcome = Err(error.after_sending());
     }
     if outcome.as_ref().is_err_and(|error| !error.sent()) {
         trip.progress.sent.store(false, Relaxed);
