@@ -86,7 +86,7 @@ FIRST_COMPLETED = "FIRST_COMPLETED"
 FIRST_EXCEPTION = "FIRST_EXCEPTION"
 
 
-if "django" in sys.modules:
+if sys.modules.get("django") is not None:
     # `manage.py check` then looks at the setting.
     import turnout.http.djangochecks  # noqa: F401 - registers itself
 
