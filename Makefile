@@ -15,7 +15,7 @@ help: ## list these targets
 build: ## set up .venv in this checkout and build turnout in release mode
 	@scripts/build release
 
-demo: build ## build, then run the demo: one search written five ways, timed (ARGS=--stay keeps it running)
+demo: build ## build, then run the demo: one search written nine ways, timed (ARGS=--stay keeps it running)
 	@scripts/venv-run turnout demo $(ARGS)
 
 test: ## all that a change must pass: formats, lints, Rust tests, Python end-to-end tests (ARGS goes to pytest)

@@ -23,7 +23,11 @@ def get(demo: Demo, path: str, **query: object) -> tuple[str, str]:
         return answer.url, answer.read().decode()
 
 
-@pytest.mark.parametrize("way", WAYS)
+PASSING_ON = {"http-merged", "http-stream"}
+COMPARED = [way for way in WAYS if way not in PASSING_ON]
+
+
+@pytest.mark.parametrize("way", COMPARED)
 def test_every_way_answers_with_offers(demo: Demo, way: str) -> None:
     _, body = get(demo, f"/search/{way}/", city="Tallinn", nights=3)
     answer = json.loads(body)
@@ -31,7 +35,34 @@ def test_every_way_answers_with_offers(demo: Demo, way: str) -> None:
     assert answer["offers"]
     # What ADRF checks for DRF's defaults needs no thread.
     held = {"one-after-another": 1, "thread-pool": 9, "gathered": 0, "adrf": 0, "drf": 1}
+    # A sync view's calls need no threads but its own.
+    held |= {"http-gather": 1, "http-agather": 0}
     assert answer["threads"] == held[way], answer
+
+
+def test_merged_offers_come_from_all_sites_the_cheapest_first(demo: Demo) -> None:
+    _, body = get(demo, "/search/http-merged/", city="Tallinn", nights=3)
+    offers = json.loads(body)["offers"]
+    prices = [offer["per_night"] for offer in offers]
+    assert len(offers) == 20
+    assert prices == sorted(prices)
+    assert len({offer["site"] for offer in offers}) > 3
+
+
+def test_offers_come_site_by_site_the_quickest_first(demo: Demo) -> None:
+    _, body = get(demo, "/search/http-stream/", city="Tallinn", nights=3)
+    lines = [json.loads(line) for line in body.splitlines()]
+    times = [line["after_ms"] for line in lines]
+    assert len(lines) == 8
+    assert times == sorted(times)
+    assert (lines[0]["site"], lines[-1]["site"]) == ("Bettbörse", "Nightjar Rooms")
+
+
+def test_the_page_that_grows_is_whole_at_its_end(demo: Demo) -> None:
+    _, page = get(demo, "/live/", city="Tallinn", nights=3)
+    assert page.count("<li") == 8
+    assert "That is all. The cheapest:" in page
+    assert page.rstrip().endswith("</html>")
 
 
 def test_a_question_that_makes_no_sense_is_a_400(demo: Demo) -> None:
@@ -45,7 +76,7 @@ def test_a_question_that_makes_no_sense_is_a_400(demo: Demo) -> None:
 def test_a_comparison_goes_through_every_way_and_names_what_it_found(demo: Demo) -> None:
     url, page = get(demo, "/compare/", city="Ghent", nights=2, way="all")
     assert "/compare/" in url
-    assert page.count('<tr role="row">') == 1 + len(WAYS)
+    assert page.count('<tr role="row">') == 1 + len(COMPARED)
     assert "Fan-out saves time." in page
     assert "Async saves threads." in page
     assert "the async view none." in page

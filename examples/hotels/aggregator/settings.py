@@ -77,3 +77,6 @@ REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRen
 HOTELS_UPSTREAMS_URL = os.environ.get("HOTELS_UPSTREAMS_URL", "http://127.0.0.1:9100")
 # Longer than any of them takes; one that is slower counts as not answering.
 HOTELS_PATIENCE = 5.0
+# Where it is said so (hotels/with_turnout.py), so many sites are enough, and the others have so many seconds more.
+HOTELS_QUORUM = 6
+HOTELS_GRACE = 0.03

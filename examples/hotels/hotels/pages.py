@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from django.shortcuts import render
 
 from .models import Search
-from .question import MOST_NIGHTS, WAYS, Question
+from .question import MOST_NIGHTS, PASSING_ON, WAYS, Question
 from .report import Report
 
 # What the simulated booking sites know.
@@ -27,7 +27,7 @@ class SearchForm(forms.Form):
     city = forms.CharField(max_length=60, widget=forms.TextInput(attrs={"list": "cities", "autocomplete": "off"}))
     nights = forms.IntegerField(min_value=1, max_value=MOST_NIGHTS)
     way = forms.ChoiceField(
-        choices=[("all", "All five, to compare")] + [(way.name, way.title) for way in WAYS.values()]
+        choices=[("all", "All seven, to compare")] + [(way.name, way.title) for way in WAYS.values()]
     )
 
 
@@ -64,7 +64,7 @@ def page(request: HttpRequest, template: str, form: SearchForm, status: int = 20
     context = {
         "form": form,
         "cities": CITIES,
-        "ways": WAYS.values(),
+        "ways": [*WAYS.values(), *PASSING_ON.values()],
         "recent": recent(),
         "upstreams_url": settings.HOTELS_UPSTREAMS_URL,
         "server": request.META.get("SERVER_SOFTWARE", ""),

@@ -15,7 +15,7 @@ MOST_NIGHTS = 30
 
 @dataclass(frozen=True)
 class Way:
-    """One of the five; `name` is that of its URL."""
+    """One of the nine; `name` is that of its URL."""
 
     name: str
     title: str
@@ -24,7 +24,7 @@ class Way:
     text: str
 
 
-# In the order of the tour.
+# Those that can be compared, in the order of the tour.
 WAYS = {
     way.name: way
     for way in (
@@ -46,6 +46,41 @@ WAYS = {
             "sync",
             "requests",
             "A class of Django REST framework: it calls one site after another.",
+        ),
+        Way(
+            "http-gather",
+            "http.gather",
+            "sync",
+            "turnout.http",
+            "A plain view: all calls go out at once, and none needs a thread.",
+        ),
+        Way(
+            "http-agather",
+            "http.agather, a quorum",
+            "async",
+            "turnout.http",
+            "An async view: six of eight sites are enough, and the others get a moment more.",
+        ),
+    )
+}
+
+# Those that pass on what the sites say instead of keeping it, so that there is nothing to compare but their time.
+PASSING_ON = {
+    way.name: way
+    for way in (
+        Way(
+            "http-merged",
+            "A lazy merge",
+            "async",
+            "turnout.http",
+            "One list of all offers, sorted by price; none of them becomes a Python object.",
+        ),
+        Way(
+            "http-stream",
+            "As they come",
+            "async",
+            "turnout.http",
+            "Each site's offers are sent on when they are there, as JSON or as a piece of a page.",
         ),
     )
 }

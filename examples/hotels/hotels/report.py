@@ -7,6 +7,7 @@ from functools import cached_property
 
 from .models import Search
 from .question import WAYS
+from .upstreams import NOT_WAITED_FOR
 
 # Pips beyond this many say "and more" instead.
 MOST_PIPS = 20
@@ -34,7 +35,7 @@ class Row:
     @property
     def source(self) -> str:
         """The code of the view."""
-        from . import ways
+        from . import ways, with_turnout
 
         found = {
             "one-after-another": ways.one_after_another,
@@ -42,6 +43,8 @@ class Row:
             "gathered": ways.gathered,
             "adrf": ways.AdrfSearch,
             "drf": ways.DrfSearch,
+            "http-gather": with_turnout.gather,
+            "http-agather": with_turnout.agather,
         }
         return inspect.getsource(found[self.way.name])
 
@@ -93,6 +96,23 @@ class Report:
         elif gathered.threads:
             found.append(
                 ("Async saved no threads here.", f"The async view kept {_threads(gathered.threads)} all the same.")
+            )
+        inside, quorum = by_way.get("http-gather"), by_way.get("http-agather")
+        if inside and inside.threads < pool.threads and inside.took_ms < slow.took_ms:
+            found.append(
+                (
+                    "A sync view fans out too.",
+                    f"http.gather took {inside.took_ms:.0f} ms and kept {_threads(inside.threads)}; "
+                    "its calls need none.",
+                )
+            )
+        if quorum and quorum.took_ms < together and any(one["problem"] == NOT_WAITED_FOR for one in quorum.upstreams):
+            heard = len(quorum.upstreams) - len(quorum.missing)
+            found.append(
+                (
+                    "Enough is enough.",
+                    f"http.agather was done after {quorum.took_ms:.0f} ms, with {heard} sites' offers.",
+                )
             )
         return found
 

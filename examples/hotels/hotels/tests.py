@@ -10,7 +10,7 @@ from django.test import TestCase, override_settings
 from django.urls import reverse
 
 from .models import Search
-from .question import WAYS
+from .question import PASSING_ON, WAYS
 from .upstreams import UPSTREAMS, Reply, Upstream
 
 
@@ -20,6 +20,9 @@ class Site(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 1 << 16  # head and body in one packet: else each answer waits 40 ms for an acknowledgement
     faults: ClassVar[dict[str, tuple[int, bytes]]] = {}
+    # These wait until they may answer.
+    held: ClassVar[set[str]] = set()
+    released: ClassVar[threading.Event] = threading.Event()
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -30,8 +33,11 @@ class Site(BaseHTTPRequestHandler):
             "stars": 3,
             "room": "Twin room",
             "breakfast": True,
+            "per_night": 50 + len(name),
         }
         offer |= {"free_cancellation": False, "price": f"{(50 + len(name)) * nights}.00", "currency": "EUR"}
+        if name in self.held:
+            self.released.wait(30)
         status, body = self.faults.get(name, (200, json.dumps({"offers": [offer]}).encode()))
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
@@ -39,6 +45,13 @@ class Site(BaseHTTPRequestHandler):
             self.send_header("retry-after", "3")
         self.end_headers()
         self.wfile.write(body)
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            # Whoever asked did not wait.
+            self.close_connection = True
 
     def log_message(self, *_args: object) -> None:
         pass
@@ -56,7 +69,8 @@ class WithSite(TestCase):
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         cls.addClassCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
-        settings = override_settings(HOTELS_UPSTREAMS_URL=f"http://127.0.0.1:{server.server_port}")
+        # Each way waits for all sites, however slowly this machine asks them.
+        settings = override_settings(HOTELS_UPSTREAMS_URL=f"http://127.0.0.1:{server.server_port}", HOTELS_GRACE=20)
         settings.enable()
         cls.addClassCleanup(settings.disable)
 
@@ -118,11 +132,71 @@ class Ways(WithSite):
                 self.assertEqual(answer["offers"], [])
 
     def test_a_question_that_makes_no_sense_is_a_400(self) -> None:
-        for way in WAYS:
+        for way in [*WAYS, *PASSING_ON, "live"]:
             for wrong in ({"city": ""}, {"nights": 0}, {"nights": "two"}, {"nights": 31}, {"then": "elsewhere"}):
                 with self.subTest(way, **wrong):
                     self.assertEqual(self.search(way, **wrong).status_code, 400)
         self.assertEqual(Search.objects.count(), 0)
+
+
+class Sites(WithSite):
+    """What becomes of sites that are slow, and of what is passed on."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        Site.held.clear()
+        Site.released.clear()
+        self.addCleanup(Site.released.set)
+
+    async def ask(self, way: str):
+        return await self.async_client.get(reverse(f"hotels:{way}"), {"city": "Porto", "nights": 2})
+
+    @override_settings(HOTELS_GRACE=0.05)
+    async def test_enough_sites_are_enough(self) -> None:
+        Site.held.update(("zimmerlei", "nightjar"))
+        answer = (await self.ask("http-agather")).json()
+        missing = {upstream["name"]: upstream["problem"] for upstream in answer["upstreams"] if upstream["problem"]}
+        self.assertEqual(missing, {"zimmerlei": "was not waited for", "nightjar": "was not waited for"})
+        self.assertTrue(answer["offers"])
+
+    async def test_merged_offers_are_sorted_and_name_their_site(self) -> None:
+        Site.faults = {"quillow": (503, b"oh"), "nightjar": (200, b"<html>")}
+        answer = await self.ask("http-merged")
+        self.assertEqual(answer["content-type"], "application/json")
+        self.assertEqual(answer["cache-control"], "no-store")
+        offers = answer.json()["offers"]
+        prices = [offer["per_night"] for offer in offers]
+        self.assertEqual(prices, sorted(prices))
+        names = {known.name for known in UPSTREAMS} - {"quillow", "nightjar"}
+        self.assertEqual({offer["site"] for offer in offers}, names)
+
+    async def test_a_site_that_is_slow_keeps_nobody_else_waiting(self) -> None:
+        Site.held.add("bettboerse")
+        answer = await self.ask("http-stream")
+        lines = []
+        async for piece in answer.streaming_content:
+            lines.append(json.loads(piece))
+            if len(lines) == len(UPSTREAMS) - 1:
+                # All others were sent on; only now it may answer.
+                Site.released.set()
+        self.assertEqual(len(lines), len(UPSTREAMS))
+        self.assertEqual(lines[-1]["site"], "Bettbörse")
+        self.assertEqual(lines[-1]["offers"][0]["hotel"], "Hotel 10")
+
+    async def test_the_page_grows_and_says_when_it_is_whole(self) -> None:
+        Site.faults = {"quillow": (503, b"oh")}
+        Site.held.add("moonladder")
+        answer = await self.ask("live")
+        seen = ""
+        async for piece in answer.streaming_content:
+            seen += piece.decode()
+            if seen.count("<li") == len(UPSTREAMS) - 1:
+                self.assertNotIn("That is all", seen)
+                Site.released.set()
+        self.assertIn("is out of order (503)", seen)
+        self.assertIn("That is all. The cheapest: <b>Hotel 7</b>", seen)
+        self.assertTrue(seen.rstrip().endswith("</html>"))
+        self.assertNotIn("<script", seen)
 
 
 class Pages(WithSite):
@@ -133,7 +207,7 @@ class Pages(WithSite):
 
     def test_the_front_page_has_the_form_and_the_ways(self) -> None:
         page = self.client.get("/")
-        for way in WAYS.values():
+        for way in [*WAYS.values(), *PASSING_ON.values()]:
             self.assertContains(page, way.title)
         self.assertContains(page, "<form", count=1)
         self.assertNotContains(page, "<script")
@@ -156,7 +230,7 @@ class Pages(WithSite):
         Site.faults = {"quillow": (503, b"")}
         page = self.compare()
         self.assertContains(page, "<b>Quillow</b> is out of order (503).")
-        self.assertContains(page, "7 of 8 sites answered", count=5)
+        self.assertContains(page, "7 of 8 sites answered", count=7)
 
     def test_no_offers_no_sites_no_comparison_each_say_what_to_do(self) -> None:
         Site.faults = {upstream.name: (200, b'{"offers": []}') for upstream in UPSTREAMS}

@@ -35,6 +35,10 @@ UPSTREAMS = (
 )
 
 
+# The problem of a site that was slower than enough others.
+NOT_WAITED_FOR = "was not waited for"
+
+
 @dataclass
 class Reply:
     """What came of one call. `problem` is empty, or says in a person's words why there are no offers."""

@@ -1,4 +1,4 @@
-"""``turnout demo``: serves examples/hotels over simulated booking sites and measures its one search, written five ways.
+"""``turnout demo``: serves examples/hotels over simulated booking sites and measures its one search, written nine ways.
 
 Each way gets a freshly started server, so that its threads and its memory are its own. Everything started here is ended
 here, whatever happens.
@@ -30,6 +30,10 @@ WAYS = {
     "gathered": "async view, asyncio.gather",
     "adrf": "ADRF AsyncAPIView, gather",
     "drf": "DRF APIView, one after another",
+    "http-gather": "sync view, http.gather",
+    "http-agather": "async view, http.agather, 6 of 8",
+    "http-merged": "async view, lazy merge",
+    "http-stream": "async view, offers as they come",
 }
 
 NEEDED = {
@@ -77,7 +81,7 @@ def run(options: argparse.Namespace, example: Path, stack: ExitStack) -> int:
 
 def compare(project: Project, upstreams: _turnout.LabUpstreams, at_once: int) -> int:
     """Measure all ways, print what came of it, and return how many requests failed."""
-    say(f"Hotels, five ways: one search at eight simulated booking sites ({upstreams.url}), served by turnout.")
+    say(f"Hotels, nine ways: one search at eight simulated booking sites ({upstreams.url}), served by turnout.")
     say(f"Each way has a server of its own and runs once alone, then {at_once} at once.\n")
     figures: dict[str, Figures] = {}
     with Progress(len(WAYS), enabled=sys.stderr.isatty()) as progress:
@@ -106,7 +110,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="turnout demo",
-        description="One hotel search, written five ways, against simulated booking sites, and says what each costs.",
+        description="One hotel search, written nine ways, against simulated booking sites, and says what each costs.",
         allow_abbrev=False,
     )
     parser.add_argument(

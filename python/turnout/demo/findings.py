@@ -57,6 +57,24 @@ def conclusions(figures: dict[str, Figures], at_once: int) -> list[str]:
             f"Async saves threads: for {at_once} at once a thread per call needed {pool.threads}, "
             f"one thread per search {slow.threads}, async {gathered.threads or 'none'}."
         )
+    inside = figures["http-gather"]
+    if inside.threads * CLEARLY < pool.threads and inside.alone_ms * CLEARLY < slow.alone_ms:
+        lines.append(
+            f"A sync view fans out too: http.gather took {inside.alone_ms:,.0f} ms alone and {inside.crowd_ms:,.0f} ms "
+            f"in the crowd, with {inside.threads} threads instead of {pool.threads}."
+        )
+    quorum, everybody = figures["http-agather"], figures["http-stream"]
+    if quorum.crowd_ms * CLEARLY < gathered.crowd_ms:
+        quicker = gathered.crowd_ms / quorum.crowd_ms
+        lines.append(
+            f"In the crowd http.agather, content with six sites, was done {quicker:.1f} times as fast as "
+            "asyncio.gather with aiohttp."
+        )
+    if everybody.crowd_ms * CLEARLY < gathered.crowd_ms:
+        lines.append(
+            f"Offers sent on as they came needed {everybody.crowd_ms:,.0f} ms for {at_once} searches, all sites'; "
+            f"gathered with aiohttp {gathered.crowd_ms:,.0f} ms."
+        )
     if adrf.threads > max(gathered.threads, 1) * CLEARLY:
         lines.append(
             f"ADRF needed {adrf.threads}: its AsyncAPIView makes DRF's checks on a thread before the view runs, "

@@ -22,7 +22,7 @@ class Progress:
             self._bars = Bars(
                 text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
             )
-            self._all = self._bars.add_task("five ways", total=ways)
+            self._all = self._bars.add_task("nine ways", total=ways)
             self._one = self._bars.add_task("", total=None, visible=False)
         self._steps = 0
 

@@ -24,7 +24,10 @@ struct Offer {
     room: &'static str,
     breakfast: bool,
     free_cancellation: bool,
+    /// For the whole stay, as text: the way many APIs send money.
     price: String,
+    /// As a number, by which offers can be sorted.
+    per_night: u32,
     currency: &'static str,
 }
 
@@ -50,6 +53,7 @@ pub(super) fn offers(seed: u64, upstream: &'static str, city: &str, nights: u32)
                     free_cancellation: luck(4) < 0.5,
                     // Whole euros a night, so that a person can check the sum.
                     price: format!("{}.00", asked * nights),
+                    per_night: asked,
                     currency: "EUR",
                 }
             })
