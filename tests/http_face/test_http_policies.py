@@ -32,7 +32,7 @@ from turnout.http.reaching import AddressPolicy, Proxy, TLSConfig
 
 def test_defaults_are_as_described() -> None:
     assert Timeout() == Timeout(10)
-    assert dataclasses.astuple(Limits()) == (1000, 100, 32, 15.0, 1000)
+    assert dataclasses.astuple(Limits()) == (1000, 100, 32, 15.0, 1000, False)
     assert Retry() == Retry(3, RETRIED, IDEMPOTENT, Backoff(0.05, 1, "full"), True, RetryBudget(0.2, 10, 10))
     assert dataclasses.astuple(Hedge("p95")) == ("p95", 2, 0.05, 100)
     assert dataclasses.astuple(CircuitBreaker()) == (0.5, None, None, 30.0, 20, 5.0, 3)
