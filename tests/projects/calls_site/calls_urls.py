@@ -83,7 +83,11 @@ def sync_post(request):
 
 
 async def async_post(request):
-    return HttpResponse((await client.asend(request_to("/hold", "POST"))).content)
+    try:
+        return HttpResponse((await client.asend(request_to("/hold", "POST"))).content)
+    except asyncio.CancelledError:
+        say("apost CancelledError")
+        raise
 
 
 def sync_detached(request):

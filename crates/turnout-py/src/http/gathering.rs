@@ -8,12 +8,13 @@ use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use tokio::time::Instant;
-use turnout_client::gather::{self, AsCompleted, Plan, ReturnWhen};
+use turnout_client::gather::{self, AsCompleted, Ended, Plan, ReturnWhen};
 use turnout_client::json::{self, Lazy, Select};
-use turnout_client::{Answer, AnswerBody, Call, Client, Cpu, Error, Scope};
+use turnout_client::{Answer, AnswerBody, Call, Client, Cpu, Error, Kind, Scope};
 
 use super::carry::{self, HttpCall, Work};
 use super::client::HttpClient;
+use super::errors;
 use super::home::Home;
 use super::json::select_of;
 use super::offloop;
@@ -154,6 +155,11 @@ pub(super) struct Gathered {
 
 impl Reply for Gathered {
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if self.all.ended == Ended::Cancelled {
+            // Nobody is left who could use the outcomes.
+            let error = Error::new(Kind::Cancelled, "given up: the request that these calls were made for is over");
+            return Err(errors::raised(py, &error, None));
+        }
         let (keys, requests) = parts(about)?;
         let mut outcomes = Vec::with_capacity(self.all.outcomes.len());
         for outcome in self.all.outcomes {
