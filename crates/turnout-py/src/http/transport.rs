@@ -300,14 +300,15 @@ impl HttpTransport {
     ) -> PyResult<()> {
         let script = match content {
             None => Script::Whole(Bytes::new()),
-            Some(content) => match content.cast::<PyBytes>() {
-                Ok(bytes) => Script::Whole(Bytes::copy_from_slice(bytes.as_bytes())),
-                Err(_) => {
+            Some(content) => {
+                if let Ok(bytes) = content.cast::<PyBytes>() {
+                    Script::Whole(Bytes::copy_from_slice(bytes.as_bytes()))
+                } else {
                     let pieces: Vec<Vec<u8>> = content.extract()?;
                     let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).map(Bytes::from).collect();
                     Script::Pieces(pieces, seconds(pause)?)
                 }
-            },
+            }
         };
         self.settle(ticket, Scripted::Answer(seconds(delay)?, Ok(head(status, headers, script)?)));
         Ok(())
@@ -465,7 +466,7 @@ enum Next {
 }
 
 impl Told {
-    fn object<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         let timings = Timings { total: self.took, ..Timings::default() };
         match self.answer {
             Ok((status, headers, content)) => {
