@@ -396,10 +396,11 @@ def merge_json(
 ) -> HttpJson:
     """One JSON text of many, copied from slices of theirs. Each source: its name, its value, and a Select or None.
 
-    With `concat`, ``{concat: [...]}`` of all their arrays: each the one that was selected, or the one the source has under that
-    name; null counts as empty. `group_as` puts a field with the source's name before the others of each element, `sort_by` is a
-    pointer into the elements as they are written (numbers by value to the last digit, then strings, then booleans; what has none
-    comes last), `limit` keeps the first ones. Without it, an object of each source's value under its name. `also`: further fields.
+    With `concat`, ``{concat: [...]}`` of all their arrays: each the one that was selected, or the one the source has
+    under that name; null counts as empty. `group_as` puts a field with the source's name before the others of each
+    element, `sort_by` is a pointer into the elements as they are written (numbers by value to the last digit, then
+    strings, then booleans; what has none comes last), `limit` keeps the first ones. Without it, an object of each
+    source's value under its name. `also`: further fields.
     """
 
 @final
@@ -441,14 +442,14 @@ class LabUpstreams:
 
 @final
 class HttpJson:
-    """A JSON value that stays the bytes it came as: looked into, cut, merged and sent without Python objects being made of it.
+    """A JSON value that stays the bytes it came as: looked into, cut, merged and sent without being made into objects.
 
     Numbers keep their text, objects their order; of a name that is there twice the last counts. Immutable.
     """
 
     @staticmethod
     def parse(text: bytes | bytearray | memoryview | str, /) -> HttpJson:
-        """Reads it once, whole: JSONDecodeError with line and column where it is none. UTF-8, at most 200 levels deep."""
+        """Reads it once, whole: JSONDecodeError with line and column where it is none. UTF-8, at most 200 levels."""
 
     def pointer(self, path: str, /) -> HttpJson:
         """What a JSON pointer (RFC 6901) leads to, such as ``/data/offers/0``; KeyError where that is nothing."""
