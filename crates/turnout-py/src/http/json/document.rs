@@ -104,6 +104,8 @@ impl HttpJson {
         self.0.len().ok_or_else(|| self.no("len()"))
     }
 
+    /// There is a value, even if it is an empty one: without this Python would ask for the length, which most have not.
+    #[expect(clippy::unused_self, reason = "Python calls it on an object")]
     fn __bool__(&self) -> bool {
         true
     }

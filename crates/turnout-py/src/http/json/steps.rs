@@ -33,13 +33,11 @@ impl HttpJsonSteps {
         let Some(mut builder) = self.0.take() else {
             return Err(PyRuntimeError::new_err("cannot reuse already awaited steps"));
         };
-        match builder.step(py, Some(SLICE))? {
-            Some(value) => Err(PyStopIteration::new_err((value,))),
-            None => {
-                self.0 = Some(builder);
-                Ok(py.None())
-            }
+        if let Some(value) = builder.step(py, Some(SLICE))? {
+            return Err(PyStopIteration::new_err((value,)));
         }
+        self.0 = Some(builder);
+        Ok(py.None())
     }
 
     fn send(&mut self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
