@@ -194,7 +194,7 @@ class Sites(WithSite):
                 self.assertNotIn("That is all", seen)
                 Site.released.set()
         self.assertIn("is out of order (503)", seen)
-        self.assertIn("That is all. The cheapest: <b>Hotel 7</b>", seen)
+        self.assertIn("That is all. The cheapest: <b>Hotel 8</b>", seen)
         self.assertTrue(seen.rstrip().endswith("</html>"))
         self.assertNotIn("<script", seen)
 
