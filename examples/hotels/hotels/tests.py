@@ -190,7 +190,7 @@ class Sites(WithSite):
         seen = ""
         async for piece in answer.streaming_content:
             seen += piece.decode()
-            if seen.count("<li") == len(UPSTREAMS) - 1:
+            if seen.count("<h2>") == len(UPSTREAMS) - 1:
                 self.assertNotIn("That is all", seen)
                 Site.released.set()
         self.assertIn("is out of order (503)", seen)
