@@ -1,7 +1,6 @@
 """The native classes of `turnout.http`, for type checkers: at run time they are in `turnout._turnout`. Private."""
 
 from collections.abc import (
-    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -13,7 +12,13 @@ from collections.abc import (
 )
 from typing import Any, TypeVar, final
 
+from typing_extensions import Unpack
+
 from turnout._turnout import HttpJson, HttpJsonSteps
+from turnout.http.errors import HTTPError
+from turnout.http.status import Status
+from turnout.http.timings import Timings
+from turnout.http.typed import Content, Fields, Options, Params
 
 _T = TypeVar("_T")
 
@@ -172,17 +177,17 @@ class HttpOutcome:
     @property
     def ok(self) -> bool: ...
     @property
-    def status(self) -> Any: ...
+    def status(self) -> Status: ...
     @property
     def value(self) -> Any: ...
     @property
     def response(self) -> HttpResponse | None: ...
     @property
-    def error(self) -> Any: ...
+    def error(self) -> HTTPError | None: ...
     @property
     def elapsed(self) -> float: ...
     @property
-    def timings(self) -> Any: ...
+    def timings(self) -> Timings | None: ...
     @property
     def attempts(self) -> int: ...
     @property
@@ -212,16 +217,16 @@ class HttpRequest:
         method: str,
         url: str,
         *,
-        params: Mapping[str, Any] | Iterable[tuple[str, Any]] | str | None = None,
-        headers: Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None = None,
+        params: Params = None,
+        headers: Fields = None,
         json: Any = None,
         data: Any = None,
         files: Any = None,
-        content: bytes | str | Iterable[bytes] | AsyncIterable[bytes] | None = None,
+        content: Content = None,
         idempotent: bool | None = None,
         upstream: str | None = None,
-        options: dict[str, Any] | None = None,
-        **others: Any,
+        options: Mapping[str, Any] | None = None,
+        **others: Unpack[Options],
     ) -> None: ...
     @property
     def method(self) -> str: ...
@@ -308,8 +313,8 @@ class HttpResponse:
         """All of the call's time, in seconds."""
 
     @property
-    def timings(self) -> Any:
-        """Where it went: a `turnout.http.Timings`."""
+    def timings(self) -> Timings:
+        """Where it went."""
 
     @property
     def attempts(self) -> int: ...
@@ -384,8 +389,14 @@ class HttpTransport:
     """
 
     def __init__(self) -> None: ...
-    def receive(self) -> tuple[int, HttpRequest] | None:
-        """The next call and its ticket; waits. None once it is closed."""
+    def answering(self) -> HttpTransport:
+        """For the threads that answer: it is closed once no client and nobody else has the original."""
+
+    def receive(self) -> tuple[int, Any] | None:
+        """A ticket and its request; or the response or exception of one that was let through with `tell`.
+
+        Waits. None once it is closed.
+        """
 
     def reply(
         self,
@@ -394,10 +405,17 @@ class HttpTransport:
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         content: bytes | list[bytes] | None = None,
         delay: float = 0.0,
-    ) -> Any:
-        """Answers a call, `delay` seconds from now; content may come in pieces."""
+        pause: float = 0.0,
+    ) -> None:
+        """Answers a call, `delay` seconds from now; content may come in pieces, `pause` seconds apart."""
 
-    def begin(self, ticket: int, status: int, headers: Any = None) -> bool:
+    def begin(
+        self,
+        ticket: int,
+        status: int,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        delay: float = 0.0,
+    ) -> bool:
         """The head of an answer whose body follows by `write`. False: the call was given up."""
 
     def write(self, ticket: int, piece: bytes, block: bool = True) -> bool | None:
@@ -409,8 +427,8 @@ class HttpTransport:
     def fail(self, ticket: int, kind: str, message: str, delay: float = 0.0, *, sent: bool = False) -> None:
         """Fails a call with an error of this kind (the key in `turnout.http.errors.BY_KIND`)."""
 
-    def forward(self, ticket: int) -> None:
-        """Lets a call go to the network."""
+    def forward(self, ticket: int, tell: bool = False) -> None:
+        """Lets a call go to the network, or to what was installed before. `tell`: `receive` gives what comes of it."""
 
     def is_given_up(self, ticket: int) -> bool:
         """Nobody waits for this call any more."""
@@ -419,5 +437,7 @@ class HttpTransport:
         """Stands in for the network of every client that has no transport of its own."""
 
     def uninstall(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
     def close(self) -> None:
         """Calls that wait, and all that come, fail."""

@@ -78,7 +78,7 @@ def test_kept_connections_are_no_more_than_threads_and_end_with_the_server(site:
         answers = served.get(*[path] * CROWD, connections=50)
         assert set(of(answers, "user")) == {"ada"}
         assert 1 <= site.database.opened() <= max(of(answers, "threads"))
-        assert site.database.opened() == site.database.peak() == len(site.database.connections())
+        assert site.database.peak() <= site.database.opened() == len(site.database.connections())
         assert served.serving.stop() == 0
         assert site.database.settled() == 0
 

@@ -24,7 +24,7 @@ fn main() {
             runtime.block_on(run(&client, address, http2, at_once, calls / 10));
             let (started, before) = (Instant::now(), cpu_time());
             runtime.block_on(run(&client, address, http2, at_once, calls));
-            let (took, spent) = (started.elapsed(), cpu_time() - before);
+            let (took, spent) = (started.elapsed(), cpu_time().saturating_sub(before));
             println!(
                 "{name} {at_once:>3} at once: {:5.2} us of CPU a call, {:6.0} calls a CPU second, {:6.0} a second",
                 spent.as_secs_f64() * 1e6 / calls as f64,

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use turnout_client::Cpu;
 use turnout_client::json::{Kind, Lazy, Limits, Merge, Order, Pointer, Select, Source, merge};
 
 fn lazy(text: &str) -> Lazy {
@@ -146,6 +147,22 @@ fn select_leaves_out_and_renames() {
     assert_eq!(select(&[], &[], &[("a", "c")]), r#"[{"c":1,"b":{"a":2}},4,[{"a":5}]]"#);
     assert_eq!(select(&[], &[], &[("none", "c")]), r#"[{"a":1,"b":{"a":2},"c":3},4,[{"a":5}]]"#);
     assert_eq!(select(&["x"], &[], &[]), r#"[{},4,[{"a":5}]]"#);
+}
+
+#[tokio::test]
+async fn what_is_large_is_read_and_cut_elsewhere_with_the_same_result() {
+    let rows = (0..5000).map(|n| format!(r#"{{"id":{n},"name":"hotel {n}"}}"#)).collect::<Vec<_>>().join(",");
+    let (cpu, select) =
+        (Cpu::default(), Select { target: pointer("/rows"), allow: names(&["id"]), ..Select::default() });
+    for body in [format!(r#"{{"rows":[{rows}]}}"#), r#"{"rows":[{"id":1,"name":2}]}"#.to_owned()] {
+        let there = Lazy::parse_on(&cpu, body.clone().into(), Limits::default()).await.unwrap();
+        assert_eq!(text(&there), body);
+        let cut = select.apply_on(&cpu, &there).await.unwrap();
+        assert_eq!(text(&cut), text(&select.apply(&lazy(&body)).unwrap()));
+        assert!(!text(&cut).contains("hotel"));
+    }
+    let broken = Lazy::parse_on(&cpu, vec![b'['; 100_000].into(), Limits::default()).await.unwrap_err();
+    assert!(broken.message().contains("nested too deeply"), "{broken}");
 }
 
 /// Booking calls its price otherwise, expedia hides its list, and hotels.com has found nothing.

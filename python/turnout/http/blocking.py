@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 
-try:
-    from django.core.exceptions import SynchronousOnlyOperation
-except ImportError:
 
-    class SynchronousOnlyOperation(RuntimeError):  # type: ignore[no-redef]
-        """As Django's, where there is no Django."""
+def _blocking_error() -> type[Exception]:
+    try:
+        from django.core.exceptions import SynchronousOnlyOperation as Djangos
+    except ImportError:
+        # As Django's, where there is no Django.
+        return type("SynchronousOnlyOperation", (RuntimeError,), {"__module__": __name__})
+    refused: type[Exception] = Djangos
+    return refused
+
+
+SynchronousOnlyOperation = _blocking_error()
 
 
 def refusal(method: str) -> Exception | None:

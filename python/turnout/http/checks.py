@@ -28,16 +28,18 @@ def number(owner: object, name: str, *, zero: bool = False, optional: bool = Fal
 
 
 def _number(owner: object, name: str, what: str, *, optional: bool, zero: bool, most: float = math.inf) -> None:
-    value = getattr(owner, name)
+    value: Any = getattr(owner, name)
     if value is None and optional:
         return
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or value < 0 or (value == 0 and not zero) or value > most:
-        least = "at least 0" if zero else "more than 0"
-        upper = f", at most {most:g}" if most < math.inf else ""
-        raise fault(owner, name, f"must be {what}, {least}{upper}{' or None' if optional else ''}", value)
-    # `Timeout(2)` and `Timeout(2.0)` are equal, hash alike and reach the native half as one type.
-    object.__setattr__(owner, name, float(value))
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        given = float(value)
+        if 0 <= given <= most and (given > 0 or zero):
+            # `Timeout(2)` and `Timeout(2.0)` are equal, hash alike and reach the native half as one type.
+            object.__setattr__(owner, name, given)
+            return
+    least = "at least 0" if zero else "more than 0"
+    upper = f", at most {most:g}" if most < math.inf else ""
+    raise fault(owner, name, f"must be {what}, {least}{upper}{' or None' if optional else ''}", value)
 
 
 def count(owner: object, name: str, *, least: int = 0, most: int | None = None, optional: bool = False) -> None:

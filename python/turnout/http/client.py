@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from turnout._turnout import HttpClient, HttpRequest, HttpResponse
 from turnout._turnout import HttpCookieJar as CookieJar
@@ -15,6 +15,11 @@ from turnout.http.gathered import Fallback, Gathered, settled
 from turnout.http.policies import Limits, Policy, Select, Timeout
 from turnout.http.reaching import AddressPolicy
 from turnout.http.settings import Upstream
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from turnout.http.typed import ClientOptions, Common, Parts, Plan, Transport
 
 __all__ = ["Client", "process_client"]
 
@@ -38,9 +43,9 @@ class Client:
         *,
         limits: Limits | Mapping[str, Any] | None = None,
         upstreams: Mapping[str, Upstream | Mapping[str, Any]] | None = None,
-        transport: Any = None,
+        transport: Transport = None,
         cookies: CookieJar | None = None,
-        **options: Any,
+        **options: Unpack[ClientOptions],
     ) -> None:
         common, _ = Upstream.read({"base_url": base_url or None, **options}, "Client()")
         given = _given(common)
@@ -66,11 +71,13 @@ class Client:
         """The native core."""
         return self._native
 
-    def request(self, method: str, url: str, *, stream: bool = False, **parts: Any) -> HttpResponse:
+    def request(self, method: str, url: str, *, stream: bool = False, **parts: Unpack[Parts]) -> HttpResponse:
         """One call; blocks, without the GIL. `parts`: what `Request` takes."""
         return self.native.send(HttpRequest(method, url, **parts), stream)
 
-    def arequest(self, method: str, url: str, *, stream: bool = False, **parts: Any) -> Awaitable[HttpResponse]:
+    def arequest(
+        self, method: str, url: str, *, stream: bool = False, **parts: Unpack[Parts]
+    ) -> Awaitable[HttpResponse]:
         """One call, to be awaited."""
         return self.native.asend(HttpRequest(method, url, **parts), stream)
 
@@ -82,70 +89,74 @@ class Client:
         """A request made before, to be awaited."""
         return self.native.asend(request, stream)
 
-    def stream(self, method: str, url: str, **parts: Any) -> HttpResponse:
+    def stream(self, method: str, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """A call whose answer's body is read as it comes: ``with client.stream("GET", url) as response``."""
         return self.native.send(HttpRequest(method, url, **parts), True)
 
-    def astream(self, method: str, url: str, **parts: Any) -> _Entered:
+    def astream(self, method: str, url: str, **parts: Unpack[Parts]) -> _Entered:
         """The same, for ``async with``."""
         return _Entered(self.native.asend(HttpRequest(method, url, **parts), True))
 
-    def get(self, url: str, **parts: Any) -> HttpResponse:
+    def get(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("GET", url, **parts))
 
-    def head(self, url: str, **parts: Any) -> HttpResponse:
+    def head(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("HEAD", url, **parts))
 
-    def options(self, url: str, **parts: Any) -> HttpResponse:
+    def options(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("OPTIONS", url, **parts))
 
-    def post(self, url: str, **parts: Any) -> HttpResponse:
+    def post(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("POST", url, **parts))
 
-    def put(self, url: str, **parts: Any) -> HttpResponse:
+    def put(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("PUT", url, **parts))
 
-    def patch(self, url: str, **parts: Any) -> HttpResponse:
+    def patch(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("PATCH", url, **parts))
 
-    def delete(self, url: str, **parts: Any) -> HttpResponse:
+    def delete(self, url: str, **parts: Unpack[Parts]) -> HttpResponse:
         """Blocks."""
         return self.native.send(HttpRequest("DELETE", url, **parts))
 
-    def aget(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def aget(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("GET", url, **parts))
 
-    def ahead(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def ahead(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("HEAD", url, **parts))
 
-    def aoptions(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def aoptions(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("OPTIONS", url, **parts))
 
-    def apost(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def apost(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("POST", url, **parts))
 
-    def aput(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def aput(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("PUT", url, **parts))
 
-    def apatch(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def apatch(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("PATCH", url, **parts))
 
-    def adelete(self, url: str, **parts: Any) -> Awaitable[HttpResponse]:
+    def adelete(self, url: str, **parts: Unpack[Parts]) -> Awaitable[HttpResponse]:
         """To be awaited."""
         return self.native.asend(HttpRequest("DELETE", url, **parts))
 
+    @overload
+    def gather(self, requests: Mapping[K, HttpRequest], **plan: Unpack[Plan[K]]) -> Gathered[K]: ...  # type: ignore[overload-overlap]
+    @overload
+    def gather(self, requests: Iterable[HttpRequest], **plan: Unpack[Plan[int]]) -> Gathered[int]: ...
     def gather(
         self,
         requests: Requests[Any],
@@ -172,6 +183,10 @@ class Client:
         outcomes, order = self.native.gather(keys, made, plan)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
+    @overload
+    async def agather(self, requests: Mapping[K, HttpRequest], **plan: Unpack[Plan[K]]) -> Gathered[K]: ...  # type: ignore[overload-overlap]
+    @overload
+    async def agather(self, requests: Iterable[HttpRequest], **plan: Unpack[Plan[int]]) -> Gathered[int]: ...
     async def agather(
         self,
         requests: Requests[Any],
@@ -197,6 +212,10 @@ class Client:
             await finish(outcome)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
+    @overload
+    def as_completed(self, requests: Mapping[K, HttpRequest], **plan: Unpack[Common[K]]) -> AsCompleted[K]: ...  # type: ignore[overload-overlap]
+    @overload
+    def as_completed(self, requests: Iterable[HttpRequest], **plan: Unpack[Common[int]]) -> AsCompleted[int]: ...
     def as_completed(
         self,
         requests: Requests[Any],
@@ -290,7 +309,7 @@ def _selects(select: Select | str | Mapping[Any, Any] | None, keys: list[Any]) -
         return None
     if isinstance(select, Mapping) and not (select.keys() - set(keys)):
         return [Select.of(select[key]) if select.get(key) is not None else None for key in keys]
-    return [Select.of(select)] * len(keys)
+    return [Select.of(select) for _ in keys]
 
 
 def _plan(
@@ -315,7 +334,7 @@ def _plan(
         "decode": decode,
         "select": select,
     }
-    options = {}
+    options: dict[str, Any] = {}
     if isinstance(timeout, (int, float)):
         plan["timeout"] = timeout
     elif timeout is not None:

@@ -10,7 +10,7 @@ from django.core.checks import Error, register
 from turnout.http.settings import NAME, read
 
 
-@register("turnout")
+@register("turnout")  # type: ignore[untyped-decorator]  # Django has no types
 def check_http_setting(app_configs: Any = None, **_more: Any) -> list[Error]:
     """One error, for the first mistake."""
     given = getattr(settings, "TURNOUT", {})

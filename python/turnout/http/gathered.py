@@ -120,6 +120,9 @@ class GatherError(ExceptionGroup[Exception]):
         self.gathered = gathered
         return self
 
+    def __init__(self, message: str, errors: Sequence[Exception], gathered: Gathered[Any]) -> None:
+        super().__init__(message, errors)
+
     def derive(self, errors: Sequence[Exception]) -> GatherError:  # type: ignore[override]
         """As `split()` and `subgroup()` want it."""
         return GatherError(self.message, errors, self.gathered)

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from turnout._turnout import HttpJson
 
 
-class LazyJsonResponse(HttpResponse):
+class LazyJsonResponse(HttpResponse):  # type: ignore[misc]  # Django has no types
     """Sends what `Gathered.merge()`, `Response.lazy()` or a gather with `decode="lazy"` gave, under any server.
 
     Its content is one string of bytes, put together in Rust from the bytes of the answers; middleware may do with it

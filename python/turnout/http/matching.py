@@ -22,18 +22,22 @@ class Asked(Protocol):
     @property
     def method(self) -> str:
         """In capitals."""
+        ...
 
     @property
     def url(self) -> str:
         """Whole, with its query."""
+        ...
 
     @property
     def headers(self) -> Any:
         """A mapping whose names are in lower case, or do not care."""
+        ...
 
     @property
     def content(self) -> Any:
         """The bytes of the body."""
+        ...
 
 
 class Pattern:

@@ -9,6 +9,7 @@ from turnout.http.status import Status
 from turnout.http.summaries import summary_of_response
 
 if TYPE_CHECKING:
+    from turnout._turnout import HttpResponse
     from turnout.http.errors import HTTPError
     from turnout.http.timings import Timings
 
@@ -23,50 +24,67 @@ class Outcome(Protocol[K_co]):
     @property
     def key(self) -> K_co:
         """Under which the request was given; of a list, its index."""
+        ...
 
     @property
     def ok(self) -> bool:
         """There is a value: an answer, an old one, or a fallback."""
+        ...
 
     @property
     def status(self) -> Status:
         """In one word."""
+        ...
 
     @property
     def value(self) -> Any:
         """The body as `decode=` and `select=` want it, or the fallback."""
+        ...
 
     @property
-    def response(self) -> Any:
+    def response(self) -> HttpResponse | None:
         """The response, if there was one: also of a status that is an error."""
+        ...
 
     @property
     def error(self) -> HTTPError | None:
         """Why there is no answer."""
+        ...
 
     @property
     def elapsed(self) -> float:
         """Seconds from the gather's start to this one's end."""
+        ...
 
     @property
     def timings(self) -> Timings | None:
         """Where they went."""
+        ...
 
     @property
     def attempts(self) -> int:
         """How many it took; 0 from the cache, or when nothing was sent."""
+        ...
 
     @property
     def from_cache(self) -> bool:
         """Answered without a call."""
+        ...
+
+    @property
+    def stale(self) -> bool:
+        """From the cache although it was old, because the upstream failed."""
+        ...
 
     @property
     def coalesced(self) -> bool:
         """Another call's answer, shared."""
+        ...
 
     @property
     def hedged(self) -> bool:
         """A hedge won."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,11 @@ class PlainOutcome(Generic[K]):
     def ok(self) -> bool:
         """There is a value."""
         return self.status.has_value
+
+    @property
+    def stale(self) -> bool:
+        """It is an old answer."""
+        return self.status is Status.STALE
 
 
 def fallen_back(outcome: Outcome[K], value: Any) -> PlainOutcome[K]:

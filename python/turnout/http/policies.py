@@ -85,12 +85,15 @@ class Limits:
     keepalive: float = 15.0
     #: Calls that wait for a connection, to one place.
     max_queue: int = 1000
+    #: Under turnout: run on the background thread instead of the thread that serves, however busy the calls are.
+    own_thread: bool = False
 
     def __post_init__(self) -> None:
         checks.count(self, "max_connections", least=1)
         checks.count(self, "max_connections_per_host", least=1)
         checks.count(self, "max_idle_per_host")
         checks.count(self, "max_queue")
+        checks.flag(self, "own_thread")
         checks.seconds(self, "keepalive", optional=False, zero=True)
 
 

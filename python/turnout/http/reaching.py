@@ -122,8 +122,9 @@ class AddressPolicy:
     after each redirect and in each retry.
 
     `deny` is refused first, then `allow` is let through. Of what neither names, `public_only` lets public addresses
-    through; else everything passes, or nothing if there is an `allow`. A rule is a network (`10.0.0.0/8`), an address, a
-    name (`api.example`, `*.example`), each with a port if only that is meant (`api.example:443`), a port (`:25`), or `*`.
+    through; else everything passes, or nothing if there is an `allow`. A rule is a network (`10.0.0.0/8`), an address,
+    a name (`api.example`, `*.example`), each with a port if only that is meant (`api.example:443`), a port (`:25`),
+    or `*`.
     """
 
     #: For configured upstreams: services of one's own live on private addresses.

@@ -49,7 +49,8 @@ class Reply:
             raise ValueError(f"the status of a reply is a number from 200 to 999, and not {status!r}")
         if delay < 0:
             raise ValueError(f"delay= is in seconds, and not {delay!r}")
-        fields = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        pairs: Any = headers.items() if isinstance(headers, Mapping) else headers or ()
+        fields: list[tuple[str, str]] = list(pairs)
         body: bytes | tuple[bytes, ...] = b""
         kind = None
         if json is not ...:

@@ -87,8 +87,12 @@ impl Handshakes {
 
     fn cell(&self, digest: [u8; 32]) -> Arc<OnceCell<Configurations>> {
         let mut kept = self.kept.lock();
-        if let Some((_, cell)) = kept.iter().find(|(known, _)| *known == digest) {
-            return Arc::clone(cell);
+        if let Some(index) = kept.iter().position(|(known, _)| *known == digest) {
+            // The one that was used last goes last.
+            let found = kept.remove(index);
+            let cell = Arc::clone(&found.1);
+            kept.push(found);
+            return cell;
         }
         if kept.len() == MAX_CONFIGURATIONS {
             kept.remove(0);

@@ -15,8 +15,9 @@ use crate::error::{Error, Kind};
 /// Names remembered. A process calls tens; one that calls what its users give it forgets the oldest.
 const MAX_NAMES: usize = 2048;
 
-/// Lookups that run at the same time; others wait. Each is two sockets.
-const MAX_LOOKUPS: usize = 64;
+/// Lookups that run at the same time; others wait. Each is two sockets, and one for a name whose servers are silent lasts 12 s: few such names
+/// must not hold up all others.
+const MAX_LOOKUPS: usize = 256;
 
 /// One lookup, all servers and search domains included. glibc's usual worst case is 2 tries x 5 s.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(12);

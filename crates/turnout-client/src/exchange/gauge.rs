@@ -114,7 +114,10 @@ impl AsyncWrite for Gauged {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        // TLS takes more than the socket does. Asked only when everything has been taken.
+        self.gauge.blocked.store(polled.is_pending(), Relaxed);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -11,6 +11,7 @@ use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response, header};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -20,6 +21,7 @@ use super::http1::{HEAD_LIMIT, Origin};
 use super::incoming::{self, Reader};
 use super::outgoing::Outgoing;
 use super::pause::Pause;
+use super::pulse::Pulse;
 use super::request;
 use crate::answer::{Answer, Head};
 use crate::call::Call;
@@ -55,11 +57,14 @@ struct Inner {
 struct Life {
     closing: AtomicBool,
     used: AtomicBool,
+    /// A call was given up before anything of its answer had come: is the peer there at all?
+    doubted: Notify,
 }
 
 /// Moves the connection's bytes.
 pub(crate) struct Driver {
     connection: Connection<connect::Stream, Bytes>,
+    pulse: Pulse,
     /// Asked whether new calls are taken; dropped with the last clone, or it would keep the connection open.
     sender: Option<SendRequest<Bytes>>,
     state: Arc<Life>,
@@ -89,7 +94,8 @@ impl Http2 {
         .await?;
         let (state, released) = (Arc::<Life>::default(), CancellationToken::new());
         let inner = Inner { origin, runtime, state: Arc::clone(&state), _released: released.clone().drop_guard() };
-        let driver = Driver { connection, sender: Some(sender.clone()), state, released };
+        let pulse = Pulse::new(connection.ping_pong());
+        let driver = Driver { connection, pulse, sender: Some(sender.clone()), state, released };
         Ok((Self { sender, inner: Arc::new(inner) }, driver))
     }
 
@@ -119,11 +125,17 @@ impl Driver {
             }
         };
         let mut released = pin!(self.released.cancelled_owned());
+        let mut doubted = pin!(self.state.doubted.notified());
         poll_fn(|context| {
             if self.sender.is_some() && released.as_mut().poll(context).is_ready() {
                 self.sender = None;
             }
-            let ended = Pin::new(&mut self.connection).poll(context).is_ready();
+            while doubted.as_mut().poll(context).is_ready() {
+                doubted.set(self.state.doubted.notified());
+                self.pulse.feel();
+            }
+            let gone = self.pulse.poll_lost(context).is_ready();
+            let ended = gone || Pin::new(&mut self.connection).poll(context).is_ready();
             let refuses = |sender: &mut SendRequest<Bytes>| matches!(sender.poll_ready(context), Poll::Ready(Err(_)));
             if ended || self.sender.as_mut().is_some_and(refuses) {
                 self.sender = None;
@@ -143,7 +155,7 @@ struct Running {
     heard: bool,
     length: Option<u64>,
     /// Last: h2 must know that its stream is over before the pool gives away its place.
-    _stream: Stream,
+    stream: Stream,
 }
 
 pub(super) async fn run(
@@ -173,8 +185,7 @@ pub(super) async fn run(
         }
     };
     let upload = Sending { send: (!nothing).then_some(send), body, piece: Bytes::new(), moved: 0 };
-    let mut running =
-        Running { response: Some(response), incoming: None, upload, heard: false, length: None, _stream: stream };
+    let mut running = Running { response: Some(response), incoming: None, upload, heard: false, length: None, stream };
     let mut wait = Wait::new(call);
     let response = match poll_fn(|context| running.poll_head(host, &mut wait, context)).await {
         Ok(response) => response,
@@ -304,6 +315,14 @@ impl Reader for Running {
         self.response = None;
         self.incoming = None;
         self.upload.send = None;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.heard {
+            self.stream.connection.inner.state.doubted.notify_one();
+        }
     }
 }
 

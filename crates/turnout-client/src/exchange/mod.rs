@@ -9,6 +9,7 @@ mod http2;
 mod incoming;
 mod outgoing;
 mod pause;
+mod pulse;
 mod request;
 
 use std::sync::Arc;

@@ -106,7 +106,7 @@ where
 pub(super) async fn leg<D: Decode>(client: &Client, decode: &D, start: Start) -> Outcome<D::Value> {
     let Start { index, call, started, own, shared } = start;
     let until = own.into_iter().chain(shared).min();
-    let (status, answer, value, error) = match layers::send_until(client, &call, until).await {
+    let (status, answer, value, error) = match layers::send_until(client, &call, started, until).await {
         Err(error) => (Status::of_error(error.kind()), None, None, Some(error)),
         Ok(mut answer) => match Status::of_answer(&answer) {
             status if status.is_good() => match decoded(client, &call, decode, index, &mut answer, until).await {

@@ -18,6 +18,9 @@ impl Default for Limits {
     }
 }
 
+/// Of an integer, as Python has it (`sys.set_int_max_str_digits`): to make one of more takes time that grows with their square.
+const MAX_DIGITS: usize = 4300;
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -224,7 +227,8 @@ impl Scan<'_> {
             end => Ok(end),
         };
         let mut kind = Kind::Int;
-        let mut at = start + usize::from(self.text[start] == b'-');
+        let sign = usize::from(self.text[start] == b'-');
+        let mut at = start + sign;
         at = if self.text.get(at) == Some(&b'0') { at + 1 } else { some_digits(at)? };
         if self.text.get(at) == Some(&b'.') {
             kind = Kind::Float;
@@ -234,6 +238,9 @@ impl Scan<'_> {
             kind = Kind::Float;
             at += 1 + usize::from(matches!(self.text.get(at + 1), Some(b'+' | b'-')));
             at = some_digits(at)?;
+        }
+        if kind == Kind::Int && at - start - sign > MAX_DIGITS {
+            return Err(Fault { what: "an integer has more than 4300 digits", at: start });
         }
         self.at = at;
         self.push(start, at, kind)

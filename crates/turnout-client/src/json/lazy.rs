@@ -13,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::error::{Error, Kind as ErrorKind};
 
 /// Larger texts are indexed on [`Cpu`]: 64 KiB take 0.1 ms.
-const INLINE: usize = 64 << 10;
+pub(super) const INLINE: usize = 64 << 10;
 
 /// A value inside a text that is kept as it came. Cheap to clone, to look into and to send: nothing is copied.
 #[derive(Clone)]

@@ -1,9 +1,10 @@
 //! What of an answer is wanted: a part of it, and of the objects there some fields, under other names.
 
 use super::index::{Kind, Node};
-use super::lazy::Lazy;
+use super::lazy::{INLINE, Lazy};
 use super::pointer::{Pointer, elements, follow, is_named, members};
 use super::text::{quote, unescape};
+use crate::cpu::Cpu;
 use crate::error::{Error, Kind as ErrorKind};
 
 /// See the module. Names are those of the source: `allow` and `deny` come before `rename`.
@@ -49,6 +50,15 @@ impl Select {
             writer.write(target.position(), &mut out);
         }
         Ok(Lazy::written(out))
+    }
+
+    /// As [`Select::apply`]; what is large and has to be written anew is written on `cpu`.
+    pub async fn apply_on(&self, cpu: &Cpu, value: &Lazy) -> Result<Lazy, Error> {
+        if self.keeps_all() || self.target(value)?.bytes().len() <= INLINE {
+            return self.apply(value);
+        }
+        let (select, value) = (self.clone(), value.clone());
+        cpu.run(move || select.apply(&value)).await?
     }
 
     pub(super) fn keeps_all(&self) -> bool {

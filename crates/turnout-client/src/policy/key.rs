@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, Method};
 use url::Position;
 
+use crate::auth::Auth;
 use crate::call::{Body, Call};
 use crate::connect::{AddressPolicy, Proxies, Tls};
 use crate::options::Transport;
@@ -35,11 +36,22 @@ const CREDENTIALS: [&str; 13] = [
 pub(super) struct Key {
     text: Text,
     place: Place,
+    /// `None`: whoever it is from.
+    user: Option<User>,
+}
+
+/// Who a call is from, as far as it says so.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    /// All fields that carry credentials.
+    fields: Text,
+    /// What is shown only when it is sent.
+    auth: Option<Arc<Auth>>,
 }
 
 /// Parts one after another, each with its length before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Text(Vec<u8>);
+struct Text(Vec<u8>);
 
 /// All beside the upstream's name that decides who answers, and what may be answered. Kept, not only its address: another could come to have that.
 #[derive(Clone, Debug)]
@@ -56,7 +68,7 @@ impl Key {
         let mut text = Text::default();
         text.push(method.as_str().as_bytes());
         text.push(call.url[..Position::AfterQuery].as_bytes());
-        Self { text: text.with_upstream(call), place: Place::of(call) }
+        Self { text: text.with_upstream(call), place: Place::of(call), user: None }
     }
 
     /// Of all of the call. `None`: it cannot be compared.
@@ -69,7 +81,7 @@ impl Key {
         let mut key = Self::of_target(call, &call.method);
         key.text.push(body);
         key.text.push(&call.options.max_body.to_le_bytes());
-        key.text.push(&credentials(&call.headers).0);
+        key.user = Some(User::of(call));
         for name in vary.iter().map(HeaderName::as_str).chain(["cache-control", "content-type", "range"]) {
             key.text.push_field(&call.headers, name);
         }
@@ -83,17 +95,17 @@ impl Key {
     pub(super) fn of_name(call: &Call, name: &str) -> Self {
         let mut text = Text::default();
         text.push(name.as_bytes());
-        Self { text: text.with_upstream(call), place: Place::of(call) }
+        Self { text: text.with_upstream(call), place: Place::of(call), user: None }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.text.len()
+        self.text.0.len()
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text && self.place == other.place
+        self.text == other.text && self.user == other.user && self.place == other.place
     }
 }
 
@@ -102,8 +114,39 @@ impl Eq for Key {}
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
+        if let Some(user) = &self.user {
+            user.fields.hash(state);
+        }
     }
 }
+
+impl User {
+    pub(super) fn of(call: &Call) -> Self {
+        let tells = |name: &str| CREDENTIALS.iter().any(|part| name.contains(part));
+        let fields = call.headers.iter().filter(|(name, value)| value.is_sensitive() || tells(name.as_str()));
+        let mut fields: Vec<_> = fields.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        // The order of fields of different names says nothing; that of equal ones does, and is kept.
+        fields.sort_by_key(|(name, _)| *name);
+        let mut text = Text::default();
+        for (name, value) in fields {
+            text.push(name.as_bytes());
+            text.push(value);
+        }
+        Self { fields: text, auth: call.options.auth.clone() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.fields.0.len()
+    }
+}
+
+impl PartialEq for User {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields && is_one(self.auth.as_ref(), other.auth.as_ref())
+    }
+}
+
+impl Eq for User {}
 
 impl Place {
     fn of(call: &Call) -> Self {
@@ -119,20 +162,23 @@ impl Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        let same_transport = match (&self.transport, &other.transport) {
-            (None, None) => true,
-            (Some(one), Some(other)) => std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other)),
-            _ => false,
-        };
-        same_transport && self.tls == other.tls && self.proxies == other.proxies && self.addresses == other.addresses
+        is_one(self.transport.as_ref(), other.transport.as_ref())
+            && self.tls == other.tls
+            && self.proxies == other.proxies
+            && self.addresses == other.addresses
+    }
+}
+
+/// Both are the same object, or both are none.
+fn is_one<T: ?Sized>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other)),
+        _ => false,
     }
 }
 
 impl Text {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     fn push(&mut self, part: &[u8]) {
         self.0.extend_from_slice(&(part.len() as u64).to_le_bytes());
         self.0.extend_from_slice(part);
@@ -151,22 +197,4 @@ impl Text {
         self.push(&[u8::from(call.options.decode), u8::from(call.options.redirects.follow)]);
         self
     }
-}
-
-/// All fields that carry credentials.
-pub(super) fn credentials(headers: &HeaderMap) -> Text {
-    let tells = |name: &str| CREDENTIALS.iter().any(|part| name.contains(part));
-    let mut found: Vec<_> = headers
-        .iter()
-        .filter(|(name, value)| value.is_sensitive() || tells(name.as_str()))
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
-    // The order of fields of different names says nothing; that of equal ones does, and is kept.
-    found.sort_by_key(|(name, _)| *name);
-    let mut text = Text::default();
-    for (name, value) in found {
-        text.push(name.as_bytes());
-        text.push(value);
-    }
-    text
 }

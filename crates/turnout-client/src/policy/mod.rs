@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::error::Error;
-use crate::layers::Trip;
+use crate::layers::{self, Trip};
 use crate::upstreams::Upstreams;
 use breaker::Breaker;
 use budget::Budget;
@@ -98,6 +98,10 @@ impl Upstream {
 
 /// All that lies above redirects: cache, then coalescing.
 pub(crate) async fn above(trip: Trip<'_>, call: &Arc<Call>, policy: &Arc<Policy>) -> Result<Answer, Error> {
+    // What is answered to a jar is its owner's, and what the jar shows is another thing after each answer.
+    if call.options.cookies.is_some() {
+        return layers::redirected(trip, call, Some(policy)).await;
+    }
     match &policy.cache {
         Some(store) if cache::may_answer(call) => cache::run(trip, call, policy, store).await,
         Some(store) => {

@@ -12,6 +12,7 @@ mod stats;
 mod waiting;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -77,11 +78,17 @@ impl Pool {
         if lane > 0 && self.shared.state.lock().is_shared(&place) {
             place.lane = lane;
         }
-        let Some(limit) = call.options.timeouts.attempt else { return self.exchange(call, &place, None, sent).await };
-        let late = Instant::now() + limit;
-        timeout(limit, self.exchange(call, &place, Some(late), sent))
-            .await
-            .unwrap_or_else(|_| Err(exchange::attempt_took_too_long(call, limit)))
+        let limit = call.options.timeouts.attempt;
+        let late = limit.map(|limit| Instant::now() + limit);
+        // Pinned here, so that there is room for it once and not once in either arm.
+        let exchange = pin!(self.exchange(call, &place, late, sent));
+        match limit {
+            Some(limit) => timeout(limit, exchange).await.unwrap_or_else(|_| {
+                let error = exchange::attempt_took_too_long(call, limit);
+                Err(if sent.load(Ordering::Relaxed) { error.after_sending() } else { error })
+            }),
+            None => exchange.await,
+        }
     }
 
     async fn exchange(

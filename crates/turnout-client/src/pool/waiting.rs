@@ -37,15 +37,18 @@ impl Shared {
                 });
                 (host, found)
             });
-            let (held, began) = match found {
-                Ok(grant) => (Held::new(grant, self, host), None),
+            let given = match found {
+                Ok(grant) => Ok((Held::new(grant, self, host), None)),
                 Err(Ok(key)) => {
-                    Seat { shared: Some(self), host, key, timer: None, armed: None }
-                        .granted(place, timeouts, started)
-                        .await?
+                    let seat = Seat { shared: Some(self), host, key, timer: None, armed: None };
+                    seat.granted(place, timeouts, started).await
                 }
-                Err(Err(most)) => return Err(queue_is_full(place, most)),
+                Err(Err(most)) => Err(queue_is_full(place, most)),
             };
+            let (held, began) = given.map_err(|error| {
+                timings.pool = Some(started.elapsed());
+                error.timed(timings.clone())
+            })?;
             if let Some(held) = examined(held) {
                 timings.pool = Some(began.unwrap_or_else(Instant::now).duration_since(started));
                 return Ok(held);

@@ -1,10 +1,11 @@
 //! The cache: what is kept, for whom, how long, and what happens after.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use turnout_client::policy::{Cache, CircuitBreaker, Coalesce, Retry, Terms};
-use turnout_client::{AnswerBody, Body, Kind};
+use turnout_client::{AnswerBody, Auth, Body, Kind, Options};
 
 use crate::support::*;
 
@@ -104,6 +105,38 @@ async fn never_across_users_even_if_the_upstream_says_public() {
             }
             assert_eq!(upstream.calls(), before + 1, "{field}: {value}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_a_call_is_from_counts_although_it_is_shown_only_when_it_is_sent() {
+    let upstream = upstream(|_, call| match call.url.path() {
+        "/public" => answer(200).with("cache-control", "public, max-age=60"),
+        _ => minute(),
+    });
+    let user = |token| Some(Arc::new(Auth::bearer(token).expect("a token")));
+    let (one, other) = (user("a"), user("b"));
+    let options = upstream.options_with(terms());
+    let client = client();
+    let seen = async |path: &str, auth: &Option<Arc<Auth>>| {
+        let before = upstream.calls();
+        let options = Options { auth: auth.clone(), ..options.clone() };
+        let call = get(options).to(&format!("http://vendor.example/{path}")).call();
+        sent(&client, &call).await.expect("an answer");
+        upstream.calls() - before
+    };
+    assert_eq!([seen("public", &one).await, seen("public", &one).await], [1, 0]);
+    assert_eq!([seen("public", &other).await, seen("public", &None).await], [1, 1]);
+    assert_eq!(
+        [seen("private", &one).await, seen("private", &one).await],
+        [1, 1],
+        "nothing says that it may be shared"
+    );
+    let jar = Options { cookies: Some(Arc::default()), ..options.clone() };
+    for _ in 0..2 {
+        let before = upstream.calls();
+        sent(&client, &get(jar.clone()).to("http://vendor.example/public").call()).await.expect("an answer");
+        assert_eq!(upstream.calls(), before + 1);
     }
 }
 

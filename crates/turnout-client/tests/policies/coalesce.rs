@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use turnout_client::policy::{Backoff, Bulkhead, Coalesce, Retry, Terms};
-use turnout_client::{Body, Call, Kind, Options};
+use turnout_client::{Auth, Body, Call, Kind, Options};
 
 use crate::support::*;
 
@@ -62,6 +62,18 @@ async fn which_calls_are_equal() {
         ("PUT", Draft::new("PUT", options.clone()), Draft::new("PUT", options.clone()), 2),
         ("no-store", plain().with("cache-control", "no-store"), plain().with("cache-control", "no-store"), 2),
         ("another TLS set-up is compared by what it is", plain(), other(|options| options.tls = Arc::default()), 1),
+        (
+            "another jar",
+            other(|options| options.cookies = Some(Arc::default())),
+            other(|options| options.cookies = Some(Arc::default())),
+            2,
+        ),
+        (
+            "another way to show who one is",
+            other(|options| options.auth = Auth::bearer("a").ok().map(Arc::new)),
+            other(|options| options.auth = Auth::bearer("b").ok().map(Arc::new)),
+            2,
+        ),
         (
             "another transport",
             plain(),

@@ -159,7 +159,7 @@ async fn each_pause_has_its_limit_and_its_error() {
         (Kind::DeadlineExceeded, upstream.get("/drip").within(|timeouts| timeouts.total = short)),
     ] {
         let error = ask.send(&client).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!((error.kind(), error.sent()), (kind, true), "{error}");
     }
     let streamed = upstream.get("/drip").stream().within(|timeouts| timeouts.attempt = short).send(&client).await;
     assert_eq!(collect(streamed.unwrap()).await.unwrap_err().kind(), Kind::AttemptTimeout);

@@ -51,7 +51,8 @@ where
 
 fn answer(mut respond: SendResponse<Bytes>, body: &'static str) {
     let response = Response::builder().header("x-from", "two").body(()).unwrap();
-    let mut stream = respond.send_response(response, body.is_empty()).unwrap();
+    // Its call may have been given up meanwhile.
+    let Ok(mut stream) = respond.send_response(response, body.is_empty()) else { return };
     if !body.is_empty() {
         stream.send_data(Bytes::from_static(body.as_bytes()), true).unwrap();
     }
@@ -396,4 +397,31 @@ async fn pauses_have_their_limits_here_too() {
         assert_eq!(error.kind(), kind, "{error}");
     }
     assert_eq!(client.connections().open, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_vanished_without_a_word_does_not_get_every_call() {
+    let upstream = upstream(9, |mut shared, number| async move {
+        let first = shared.request().await;
+        if number == 0 {
+            // Never looked at again, and never closed.
+            std::future::pending::<()>().await;
+        }
+        let mut next = first;
+        while let Some((_, respond)) = next {
+            answer(respond, "hello");
+            next = shared.request().await;
+        }
+    })
+    .await;
+    let client = client(|_| {});
+    let brief = get(&upstream).within(|timeouts| timeouts.first_byte = Some(Duration::from_secs(1)));
+    assert_eq!(brief.send(&client).await.unwrap_err().kind(), Kind::ReadTimeout);
+    until(|| client.connections().open == 0).await;
+    assert_eq!(text(get(&upstream).send(&client).await.unwrap()), "hello");
+    // One that is only slow stays.
+    let brief = get(&upstream).within(|timeouts| timeouts.first_byte = Some(Duration::ZERO));
+    assert_eq!(brief.send(&client).await.unwrap_err().kind(), Kind::ReadTimeout);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!((client.connections().open, upstream.accepted()), (1, 2));
 }

@@ -6,4 +6,5 @@ mod faults;
 mod http2;
 mod requests;
 mod reuse;
+mod secure;
 mod upstream;

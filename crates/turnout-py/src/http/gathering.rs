@@ -126,7 +126,7 @@ impl gather::Decode for Decoder {
         }
         let json = Lazy::parse_on(&self.cpu, body.clone(), json::Limits::default()).await?;
         match self.select.get(index) {
-            Some(Some(select)) => select.apply(&json).map(Some),
+            Some(Some(select)) => select.apply_on(&self.cpu, &json).await.map(Some),
             _ => Ok(Some(json)),
         }
     }

@@ -16,6 +16,7 @@ use tokio::runtime;
 use tokio::sync::Notify;
 use turnout_client::{Client, Cpu, Limits};
 
+use super::lane::Lane;
 use super::unawaited::Unawaited;
 use crate::raw;
 use crate::reactor;
@@ -37,7 +38,7 @@ pub(super) struct Home {
 
 #[derive(Clone)]
 enum Way {
-    Reactor(reactor::Handle),
+    Reactor(reactor::Handle, Lane),
     Thread(Arc<Background>),
 }
 
@@ -45,7 +46,12 @@ impl Home {
     /// For as long as its caller has what ends it.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         match &self.way {
-            Way::Reactor(handle) => handle.spawn(future),
+            Way::Reactor(handle, lane) => {
+                if let Some(driver) = lane.driver() {
+                    handle.spawn(driver);
+                }
+                lane.spawn(future);
+            }
             Way::Thread(background) => drop(background.runtime.spawn(future)),
         }
     }
@@ -73,7 +79,7 @@ impl Home {
 
     fn reactor(&self) -> Option<&reactor::Handle> {
         match &self.way {
-            Way::Reactor(handle) => Some(handle),
+            Way::Reactor(handle, _) => Some(handle),
             Way::Thread(_) => None,
         }
     }
@@ -116,7 +122,7 @@ impl Homes {
     fn home(&mut self, way: Way) -> Home {
         self.numbers += 1;
         let unawaited = Unawaited::new(match &way {
-            Way::Reactor(handle) => Some(handle.clone()),
+            Way::Reactor(handle, _) => Some(handle.clone()),
             Way::Thread(_) => None,
         });
         Home {
@@ -134,7 +140,7 @@ impl Homes {
 pub(crate) fn serve(_py: Python<'_>, handle: reactor::Handle) {
     let mut homes = HOMES.lock();
     homes.settle();
-    let home = homes.home(Way::Reactor(handle));
+    let home = homes.home(Way::Reactor(handle, Lane::default()));
     homes.serving.push(home);
 }
 

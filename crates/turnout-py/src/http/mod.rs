@@ -14,6 +14,7 @@ mod gathering;
 mod headers;
 mod home;
 mod json;
+mod lane;
 mod loops;
 mod offloop;
 mod options;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -11,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
+use turnout_client::body::encoding;
 use turnout_client::json::Lazy;
 use turnout_client::{Answer, AnswerBody, BodyStream, Head, Timings};
 
@@ -205,7 +207,7 @@ impl HttpResponse {
     ) -> PyResult<Self> {
         let mut headers = headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?;
         let mut kind = |kind| {
-            headers.entry(http::header::CONTENT_TYPE).or_insert(http::HeaderValue::from_static(kind));
+            headers.entry(CONTENT_TYPE).or_insert(http::HeaderValue::from_static(kind));
         };
         let body = match (content, text, json) {
             (None, None, None) => Bytes::new(),
@@ -283,20 +285,20 @@ impl HttpResponse {
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let body = self.body()?;
-        if self.encoding() == "utf-8"
+        let encoding = encoding(self.headers.get(CONTENT_TYPE), &body);
+        if encoding == "utf-8"
             && let Ok(text) = std::str::from_utf8(&body)
         {
             return Ok(PyString::new(py, text).into_any());
         }
         let decode = py.import(intern!(py, "turnout.http.encoding"))?.getattr(intern!(py, "text"))?;
-        decode.call1((PyBytes::new(py, &body), self.encoding()))
+        decode.call1((PyBytes::new(py, &body), encoding))
     }
 
     /// Of the text, in lower case: what `Content-Type` says, else UTF-8.
     #[getter]
     pub(super) fn encoding(&self) -> String {
-        let said = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        said.and_then(charset).unwrap_or_else(|| "utf-8".to_owned())
+        encoding(self.headers.get(CONTENT_TYPE), b"").into_owned()
     }
 
     /// The body as JSON. `parse_float`: what is made of numbers with a fraction, `decimal.Decimal` for money.
@@ -555,12 +557,4 @@ fn version_named(name: &str) -> PyResult<&'static str> {
         .into_iter()
         .find(|known| *known == name)
         .ok_or_else(|| PyTypeError::new_err(format!("no version of HTTP is called {name:?}")))
-}
-
-/// The `charset` of a `Content-Type` (RFC 9110, 8.3.2).
-fn charset(kind: &str) -> Option<String> {
-    kind.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
-    })
 }

@@ -156,6 +156,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             return
     elif event not in _SOCKET_EVENTS or not is_watched() or arguments[0].gettimeout() == 0:
         return
+    if event == "sqlite3.connect":
+        # Bytes on Python 3.10.
+        arguments = tuple(map(os.fsdecode, arguments))
     # What was sent is nobody's business, and a socket says nothing.
     told = ", ".join(repr(it) for it in arguments if isinstance(it, _TOLD))
     refuse(f"does {event}({told[:200]})")

@@ -67,13 +67,13 @@ class HTTPAdapter(BaseAdapter):
             raise common.translated(error, _OWN)(str(error), request=request) from error
         raw = urllib3.HTTPResponse(
             body=_Body(response, request),
-            headers=response.headers.multi_items(),
+            headers=urllib3.HTTPHeaderDict(response.headers.multi_items()),
             status=response.status_code,
             version=_VERSIONS.get(response.http_version, 11),
             reason=response.reason_phrase,
             preload_content=False,
             decode_content=False,
-            original_response=_Head(response),
+            original_response=_Head(response),  # type: ignore[arg-type]
             request_method=request.method,
         )
         return RequestsAdapter.build_response(self, request, raw)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ class Journal:
     def __call__(self, event: str, args: tuple) -> None:
         if event != "sqlite3.connect":
             return
-        count = sum(_target(link) == str(args[0]) for link in Path("/proc/self/fd").iterdir())
+        count = sum(_target(link) == os.fsdecode(args[0]) for link in Path("/proc/self/fd").iterdir())
         with open(self.path, "a") as journal:
             journal.write(f"{count + 1}\n")
 

@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AGE, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA, SET_COOKIE, VARY};
+use http::header::{AGE, AUTHORIZATION, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use tokio::time::Instant;
 use url::Position;
 
-use super::super::key::{Key, Text, credentials};
+use super::super::key::{Key, User};
 use super::super::terms::Cache;
 use super::{Outcome, directives, from_cache};
 use crate::answer::{Answer, AnswerBody, Head};
 use crate::call::{Body, Call};
 
-/// Answers kept for one URL, by credentials and what `Vary` names; the oldest goes first.
+/// Answers kept for one URL, by user and what `Vary` names; the oldest goes first.
 const MOST_VARIANTS: usize = 32;
 /// An answer larger than this part of the cache would drive out too much.
 const LARGEST_PART: u64 = 4;
@@ -52,7 +52,7 @@ pub(in super::super) struct Store {
 
 /// One answer.
 pub(super) struct Kept {
-    credentials: Text,
+    user: User,
     policy: CachePolicy,
     head: Head,
     body: Bytes,
@@ -65,7 +65,7 @@ pub(super) struct Kept {
 /// A call, as the cache sees it.
 pub(super) struct Asked {
     key: Key,
-    credentials: Text,
+    user: User,
     request: Request<()>,
     max_body: usize,
     /// Nothing may be sent.
@@ -104,7 +104,7 @@ impl Store {
         let now = self.now();
         let mut stale = None;
         for kept in self.kept.get(&asked.key).iter().flat_map(|variants| variants.iter().rev()) {
-            if kept.credentials != asked.credentials || kept.body.len() > asked.max_body {
+            if kept.user != asked.user || kept.body.len() > asked.max_body {
                 continue;
             }
             match kept.policy.before_request(&asked.request, now) {
@@ -167,7 +167,7 @@ impl Store {
         }
         let now = self.now();
         let replaces = |old: &Kept| {
-            old.credentials == kept.credentials
+            old.user == kept.user
                 && !matches!(
                     old.policy.before_request(&asked.request, now),
                     BeforeRequest::Stale { matches: false, .. }
@@ -199,8 +199,8 @@ impl Kept {
             Duration::ZERO => Duration::ZERO,
             left => left + policy.age(now),
         };
-        let credentials = asked.credentials.clone();
-        Self { credentials, policy, head, body, lifetime, is_refreshed: AtomicBool::new(false) }
+        let user = asked.user.clone();
+        Self { user, policy, head, body, lifetime, is_refreshed: AtomicBool::new(false) }
     }
 
     pub(super) fn answer(&self, now: SystemTime, stale: bool) -> Answer {
@@ -251,7 +251,7 @@ impl Kept {
             headers.iter().map(|(name, value): (&HeaderName, _)| name.as_str().len() + value.len()).sum::<usize>()
         };
         // Those of the answer are kept twice: the policy has its own.
-        self.body.len() + 2 * fields(&self.head.headers) + self.credentials.len() + OVERHEAD
+        self.body.len() + 2 * fields(&self.head.headers) + self.user.len() + OVERHEAD
     }
 }
 
@@ -271,12 +271,16 @@ impl Asked {
         let mut request = Request::new(());
         *request.uri_mut() = uri;
         request.headers_mut().clone_from(&call.headers);
+        // It will be shown when the call is sent; that there is one is what the rules of shared caches ask.
+        if call.options.auth.is_some() && !call.headers.contains_key(AUTHORIZATION) {
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("to be shown"));
+        }
         let says = |wanted: &str| directives(&call.headers).any(|(name, _)| name == wanted);
         let pragma = call.headers.get(PRAGMA).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"no-cache"));
         let too_old = directives(&call.headers).any(|(name, age)| name == "max-age" && age == Some("0"));
         Some(Self {
             key: Key::of_target(call, &Method::GET),
-            credentials: credentials(&call.headers),
+            user: User::of(call),
             request,
             max_body: call.options.max_body,
             only_if_cached: says("only-if-cached"),
