@@ -60,7 +60,7 @@ def test_offers_come_site_by_site_the_quickest_first(demo: Demo) -> None:
 
 def test_the_page_that_grows_is_whole_at_its_end(demo: Demo) -> None:
     _, page = get(demo, "/live/", city="Tallinn", nights=3)
-    assert page.count("<li") == 8
+    assert page.count("<h2>") == 8
     assert "That is all. The cheapest:" in page
     assert page.rstrip().endswith("</html>")
 
@@ -96,7 +96,7 @@ def test_a_browser_without_scripts_searches_by_keyboard_on_a_phone(demo: Demo, t
         assert phone.run("return document.documentElement.scrollWidth <= innerWidth")
         phone.type("#id_city", "Ljubljana" + ENTER)
         assert phone.run("return document.querySelector('h1').textContent") == "Ljubljana, 2 nights"
-        assert phone.run("return document.querySelectorAll('.ways tbody tr').length") == len(WAYS)
+        assert phone.run("return document.querySelectorAll('.ways tbody tr').length") == len(COMPARED)
         assert phone.run("return document.querySelectorAll('.offers li').length") > 3
         phone.run("document.querySelectorAll('details').forEach(details => details.open = true)")
         assert phone.run("return document.documentElement.scrollWidth <= innerWidth")

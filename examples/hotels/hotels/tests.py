@@ -190,11 +190,11 @@ class Sites(WithSite):
         seen = ""
         async for piece in answer.streaming_content:
             seen += piece.decode()
-            if seen.count("<li") == len(UPSTREAMS) - 1:
+            if seen.count("<h2>") == len(UPSTREAMS) - 1:
                 self.assertNotIn("That is all", seen)
                 Site.released.set()
         self.assertIn("is out of order (503)", seen)
-        self.assertIn("That is all. The cheapest: <b>Hotel 7</b>", seen)
+        self.assertIn("That is all. The cheapest: <b>Hotel 8</b>", seen)
         self.assertTrue(seen.rstrip().endswith("</html>"))
         self.assertNotIn("<script", seen)
 
