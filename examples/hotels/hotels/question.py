@@ -56,7 +56,7 @@ WAYS = {
         ),
         Way(
             "http-agather",
-            "http.agather, a quorum",
+            "http.agather",
             "async",
             "turnout.http",
             "An async view: six of eight sites are enough, and the others get a moment more.",

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                     ("adrf", "ADRF AsyncAPIView"),
                     ("drf", "DRF APIView"),
                     ("http-gather", "http.gather"),
-                    ("http-agather", "http.agather, a quorum"),
+                    ("http-agather", "http.agather"),
                 ],
                 max_length=20,
             ),
