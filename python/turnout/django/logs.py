@@ -7,6 +7,8 @@ import logging
 from django.conf import settings
 from django.utils.log import RequireDebugFalse, RequireDebugTrue
 
+from turnout.django.leaving import for_nobody
+
 _log_calls_handlers = logging.Logger.callHandlers
 
 
@@ -14,7 +16,9 @@ def would_log(logger: logging.Logger, level: int) -> bool:
     """Whether a record of this level on this logger would reach anybody."""
     if not logger.isEnabledFor(level):
         return False
-    if logging.Logger.callHandlers is not _log_calls_handlers or logger.filters:
+    if logging.Logger.callHandlers is not _log_calls_handlers:
+        return True
+    if any(rule is not for_nobody for rule in logger.filters):
         return True
     found = 0
     walk: logging.Logger | None = logger
