@@ -165,7 +165,9 @@ def check(run: Run, found: dict) -> None:
         "expected to fail, but passed: strike them from the list"
     )
     assert {name: why for name, why in found["skipped"].items() if not SKIPPED.search(why)} == {}
-    assert found["run"] >= GROUPS[run.group][1]
+    # CPython 3.12.1 alone does not count a skipped test among those it ran (gh-106584, taken back in 3.12.2).
+    uncounted = len(found["skipped"]) if sys.version_info[:3] == (3, 12, 1) else 0
+    assert found["run"] + uncounted >= GROUPS[run.group][1]
     if run.mode == DIFFERENTIAL:
         check_compared(run, found["compared"])
     elif run.group not in NO_PARTS:
