@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from turnout._turnout import HttpClient, HttpRequest, HttpResponse
 from turnout._turnout import HttpCookieJar as CookieJar
 from turnout.http import settings
-from turnout.http.completed import AsCompleted, finish
+from turnout.http.completed import AsCompleted, finish_all
 from turnout.http.gathered import Fallback, Gathered, settled
 from turnout.http.policies import Limits, Policy, Select, Timeout
 from turnout.http.reaching import AddressPolicy
@@ -208,8 +208,7 @@ class Client:
         chosen = _selects(select, keys)
         plan = _plan(deadline, timeout, return_when, quorum, grace, require, max_concurrency, decode, chosen, policy)
         outcomes, order = await self.native.agather(keys, made, plan)
-        for outcome in outcomes:
-            await finish(outcome)
+        await finish_all(outcomes)
         return settled(outcomes, require=require, fallback=fallback, completion_order=[keys[place] for place in order])
 
     @overload
