@@ -72,7 +72,7 @@ def test_a_thousand_cancelled_awaits_leave_nothing(client, upstream, make_loop):
         answers = await asyncio.gather(*[client.aget("/x") for _ in range(100)])
         assert all(answer.status_code == 200 for answer in answers)
         assert in_flight(client) == 0
-        # Idle connections are kept, and the upstream, which is in this process, has their other ends: those of the calls
+        # Idle connections are kept, and the upstream, which is in this process, has their other ends: those of calls
         # that were given up it closes when it gets to it.
         for _ in range(2000):
             if len(os.listdir("/proc/self/fd")) <= before + 110:
