@@ -65,15 +65,6 @@ KNOWN = [
     Known(
         "sites",
         BROKEN_STREAM,
-        "[aw]sgi async",
-        "logs",
-        "and log it",
-        theirs=r"\[\]",
-        ours=r"\[\"turnout.django ERROR 'Exception in the project: %s' [^\n]*NoReverseMatch[^\n]*\"\]",
-    ),
-    Known(
-        "sites",
-        BROKEN_STREAM,
         "asgi( a?sync)?",
         "signals",
         "Django's ASGIHandler sends no request_finished after a stream that broke, its WSGIHandler and turnout do",
