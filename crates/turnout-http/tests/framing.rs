@@ -52,6 +52,10 @@ fn check_all(rows: &[Row]) {
     let server = Server::start();
     for row in rows {
         check(&server, row, usize::MAX);
+        // Content that is still on its way when it is answered unread costs the connection, as it may: nobody waits for it.
+        if row.2.starts_with(b"POST /unread") {
+            continue;
+        }
         check(&server, row, 1);
         check(&server, row, 7);
     }
