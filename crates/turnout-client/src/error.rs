@@ -91,6 +91,11 @@ impl Kind {
         Self::Cancelled,
         Self::InvalidUrl,
     ];
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| format!("{kind:?}") == name)
+    }
 }
 
 /// A call without an answer. Can be cloned, for equal calls may share it.

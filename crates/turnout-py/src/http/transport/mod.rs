@@ -3,10 +3,11 @@
 //! The policies lie around it as they lie around the network, and no task ever runs Python for it. A mock is installed in place of the
 //! network of every client of the process.
 
+mod script;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,10 +19,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, Sleep, sleep, timeout};
-use turnout_client::{
-    Answer, AnswerBody, Body, BodyStream, Call, Chunks, Error, Head, Kind, Network, Options, Timings, Transport,
-};
+use tokio::time::{Instant, sleep, timeout};
+use turnout_client::{Answer, AnswerBody, Body, Call, Error, Head, Kind, Network, Options, Timings, Transport};
+
+use self::script::{Piece, Script, too_slow};
 
 use super::errors;
 use super::headers;
@@ -73,9 +74,6 @@ struct State {
     closed: bool,
 }
 
-/// Of a body; None is its end, without which it is broken off.
-type Piece = Option<Result<Bytes, Error>>;
-
 /// What a call gets.
 #[derive(Debug)]
 enum Scripted {
@@ -90,15 +88,6 @@ enum Scripted {
 struct Told {
     answer: Result<(StatusCode, HeaderMap, Bytes), (Kind, String)>,
     took: Duration,
-}
-
-#[derive(Debug)]
-enum Script {
-    Whole(Bytes),
-    /// Read one by one, `pause` before each but the first.
-    Pieces(VecDeque<Bytes>, Duration),
-    /// Written by whoever has the ticket.
-    Coming(mpsc::Receiver<Piece>),
 }
 
 impl Transport for Standing {
@@ -162,68 +151,6 @@ async fn answered(queue: Arc<Queue>, call: Arc<Call>, network: Option<Network>) 
         hedged: false,
         history: Vec::new(),
     })
-}
-
-fn too_slow(what: &str, limit: Duration) -> Error {
-    Error::new(Kind::ReadTimeout, format!("{what} did not come within {limit:?}")).after_sending()
-}
-
-impl Script {
-    fn body(self, patience: Option<Duration>) -> AnswerBody {
-        let source = match self {
-            Self::Whole(bytes) => return AnswerBody::Whole(bytes),
-            Self::Pieces(pieces, pause) => Source::Pieces { pieces, pause, timer: None },
-            Self::Coming(pieces) => Source::Coming(pieces),
-        };
-        AnswerBody::Stream(BodyStream::new(Reading { source, patience, timer: None }))
-    }
-}
-
-/// A body on its way, with `Timeouts::read` between its pieces.
-struct Reading {
-    source: Source,
-    patience: Option<Duration>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-enum Source {
-    Pieces { pieces: VecDeque<Bytes>, pause: Duration, timer: Option<Pin<Box<Sleep>>> },
-    Coming(mpsc::Receiver<Piece>),
-}
-
-impl Source {
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        match self {
-            Self::Coming(pieces) => pieces.poll_recv(context).map(|piece| {
-                let broken = || Some(Err(Error::new(Kind::Read, "the body was broken off").after_sending()));
-                piece.unwrap_or_else(broken)
-            }),
-            Self::Pieces { pieces, pause, timer } => {
-                if let Some(waiting) = timer {
-                    std::task::ready!(waiting.as_mut().poll(context));
-                    *timer = None;
-                }
-                let piece = pieces.pop_front();
-                if !pause.is_zero() && !pieces.is_empty() {
-                    *timer = Some(Box::pin(sleep(*pause)));
-                }
-                Poll::Ready(piece.map(Ok))
-            }
-        }
-    }
-}
-
-impl Chunks for Reading {
-    fn poll_chunk(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let this = self.get_mut();
-        if let Poll::Ready(piece) = this.source.poll_piece(context) {
-            this.timer = None;
-            return Poll::Ready(piece);
-        }
-        let Some(patience) = this.patience else { return Poll::Pending };
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
-        timer.as_mut().poll(context).map(|()| Some(Err(too_slow("more of the body", patience))))
-    }
 }
 
 /// What stands in for the network of every client that has no transport of its own: the last one counts. Of this process: a forked
@@ -554,37 +481,7 @@ impl Queue {
 
 /// By its name, which is that of the kind.
 fn kind_named(name: &str) -> PyResult<Kind> {
-    const KINDS: [Kind; 25] = [
-        Kind::ConnectTimeout,
-        Kind::WriteTimeout,
-        Kind::ReadTimeout,
-        Kind::PoolTimeout,
-        Kind::AttemptTimeout,
-        Kind::DeadlineExceeded,
-        Kind::Dns,
-        Kind::Connect,
-        Kind::Tls,
-        Kind::Read,
-        Kind::Write,
-        Kind::LocalProtocol,
-        Kind::RemoteProtocol,
-        Kind::Proxy,
-        Kind::UnsupportedProtocol,
-        Kind::CircuitOpen,
-        Kind::RateLimited,
-        Kind::Overloaded,
-        Kind::ForbiddenAddress,
-        Kind::Decoding,
-        Kind::Json,
-        Kind::ResponseTooLarge,
-        Kind::TooManyRedirects,
-        Kind::Cancelled,
-        Kind::InvalidUrl,
-    ];
-    KINDS
-        .into_iter()
-        .find(|kind| format!("{kind:?}") == name)
-        .ok_or_else(|| PyValueError::new_err(format!("no kind of error is called {name:?}")))
+    Kind::named(name).ok_or_else(|| PyValueError::new_err(format!("no kind of error is called {name:?}")))
 }
 
 impl HttpRequest {
