@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 from bench import machine
+from bench.command import command, say
 from bench.measure import HERE, LOAD_CORE, LOGS, Plan, measure
 from bench.processes import Child, running, wait_until
 from bench.question import tables
@@ -96,18 +95,18 @@ def _run(options: argparse.Namespace) -> int:
         else:
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
         with running(_upstream(options.lab, LOAD_CORE if pinned else None)) as lab:
-            plan = Plan(options.seconds, options.warm_up, pinned, _url(lab), say=_say)
+            plan = Plan(options.seconds, options.warm_up, pinned, _url(lab), say=say)
             for scenario in (SCENARIOS[wish] for wish in options.only):
                 _scenario(plan, run, scenario, options)
                 run.save(file)
     _publish(run, file)
     print(markdown(run))
-    _say(f"stored: {file}")
+    say(f"stored: {file}")
     return 0
 
 
 def _scenario(plan: Plan, run: Run, scenario: Scenario, options: argparse.Namespace) -> None:
-    _say(f"\n{scenario.title} ({'pinned' if plan.pinned else 'unpinned'})")
+    say(f"\n{scenario.title} ({'pinned' if plan.pinned else 'unpinned'})")
     entries = [entry for entry in scenario.entries if entry.family in options.servers]
     chosen = [
         (server, [case for case in scenario.cases if entry in scenario.entries_of(case)])
@@ -117,11 +116,11 @@ def _scenario(plan: Plan, run: Run, scenario: Scenario, options: argparse.Namesp
     for number in range(options.rounds):
         # Every other round backwards: nobody is always the first after the pause or the last in the heat.
         for server, cases in chosen[:: 1 if number % 2 == 0 else -1]:
-            _say(f"  round {number + 1}: {server.label}")
+            say(f"  round {number + 1}: {server.label}")
             for group in [[case] for case in cases] if scenario.apart else [cases]:
                 measure(plan, run, scenario, server, group)
     for verdict in bars(run, scenario, pinned=plan.pinned):
-        _say(f"  {verdict}")
+        say(f"  {verdict}")
 
 
 def _servers(plan: Plan, scenario: Scenario, entry: Entry, options: argparse.Namespace) -> list[Server]:
@@ -137,7 +136,7 @@ def _servers(plan: Plan, scenario: Scenario, entry: Entry, options: argparse.Nam
         measure(short, trial, scenario, server, [case])
     rows = {row.label: row.median("rps") or 0.0 for row in trial.rows}
     best = max(candidates, key=lambda server: rows.get(server.label, 0.0))
-    _say(f"  trial: {', '.join(f'{label} {rps:.0f} rps' for label, rps in rows.items())}")
+    say(f"  trial: {', '.join(f'{label} {rps:.0f} rps' for label, rps in rows.items())}")
     return [best]
 
 
@@ -162,14 +161,5 @@ def _publish(run: Run, file: Path) -> None:
     draw(run, file.with_suffix(""))
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    # Told to stop, it stops what it started: as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    began = time.monotonic()
-    code = main()
-    _say(f"{time.monotonic() - began:.0f} s")
-    sys.exit(code)
+    command(main)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from bench.results import Row, Run
 from bench.scenarios import SCENARIOS, Case, Scenario
 
@@ -66,12 +68,19 @@ def _table(scenario: Scenario, case: Case, rows: list[Row]) -> list[str]:
         if scenario.name in ONLY_IN.get(metric, (scenario.name,))
         and any(row.median(metric) is not None for row in rows)
     ]
+    return table(case.title, COLUMNS, shown, sorted(rows, key=lambda row: -(row.median("rps") or 0)), _number)
+
+
+def table(
+    title: str, columns: Mapping[str, str], shown: list[str], rows: list[Row], number: Callable[[float | None], str]
+) -> list[str]:
+    """Rows of a run as Markdown: these metrics, the spread, and why a row is void."""
     lines = [
-        f"| {case.title} | {' | '.join(COLUMNS[metric] for metric in shown)} | spread | |",
+        f"| {title} | {' | '.join(columns[metric] for metric in shown)} | spread | |",
         f"| --- |{' ---: |' * (len(shown) + 1)} --- |",
     ]
-    for row in sorted(rows, key=lambda row: -(row.median("rps") or 0)):
-        cells = [_number(row.median(metric)) for metric in shown]
+    for row in rows:
+        cells = [number(row.median(metric)) for metric in shown]
         void = f"void: {row.void[0]}" if row.void else ""
         name = f"**{row.label}**" if row.family == "turnout" else row.label
         lines.append(f"| {name} | {' | '.join(cells)} | {row.spread('rps'):.0%} | {void} |")

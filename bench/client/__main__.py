@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -28,6 +25,7 @@ from bench.client.report import markdown, verdicts
 from bench.client.rows import LOOPS, SITES, Contender, Site
 from bench.client.sites import site
 from bench.client.upstream import Instruments
+from bench.command import command, say
 from bench.measure import HERE, LOAD_CORE
 from bench.results import Run
 from bench.servers import Server, variants
@@ -60,7 +58,7 @@ def main() -> int:
                 run.save(file)
     file.with_suffix(".md").write_text(markdown(run))
     print(markdown(run))
-    _say(f"stored: {file}")
+    say(f"stored: {file}")
     return 0
 
 
@@ -83,28 +81,28 @@ def _parser() -> argparse.ArgumentParser:
 def _rounds(run: Run, tools: Instruments, name: str, rounds: int) -> None:
     """All contenders of a row, every other round backwards."""
     question = SITES.get(name) or LOOPS[name]
-    _say(f"\n{question.title} ({'pinned' if tools.pinned else 'unpinned'})")
+    say(f"\n{question.title} ({'pinned' if tools.pinned else 'unpinned'})")
     turns: Sequence[tuple[str, Callable[[], None]]]
     if isinstance(question, Site):
         answers: dict[str, object] = {}
         turns = [
-            (server.label, lambda server=server, one=one: site(run, tools, question, one, server, answers, _say))
+            (server.label, lambda server=server, one=one: site(run, tools, question, one, server, answers, say))
             for one in question.contenders
             if not (tools.rivals_only and (one.uses_ours or "turnout" in (question.beside or ("",))[0]))
             for server in [_best(tools, question, one)]
         ]
     else:
         turns = [
-            (client, lambda client=client: loop(run, tools, question, client, _say))
+            (client, lambda client=client: loop(run, tools, question, client, say))
             for client, arguments in question.clients.items()
             if not (tools.rivals_only and arguments[0].startswith("turnout"))
         ]
     for number in range(rounds):
         for label, turn in turns[:: 1 if number % 2 == 0 else -1]:
-            _say(f"  round {number + 1}: {label}")
+            say(f"  round {number + 1}: {label}")
             turn()
     for verdict in verdicts(run, question, pinned=tools.pinned):
-        _say(f"  {verdict}")
+        say(f"  {verdict}")
 
 
 def _best(tools: Instruments, question: Site, one: Contender) -> Server:
@@ -117,18 +115,9 @@ def _best(tools: Instruments, question: Site, one: Contender) -> Server:
     for server in candidates:
         site(trial, short, question, one, server, {}, lambda line: None)
     rates = {row.label: row.median("rps") or 0.0 for row in trial.rows}
-    _say(f"  trial: {', '.join(f'{label} {rate:.0f} rps' for label, rate in rates.items())}")
+    say(f"  trial: {', '.join(f'{label} {rate:.0f} rps' for label, rate in rates.items())}")
     return max(candidates, key=lambda server: rates.get(server.label, 0.0))
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    # Told to stop, it stops what it started: as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    began = time.monotonic()
-    code = main()
-    _say(f"{time.monotonic() - began:.0f} s")
-    sys.exit(code)
+    command(main)

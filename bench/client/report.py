@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.bars import Lookup
 from bench.client.rows import ACROSS, LOOPS, SITES, Loop, Site
+from bench.report import table
 from bench.results import Row, Run
 
 COLUMNS = {
@@ -57,16 +58,7 @@ def _lookup(run: Run, *, pinned: bool) -> Lookup:
 
 def _table(rows: list[Row]) -> list[str]:
     shown = [metric for metric in COLUMNS if any(row.median(metric) is not None for row in rows)]
-    lines = [
-        f"| | {' | '.join(COLUMNS[metric] for metric in shown)} | spread | |",
-        f"| --- |{' ---: |' * (len(shown) + 1)} --- |",
-    ]
-    for row in rows:
-        cells = [_number(row.median(metric)) for metric in shown]
-        void = f"void: {row.void[0]}" if row.void else ""
-        name = f"**{row.label}**" if row.family == "turnout" else row.label
-        lines.append(f"| {name} | {' | '.join(cells)} | {row.spread('rps'):.0%} | {void} |")
-    return lines
+    return table("", COLUMNS, shown, rows, _number)
 
 
 def _number(value: float | None) -> str:

@@ -38,6 +38,24 @@ pub struct Answer {
     pub history: Vec<Head>,
 }
 
+impl Answer {
+    /// Of one attempt, with no detour: what more is true of it is set by whoever knows.
+    pub fn new(head: Head, body: AnswerBody) -> Self {
+        Self {
+            head,
+            body,
+            timings: Timings::default(),
+            attempts: 1,
+            remote: None,
+            from_cache: false,
+            stale: false,
+            coalesced: false,
+            hedged: false,
+            history: Vec::new(),
+        }
+    }
+}
+
 /// Status line and fields of a response, and where it is from.
 #[derive(Clone, Debug)]
 pub struct Head {

@@ -72,18 +72,7 @@ pub(super) async fn answer(
         timings.body = Some(answered.elapsed());
         AnswerBody::Whole(collected.whole())
     };
-    Ok(Answer {
-        head,
-        body,
-        timings: timings.clone(),
-        attempts: 1,
-        remote: Some(remote),
-        from_cache: false,
-        stale: false,
-        coalesced: false,
-        hedged: false,
-        history: Vec::new(),
-    })
+    Ok(Answer { timings: timings.clone(), remote: Some(remote), ..Answer::new(head, body) })
 }
 
 /// The next piece within its pause. After an error the reader is closed.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use parking_lot::Mutex;
 use turnout_client::{
-    Answer, AnswerBody, Body, Call, Client, Error, Head, Limits, Options, Redirects, Scope, Timings, Transport, send,
+    Answer, AnswerBody, Body, Call, Client, Error, Head, Limits, Options, Redirects, Scope, Transport, send,
 };
 use url::Url;
 
@@ -105,23 +105,9 @@ impl Transport for Upstream {
                 headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
         }
-        let answer = Answer {
-            head: Head {
-                url: call.url.clone(),
-                status: StatusCode::from_u16(status).unwrap(),
-                headers,
-                version: Version::HTTP_11,
-            },
-            body: AnswerBody::Whole(Bytes::from(body.to_owned())),
-            timings: Timings::default(),
-            attempts: 1,
-            remote: None,
-            from_cache: false,
-            stale: false,
-            coalesced: false,
-            hedged: false,
-            history: Vec::new(),
-        };
+        let status = StatusCode::from_u16(status).unwrap();
+        let head = Head { url: call.url.clone(), status, headers, version: Version::HTTP_11 };
+        let answer = Answer::new(head, AnswerBody::Whole(Bytes::from(body.to_owned())));
         Box::pin(async move { Ok(answer) })
     }
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 use turnout_client::policy::{Policy, Terms};
 use turnout_client::{
-    Answer, AnswerBody, Body, Call, Client, Error, Head, Kind, Limits, Options, Scope, Snapshot, Timings, Transport,
+    Answer, AnswerBody, Body, Call, Client, Error, Head, Kind, Limits, Options, Scope, Snapshot, Transport,
     send,
 };
 
@@ -206,18 +206,8 @@ fn made(call: &Call, status: u16, fields: Vec<(&'static str, String)>, body: &'s
         headers.append(name, value.parse().expect("a field's value"));
     }
     let status = http::StatusCode::from_u16(status).expect("a status");
-    Answer {
-        head: Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 },
-        body: AnswerBody::Whole(body.into()),
-        timings: Timings::default(),
-        attempts: 1,
-        remote: None,
-        from_cache: false,
-        stale: false,
-        coalesced: false,
-        hedged: false,
-        history: Vec::new(),
-    }
+    let head = Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 };
+    Answer::new(head, AnswerBody::Whole(body.into()))
 }
 
 /// A call in the making.

@@ -17,7 +17,6 @@ use crate::answer::{Answer, AnswerBody, Head};
 use crate::call::{Body, Call};
 use crate::error::{Error, Kind};
 use crate::layers::{Progress, Trip, Until};
-use crate::timings::Timings;
 pub(super) use store::Store;
 use store::{Asked, Found, Kept};
 
@@ -167,16 +166,5 @@ fn not_cached(call: &Call) -> Answer {
 }
 
 fn from_cache(head: Head, body: Bytes, stale: bool) -> Answer {
-    Answer {
-        head,
-        body: AnswerBody::Whole(body),
-        timings: Timings::default(),
-        attempts: 0,
-        remote: None,
-        from_cache: true,
-        stale,
-        coalesced: false,
-        hedged: false,
-        history: Vec::new(),
-    }
+    Answer { attempts: 0, from_cache: true, stale, ..Answer::new(head, AnswerBody::Whole(body)) }
 }

@@ -139,18 +139,9 @@ async fn answered(queue: Arc<Queue>, call: Arc<Call>, network: Option<Network>) 
         (Err(_), None) => return Err(Error::new(Kind::LocalProtocol, "there is no network behind this transport")),
     };
     let first_byte = began.elapsed();
-    Ok(Answer {
-        head: Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 },
-        body: script.body(call.options.timeouts.read),
-        timings: Timings { first_byte: Some(first_byte), total: first_byte, ..Timings::default() },
-        attempts: 1,
-        remote: None,
-        from_cache: false,
-        stale: false,
-        coalesced: false,
-        hedged: false,
-        history: Vec::new(),
-    })
+    let head = Head { url: call.url.clone(), status, headers, version: http::Version::HTTP_11 };
+    let timings = Timings { first_byte: Some(first_byte), total: first_byte, ..Timings::default() };
+    Ok(Answer { timings, ..Answer::new(head, script.body(call.options.timeouts.read)) })
 }
 
 /// What stands in for the network of every client that has no transport of its own: the last one counts. Of this process: a forked
