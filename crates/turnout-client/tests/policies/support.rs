@@ -12,8 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 use turnout_client::policy::{Policy, Terms};
 use turnout_client::{
-    Answer, AnswerBody, Body, Call, Client, Error, Head, Kind, Limits, Options, Scope, Snapshot, Transport,
-    send,
+    Answer, AnswerBody, Body, Call, Client, Error, Head, Kind, Limits, Options, Scope, Snapshot, Transport, send,
 };
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
