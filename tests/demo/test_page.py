@@ -95,6 +95,7 @@ def test_a_browser_without_scripts_searches_by_keyboard_on_a_phone(demo: Demo, t
         phone.open(demo.url)
         assert phone.run("return document.documentElement.scrollWidth <= innerWidth")
         phone.type("#id_city", "Ljubljana" + ENTER)
+        phone.wait_for(".offers li")
         assert phone.run("return document.querySelector('h1').textContent") == "Ljubljana, 2 nights"
         assert phone.run("return document.querySelectorAll('.ways tbody tr').length") == len(COMPARED)
         assert phone.run("return document.querySelectorAll('.offers li').length") > 3

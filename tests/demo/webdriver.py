@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,11 +45,18 @@ class Browser:
     def run(self, script: str) -> Any:
         return send("POST", f"{self._session}/execute/sync", {"script": script, "args": []})
 
+    def wait_for(self, selector: str) -> None:
+        """Until there is one: a page asked for by a form is not there at once."""
+        self._find(selector)
+
     def type(self, selector: str, text: str) -> None:
-        found = send("POST", f"{self._session}/element", {"using": "css selector", "value": selector})
-        element = next(iter(found.values()))
+        element = self._find(selector)
         send("POST", f"{self._session}/element/{element}/clear", {})
         send("POST", f"{self._session}/element/{element}/value", {"text": text})
+
+    def _find(self, selector: str) -> str:
+        found = send("POST", f"{self._session}/element", {"using": "css selector", "value": selector})
+        return next(iter(found.values()))
 
 
 @contextmanager
@@ -65,6 +73,8 @@ def browser(profile: str, *, scripts: bool, dark: bool = False) -> Iterator[Brow
             wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
             session = f"{base}/session/{send('POST', f'{base}/session', wanted)['sessionId']}"
             try:
+                # How long it looks for an element.
+                send("POST", f"{session}/timeouts", {"implicit": 20_000})
                 yield Browser(session)
             finally:
                 send("DELETE", session)
@@ -75,5 +85,9 @@ def browser(profile: str, *, scripts: bool, dark: bool = False) -> Iterator[Brow
 def send(method: str, url: str, body: dict | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)["value"]
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["value"]
+    except urllib.error.HTTPError as error:
+        # The status says nothing; what went wrong is in the body.
+        raise AssertionError(json.load(error)["value"]["message"]) from error

@@ -20,7 +20,7 @@ class Upstream:
         self._changed = threading.Condition()
         self._released = asyncio.Event()
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._transports: set[asyncio.WriteTransport] = set()
         #: Requests so far: method, target, headers, body.
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.connections = 0
@@ -63,16 +63,28 @@ class Upstream:
 
     def _run(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        listening = self._loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
+        self._server = self._loop.run_until_complete(listening)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         ready.set()
         self._loop.run_forever()
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        self._loop.run_until_complete(self._end())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    async def _end(self) -> None:
+        """Until nobody is being accepted or answered: whoever loses its connection ends by itself."""
+        while self._transports or len(asyncio.all_tasks()) > 1:
+            for transport in self._transports:
+                transport.abort()
+            await asyncio.sleep(0)
+
+    def opened(self, transport: asyncio.WriteTransport) -> None:
+        self._transports.add(transport)
+
+    def closed(self, transport: asyncio.WriteTransport) -> None:
+        self._transports.discard(transport)
 
     def _note(self, **counts: int) -> None:
         with self._changed:
@@ -80,10 +92,7 @@ class Upstream:
                 setattr(self, name, getattr(self, name) + more)
             self._changed.notify_all()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._note(connections=1)
         try:
             while await self._one(reader, writer):
@@ -91,7 +100,6 @@ class Upstream:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._tasks.discard(task)
             with suppress(Exception):
                 writer.close()
 
@@ -166,3 +174,23 @@ class Upstream:
             await writer.drain()
         writer.write(b"0\r\n\r\n")
         await writer.drain()
+
+
+class Connection(asyncio.StreamReaderProtocol):
+    """Known to its upstream from its first moment on, before anybody reads from it."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__(asyncio.StreamReader(), upstream.accept)
+        self._upstream = upstream
+        self._own: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._own = transport
+        self._upstream.opened(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._own is not None:
+            self._upstream.closed(self._own)
+        super().connection_lost(error)

@@ -21,7 +21,7 @@ django.setup()
 """
 
 
-@pytest.mark.parametrize(("page", "least"), [("http.md", 8), ("http-testing.md", 5)])
+@pytest.mark.parametrize(("page", "least"), [("http.md", 8), ("http-testing.md", 5), ("http-connections.md", 1)])
 def test_the_examples_of_a_page_run(page: str, least: int, tmp_path: Path) -> None:
     text = (GUIDE / page).read_text()
     parts = list(PART.finditer(text))

@@ -182,3 +182,34 @@ def test_a_reply_can_be_made_beforehand(client: http.Client) -> None:
     with mock() as m:
         m.get(RATES).reply_with(lambda request: Reply.of(418, text="tea"))
         assert client.get(RATES).text == "tea"
+
+
+def pieces() -> Any:
+    yield b'{"city": '
+    yield b'"Rom"}'
+
+
+async def apieces() -> Any:
+    for piece in pieces():
+        yield piece
+
+
+def test_a_request_in_pieces_is_seen_whole(client: http.Client) -> None:
+    with mock() as m:
+        rule = m.post(RATES, json={"city": "Rom"}).reply(201)
+        assert client.post(RATES, content=pieces()).status_code == 201
+
+        async def main() -> int:
+            return (await client.apost(RATES, content=apieces())).status_code
+
+        assert asyncio.run(main()) == 201
+    rule.assert_called(times=2)
+    assert m.calls[0].request.content == b'{"city": "Rom"}'
+
+
+def test_a_request_in_pieces_of_a_wrong_length_is_refused_by_a_mock_too(client: http.Client) -> None:
+    with mock(assert_all_called=False) as m:
+        m.post(RATES).reply(201)
+        with pytest.raises(errors.LocalProtocolError, match="fewer bytes"):
+            client.post(RATES, content=pieces(), headers={"Content-Length": "99"})
+    assert not m.calls

@@ -1,12 +1,15 @@
 //! One request as its caller meant it: checked, and ready to be sent any number of times.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
 use crate::answer::BodyStream;
+use crate::error::Error;
+use crate::exchange::check;
 use crate::options::Options;
 
 /// What is to be sent. Immutable: an attempt, a redirect or a hedge makes its own from it.
@@ -31,14 +34,29 @@ pub struct Call {
 impl Call {
     /// To be sent in place of this one, with this value in that field.
     pub(crate) fn with_header(&self, name: HeaderName, value: HeaderValue) -> Self {
-        let mut headers = self.headers.clone();
-        headers.insert(name, value);
-        let Self { method, url, idempotent, stream, options, .. } = self;
+        let mut call = self.with_body(self.body.moved());
+        call.headers.insert(name, value);
+        call
+    }
+
+    /// To be sent in place of this one, with its body in memory: for a transport that shows it to somebody. What the network would refuse
+    /// to send is refused here too.
+    pub async fn in_memory(&self) -> Result<Self, Error> {
+        let mut body = check(self)?;
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = poll_fn(|context| body.poll_piece(context)).await {
+            bytes.extend_from_slice(&piece?);
+        }
+        Ok(self.with_body(if bytes.is_empty() { Body::Empty } else { Body::Whole(bytes.freeze()) }))
+    }
+
+    fn with_body(&self, body: Body) -> Self {
+        let Self { method, url, headers, idempotent, stream, options, .. } = self;
         Self {
             method: method.clone(),
             url: url.clone(),
-            headers,
-            body: self.body.moved(),
+            headers: headers.clone(),
+            body,
             idempotent: *idempotent,
             stream: *stream,
             options: Arc::clone(options),

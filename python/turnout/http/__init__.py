@@ -101,7 +101,7 @@ def __getattr__(name: str) -> Any:
 
 
 def stats() -> dict[str, Any]:
-    """`client.stats()`: what happened so far to the calls of the process client, by upstream."""
+    """`client.stats()`: what happened so far to the calls of the process client, by upstream, and its connections."""
     return client.stats()
 
 

@@ -234,7 +234,10 @@ class Client:
         return AsCompleted(self.native.as_completed(keys, made, plan), fallback)
 
     def stats(self) -> dict[str, Any]:
-        """What happened so far to the calls of all clients with the same limits, by upstream; times in seconds."""
+        """What happened so far to the calls of all clients with the same limits, and to their connections.
+
+        Times in seconds.
+        """
         return self.native.stats()
 
 

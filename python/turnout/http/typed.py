@@ -7,7 +7,7 @@ from typing import IO, Any, Generic, Literal, TypeAlias, TypeVar
 
 from typing_extensions import TypedDict
 
-from turnout._turnout import HttpAuth, HttpCookieJar, HttpTransport
+from turnout._turnout import HttpAuth, HttpCookieJar, HttpRequest, HttpTransport
 from turnout.http.errors import HTTPError
 from turnout.http.policies import (
     Bulkhead,
@@ -30,7 +30,7 @@ Params: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, Any]] | str | None"
 Fields: TypeAlias = "Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]] | None"
 Content: TypeAlias = "bytes | str | IO[bytes] | Iterable[bytes] | AsyncIterable[bytes] | None"
 Transport: TypeAlias = "HttpTransport | WSGITransport | ASGITransport | None"
-Auth: TypeAlias = "tuple[str, str] | HttpAuth | None"
+Auth: TypeAlias = "tuple[str, str] | HttpAuth | Callable[[HttpRequest], Fields] | None"
 
 
 class Shared(TypedDict, total=False):

@@ -59,7 +59,7 @@ impl Outgoing {
     }
 
     /// The next piece.
-    pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let stream = match self {
             Self::Nothing => return Poll::Ready(None),
             Self::Whole(bytes) => {

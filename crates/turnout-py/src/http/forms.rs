@@ -11,7 +11,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use turnout_client::Body;
 use turnout_client::body::{Content, FORM, Part, multipart};
 
-use super::request::{plain, query};
+use super::params::{plain, query};
 use super::{errors, headers};
 
 /// The bytes of a form and its type; `None`: `data` is no form.

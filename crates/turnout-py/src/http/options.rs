@@ -14,8 +14,10 @@ use url::Url;
 use super::errors::refused;
 use super::headers;
 use super::home::Wish;
-use super::request::{self, query};
-use super::{policies, reaching, transport};
+use super::params::query;
+use super::reaching::{self, Signer};
+use super::target;
+use super::{policies, transport};
 
 /// Fields that are not known here.
 pub(super) type Others<'py> = Vec<(String, Bound<'py, PyAny>)>;
@@ -27,12 +29,13 @@ pub(super) struct Settings {
     pub(super) headers: HeaderMap,
     pub(super) params: Option<String>,
     pub(super) options: Arc<Options>,
+    pub(super) signer: Option<Signer>,
 }
 
 impl Settings {
     pub(super) fn new(py: Python<'_>) -> PyResult<Self> {
         let options = Options { proxies: reaching::environment(py)?, ..Options::default() };
-        Ok(Self { base_url: None, headers: HeaderMap::new(), params: None, options: Arc::new(options) })
+        Ok(Self { base_url: None, headers: HeaderMap::new(), params: None, options: Arc::new(options), signer: None })
     }
 
     /// These with what `fields` has in their place; what is not known here is left in the answer.
@@ -48,7 +51,7 @@ impl Settings {
                 "headers" => headers::merge(&mut new.headers, &headers::parse(&value)?),
                 "params" => new.params = query(&value)?,
                 other => {
-                    if !replace(&mut options, other, &value)? {
+                    if !replace(&mut options, &mut new.signer, other, &value)? {
                         others.push((name, value));
                     }
                 }
@@ -60,14 +63,18 @@ impl Settings {
 }
 
 /// `options` with what `fields` has in their place: what one call may replace.
-pub(super) fn over(options: &Arc<Options>, fields: &Bound<'_, PyDict>) -> PyResult<Arc<Options>> {
+pub(super) fn over(
+    options: &Arc<Options>,
+    signer: &mut Option<Signer>,
+    fields: &Bound<'_, PyDict>,
+) -> PyResult<Arc<Options>> {
     if fields.is_empty() {
         return Ok(Arc::clone(options));
     }
     let mut new = (**options).clone();
     for (name, value) in fields.iter() {
         let name: String = name.extract()?;
-        if !replace(&mut new, &name, &value)? {
+        if !replace(&mut new, signer, &name, &value)? {
             return Err(PyTypeError::new_err(format!("a call has no option {name:?}")));
         }
     }
@@ -75,7 +82,7 @@ pub(super) fn over(options: &Arc<Options>, fields: &Bound<'_, PyDict>) -> PyResu
 }
 
 /// One option. False: there is none of that name.
-fn replace(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn replace(options: &mut Options, signer: &mut Option<Signer>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     match name {
         "timeout" => options.timeouts = timeouts(value)?,
         "follow_redirects" => options.redirects.follow = value.is_truthy()?,
@@ -86,7 +93,10 @@ fn replace(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyRes
         "verify" => options.tls = reaching::tls(value)?,
         "proxy" => options.proxies = reaching::proxies(value)?,
         "addresses" => options.addresses = reaching::addresses(value)?,
-        "auth" => options.auth = reaching::auth(value)?,
+        "auth" => {
+            *signer = reaching::signer(value);
+            options.auth = if signer.is_some() { None } else { reaching::auth(value)? };
+        }
         "cookies" => options.cookies = reaching::cookies(value)?,
         "policy" => options.policy = policies::native(value)?,
         "transport" => options.transport = transport::of(value)?,
@@ -100,7 +110,7 @@ fn base_url(value: &Bound<'_, PyAny>) -> PyResult<Option<Url>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let url = request::absolute(value.py(), &text)?;
+    let url = target::absolute(value.py(), &text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refused(value.py(), Kind::InvalidUrl, "a base URL has no query and no fragment: use params"));
     }

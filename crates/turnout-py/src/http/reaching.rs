@@ -12,7 +12,7 @@ use turnout_client::connect::{
 use turnout_client::{Auth, ClientCredentials, Error, Jar};
 use url::Url;
 
-use super::{errors, request};
+use super::{errors, target};
 
 /// `True`, `False`, or what has the fields of `turnout.http.TLSConfig`.
 pub(super) fn tls(verify: &Bound<'_, PyAny>) -> PyResult<Arc<Tls>> {
@@ -86,6 +86,15 @@ pub(super) fn addresses(given: &Bound<'_, PyAny>) -> PyResult<Arc<AddressPolicy>
     made(py, AddressPolicy::new(base, allow, deny))
 }
 
+/// What signs a call: given the request as it will be sent, it returns fields to add.
+pub(super) type Signer = Arc<Py<PyAny>>;
+
+/// `auth=`, if it is a function; then nobody else authenticates the call.
+pub(super) fn signer(given: &Bound<'_, PyAny>) -> Option<Signer> {
+    let is_function = given.is_callable() && !given.is_instance_of::<HttpAuth>();
+    is_function.then(|| Arc::new(given.clone().unbind()))
+}
+
 /// A pair for basic authentication, an `HttpAuth`, or None.
 pub(super) fn auth(given: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Auth>>> {
     if given.is_none() {
@@ -94,8 +103,9 @@ pub(super) fn auth(given: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Auth>>> {
     if let Ok(auth) = given.cast::<HttpAuth>() {
         return Ok(Some(Arc::clone(&auth.get().0)));
     }
-    let (user, password): (String, String) =
-        given.extract().map_err(|_| PyTypeError::new_err("auth is a pair of user and password, or an Auth"))?;
+    let (user, password): (String, String) = given
+        .extract()
+        .map_err(|_| PyTypeError::new_err("auth is a pair of user and password, an Auth, or a function"))?;
     made(given.py(), Auth::basic(&user, &password)).map(Some)
 }
 
@@ -147,7 +157,7 @@ impl HttpAuth {
         scope: &str,
         parameters: Vec<(String, String)>,
     ) -> PyResult<Self> {
-        let token_url: Url = request::absolute(py, token_url)?;
+        let token_url: Url = target::absolute(py, token_url)?;
         let scope = scope.to_owned();
         made(py, Auth::client_credentials(ClientCredentials { token_url, client_id, client_secret, scope, parameters }))
             .map(Self)
@@ -172,12 +182,12 @@ impl HttpCookieJar {
 
     /// As if an answer from `url` had this `Set-Cookie`. False: it may not.
     fn set(&self, py: Python<'_>, url: &str, cookie: &str) -> PyResult<bool> {
-        Ok(self.0.set(&request::absolute(py, url)?, cookie))
+        Ok(self.0.set(&target::absolute(py, url)?, cookie))
     }
 
     /// What would be sent to `url`.
     fn header(&self, py: Python<'_>, url: &str) -> PyResult<Option<String>> {
-        let header = self.0.header(&request::absolute(py, url)?);
+        let header = self.0.header(&target::absolute(py, url)?);
         Ok(header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
     }
 

@@ -107,6 +107,11 @@ impl Transport for Standing {
 /// One attempt. Dropped early, its ticket is given up.
 async fn answered(queue: Arc<Queue>, call: Arc<Call>, network: Option<Network>) -> Result<Answer, Error> {
     let began = Instant::now();
+    // Who answers sees the request whole.
+    let call = match &call.body {
+        Body::Stream(..) => Arc::new(call.in_memory().await?),
+        Body::Empty | Body::Whole(_) => call,
+    };
     let (ticket, receiver) = queue.put(&call);
     let scripted = async {
         let gone = |_| Error::new(Kind::Connect, "the transport was closed");
@@ -476,10 +481,11 @@ fn kind_named(name: &str) -> PyResult<Kind> {
 }
 
 impl HttpRequest {
-    /// As a transport sees it: the body in memory; one in pieces is empty here.
+    /// As a transport sees it: the body in memory.
     pub(super) fn of_call(call: &Call) -> Self {
         let content = match &call.body {
             Body::Whole(bytes) => bytes.clone(),
+            // Nothing queues a stream.
             Body::Empty | Body::Stream(..) => Bytes::new(),
         };
         Self::whole(call.method.clone(), call.url.clone(), call.headers.clone(), content, call.idempotent)

@@ -1,13 +1,15 @@
 //! A response as Python sees it.
 
+mod by_hand;
+mod pickle;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -206,31 +208,12 @@ impl HttpResponse {
         reason_phrase: Option<String>,
     ) -> PyResult<Self> {
         let mut headers = headers.map_or_else(|| Ok(HeaderMap::new()), headers::parse)?;
-        let mut kind = |kind| {
-            headers.entry(CONTENT_TYPE).or_insert(http::HeaderValue::from_static(kind));
-        };
-        let body = match (content, text, json) {
-            (None, None, None) => Bytes::new(),
-            (Some(content), None, None) => match content.cast::<PyString>() {
-                Ok(text) => Bytes::copy_from_slice(text.to_str()?.as_bytes()),
-                Err(_) => Bytes::from(content.extract::<Vec<u8>>()?),
-            },
-            (None, Some(text), None) => {
-                kind("text/plain; charset=utf-8");
-                Bytes::copy_from_slice(text.as_bytes())
-            }
-            (None, None, Some(json)) => {
-                kind("application/json");
-                let text = py.import("turnout.http.encoding")?.call_method1("dumps", (json,))?;
-                Bytes::copy_from_slice(text.cast::<PyBytes>()?.as_bytes())
-            }
-            _ => return Err(PyTypeError::new_err("a body is given once: as content, text or json")),
-        };
+        let body = by_hand::body(py, content, text, json, &mut headers)?;
         Ok(Self {
             status: status_code,
             reason: reason_phrase,
             url: url.to_owned(),
-            version: version_named(http_version)?,
+            version: by_hand::version(http_version)?,
             headers: Arc::new(headers),
             content: Mutex::new(Content::Whole(body)),
             bytes: PyOnceLock::new(),
@@ -472,27 +455,7 @@ impl HttpResponse {
     }
 
     fn __reduce__<'py>(this: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let py = this.py();
-        let response = this.get();
-        let again = py.import(intern!(py, "turnout.http.pickling"))?.getattr(intern!(py, "response"))?;
-        let fields = PyDict::new(py);
-        fields.set_item("headers", response.headers().multi_items(py)?)?;
-        fields.set_item("content", response.content(py)?)?;
-        fields.set_item("url", &response.url)?;
-        fields.set_item("http_version", response.version)?;
-        fields.set_item("reason_phrase", &response.reason)?;
-        fields.set_item("request", &response.request)?;
-        let about = &response.about;
-        let phase = |phase: Option<Duration>| phase.map(|phase| phase.as_secs_f64());
-        let t = &about.timings;
-        let timings = [t.queued, t.pool, t.dns, t.connect, t.tls, t.first_byte, t.body, t.decode, Some(t.total)];
-        let state = (
-            about.attempts,
-            (about.from_cache, about.stale, about.coalesced, about.hedged),
-            timings.map(phase).to_vec(),
-            about.remote.map(|remote| remote.to_string()),
-        );
-        Ok((again, (response.status, fields, state).into_pyobject(py)?))
+        pickle::reduced(this)
     }
 
     /// What `turnout.http.pickling` makes of the state of another one.
@@ -505,34 +468,7 @@ impl HttpResponse {
         timings: Vec<Option<f64>>,
         remote: Option<&str>,
     ) -> PyResult<Self> {
-        let py = base.py();
-        let base = base.get();
-        let phase = |index: usize| timings.get(index).copied().flatten().map(Duration::from_secs_f64);
-        let timings = Timings {
-            queued: phase(0),
-            pool: phase(1),
-            dns: phase(2),
-            connect: phase(3),
-            tls: phase(4),
-            first_byte: phase(5),
-            body: phase(6),
-            decode: phase(7),
-            total: phase(8).unwrap_or_default(),
-        };
-        let (from_cache, stale, coalesced, hedged) = flags;
-        let remote = remote.and_then(|remote| remote.parse().ok());
-        Ok(Self {
-            status: base.status,
-            reason: base.reason.clone(),
-            url: base.url.clone(),
-            version: base.version,
-            headers: Arc::clone(&base.headers),
-            content: Mutex::new(Content::Whole(base.body()?)),
-            bytes: PyOnceLock::new(),
-            about: About { timings, attempts, remote, from_cache, stale, coalesced, hedged },
-            request: base.request.as_ref().map(|request| request.clone_ref(py)),
-            history: Vec::new(),
-        })
+        pickle::again(base, attempts, flags, &timings, remote)
     }
 }
 
@@ -550,11 +486,4 @@ fn version_name(version: http::Version) -> &'static str {
         http::Version::HTTP_3 => "HTTP/3",
         _ => "HTTP/1.1",
     }
-}
-
-fn version_named(name: &str) -> PyResult<&'static str> {
-    ["HTTP/1.1", "HTTP/2", "HTTP/1.0", "HTTP/3", "HTTP/0.9"]
-        .into_iter()
-        .find(|known| *known == name)
-        .ok_or_else(|| PyTypeError::new_err(format!("no version of HTTP is called {name:?}")))
 }
