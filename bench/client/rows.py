@@ -201,7 +201,7 @@ SATURATED_APART = Site(
     says="256 connections, ten calls each, to an upstream of 0 ms: on the same core, in another process.",
     contenders=(Contender("turnout", "turnout", "/json/async/"),),
     connections=16,
-    beside=("/gather/turnout/?n=10&ms=0", 256),
+    beside=("/gather/turnout-capped/?n=10&ms=0", 256),
     beside_apart=True,
 )
 
@@ -211,7 +211,7 @@ SATURATED = Site(
     says="A client that saturates the loop leaves the server at least half of the control's requests.",
     contenders=(Contender("turnout", "turnout", "/json/async/"),),
     connections=16,
-    beside=("/gather/turnout/?n=10&ms=0", 256),
+    beside=("/gather/turnout-capped/?n=10&ms=0", 256),
 )
 
 

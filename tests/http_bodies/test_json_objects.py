@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import json
 import math
 import pickle
 import random
+import weakref
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from turnout import http
 from turnout._turnout import HttpJson, HttpJsonSteps
 from turnout.http.errors import JSONDecodeError
 
@@ -455,3 +460,86 @@ def test_what_is_not_there_is_told_as_dicts_and_lists_do() -> None:
             missing(value["a"][0])
     with pytest.raises(JSONDecodeError, match="pointer"):
         value.pointer("a")
+
+
+def containers(value: Any) -> Iterator[Any]:
+    """All dicts and lists in it, itself included."""
+    if isinstance(value, dict):
+        yield value
+        for member in value.values():
+            yield from containers(member)
+    elif isinstance(value, list):
+        yield value
+        for element in value:
+            yield from containers(element)
+
+
+# More than one slice of it, lists of more than what is kept aside, and what has nothing in it.
+MANY = json.dumps({"offers": [{"rooms": [1, 2], "none": [], "empty": {}, "flat": {"a": 1}} for _ in range(9000)]})
+
+
+def test_the_collector_sees_what_it_would_see_of_json_loads() -> None:
+    async def main() -> Any:
+        return await HttpJson.parse(MANY).ato_python()
+
+    ours, theirs = asyncio.run(main()), json.loads(MANY)
+    assert ours == theirs
+    assert [gc.is_tracked(one) for one in containers(ours)] == [gc.is_tracked(one) for one in containers(theirs)]
+
+
+class Mark:
+    """Something that tells when it is gone."""
+
+
+def test_a_cycle_through_a_value_of_a_gather_is_found(client: http.Client, shelf: Any) -> None:
+    shelf.put("/many", MANY.encode())
+
+    async def main() -> weakref.ref[Mark]:
+        found = await client.agather([http.Request("GET", "/many")])
+        value = found.ok[0]
+        value["offers"][7]["rooms"].append(value)
+        value["mark"] = mark = Mark()
+        return weakref.ref(mark)
+
+    gone = asyncio.run(main())
+    gc.collect()
+    assert gone() is None
+
+
+def test_large_values_leave_one_in_a_turn_of_the_loop(client: http.Client, shelf: Any) -> None:
+    shelf.put("/many", MANY.encode())
+
+    async def main() -> list[int]:
+        found = await client.agather([http.Request("GET", "/many")] * 5)
+        marks = []
+        for value in found.ok.values():
+            value["mark"] = mark = Mark()
+            marks.append(weakref.ref(mark))
+        del found, value, mark
+        left = []
+        while not left or left[-1]:
+            await asyncio.sleep(0)
+            left.append(sum(mark() is not None for mark in marks))
+        return left
+
+    left = asyncio.run(main())
+    assert left[-1] == 0
+    assert all(before - after <= 1 for before, after in itertools.pairwise(left)), left
+
+
+def test_large_values_of_a_loop_that_has_ended_are_gone(client: http.Client, shelf: Any) -> None:
+    shelf.put("/many", MANY.encode())
+    loop = asyncio.new_event_loop()
+
+    async def main() -> list[weakref.ref[Mark]]:
+        found = await client.agather([http.Request("GET", "/many")] * 5)
+        marks = [Mark() for _ in found]
+        for value, mark in zip(found.ok.values(), marks, strict=True):
+            value["mark"] = mark
+        return [weakref.ref(mark) for mark in marks]
+
+    try:
+        marks = loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert [mark() for mark in marks] == [None] * 5

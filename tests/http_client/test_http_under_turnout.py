@@ -6,6 +6,7 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,29 @@ def test_a_request_has_a_deadline(shared, kind):
         shared.wait_until("left", left + 1)
         with urllib.request.urlopen(f"{server.url}/echo/{kind}", timeout=30) as answer:
             assert 0 < json.load(answer)["deadline"] < 0.3
+
+
+def test_a_request_does_not_wait_behind_all_outcomes_of_calls(shared):
+    """Requirement 16 of the reactor: what calls bring takes turns with requests, it is no queue before them."""
+    calls, finished = 80, shared.finished
+    shared.hold_again()
+    with (
+        serve(["calls_asgi:application"], cwd=SITE, env={"UPSTREAM": shared.url}) as server,
+        ThreadPoolExecutor(calls) as threads,
+    ):
+
+        def ask(path):
+            with urllib.request.urlopen(f"{server.url}{path}", timeout=60) as answer:
+                return answer.read()
+
+        ask("/quick")
+        burning = [threads.submit(ask, "/burn") for _ in range(calls)]
+        shared.wait_until("holding", calls)
+        shared.release()
+        shared.wait_until("finished", finished + calls)
+        # 0.4 seconds of computing wait, and each of these for a few of them only.
+        burned = [int(ask("/quick")) for _ in range(4)]
+        assert burned[-1] < calls * 3 / 4, burned
+        for one in burning:
+            one.result()
+        assert int(ask("/quick")) == calls

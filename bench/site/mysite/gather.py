@@ -41,6 +41,14 @@ def ours() -> http.Client:
 
 
 @cache
+def capped() -> http.Client:
+    """With as many connections as a client has by default: the bound on what one client does at a time."""
+    from turnout import http
+
+    return http.Client(limits=http.Limits(max_queue=MOST), timeout=30)
+
+
+@cache
 def pyreqwest() -> Any:
     """The Rust client of PyPI that is nearest to it."""
     from pyreqwest.client import ClientBuilder
@@ -84,6 +92,10 @@ def whole(found: http.Gathered) -> list[Any]:
 
 async def turnout_agather(request: HttpRequest) -> JsonResponse:
     return answered(whole(await ours().agather(requests_for(request))))
+
+
+async def capped_agather(request: HttpRequest) -> JsonResponse:
+    return answered(whole(await capped().agather(requests_for(request))))
 
 
 def turnout_gather(request: HttpRequest) -> JsonResponse:
@@ -177,6 +189,11 @@ async def aiohttp_merged(request: HttpRequest) -> JsonResponse:
 async def turnout_large(request: HttpRequest) -> JsonResponse:
     values = whole(await ours().agather(requests_for(request)))
     return JsonResponse({"offers": sum(len(value["offers"]) for value in values)})
+
+
+async def lazy_large(request: HttpRequest) -> JsonResponse:
+    found = await ours().agather(requests_for(request), decode="lazy")
+    return JsonResponse({"offers": sum(len(value["offers"]) for value in whole(found))})
 
 
 async def aiohttp_large(request: HttpRequest) -> JsonResponse:

@@ -24,6 +24,11 @@ const MAX_JOBS: usize = 64;
 /// How long a thread waits for another job.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// The threads' nice value. Whoever waits for what they do waits for a large body anyway; everybody else waits for the thread that serves, which is
+/// on a processor at once when both want it.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// See the module. Dropped, its threads finish what is queued and end.
@@ -104,6 +109,9 @@ impl Cpu {
 
 impl Shared {
     fn serve(&self) {
+        // Linux has it for each thread; elsewhere it would be the process's. Refused, nothing is lost but the order.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, NICE);
         let mut queue = self.queue.lock();
         loop {
             if let Some(job) = queue.jobs.pop_front() {

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from turnout._turnout import HttpCompleted
 from turnout.http.gathered import Fallback, with_fallback
@@ -16,18 +17,19 @@ K = TypeVar("K")
 
 #: As long as one slice of a large value (crates/turnout-py/src/http/json/build.rs).
 _TURN_SECONDS = 0.0005
+#: A view has read what it wanted by then.
+_SETTLED_AFTER = 0.25
 
 
 async def finish(outcome: Any) -> None:
     """Make the objects of a large value in slices, while the loop turns."""
-    steps = outcome._steps()
-    if steps is not None:
-        outcome._made(await steps)
+    await finish_all([outcome])
 
 
 async def finish_all(outcomes: Iterable[Any]) -> None:
     """The same for those of a gather: many values that are each made within one slice are not made in one turn."""
     began = perf_counter()
+    large = []
     for outcome in outcomes:
         steps = outcome._steps()
         if steps is None:
@@ -35,7 +37,18 @@ async def finish_all(outcomes: Iterable[Any]) -> None:
         if perf_counter() - began > _TURN_SECONDS:
             await asyncio.sleep(0)
             began = perf_counter()
-        outcome._made(await steps)
+        outcome._made(await steps, steps)
+        large.append(ref(outcome))
+    if large:
+        # Until then most are gone. What is not may be part of a cycle by then: the garbage collector has to see it.
+        asyncio.get_running_loop().call_later(_SETTLED_AFTER, _settle, large)
+
+
+def _settle(outcomes: list[ref[Any]]) -> None:
+    for known in outcomes:
+        outcome = known()
+        if outcome is not None:
+            outcome._settle()
 
 
 class AsCompleted(Generic[K]):

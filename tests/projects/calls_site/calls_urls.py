@@ -1,6 +1,7 @@
 """Each view twice: on a thread and on the loop. What they see of a call that ends early they say on standard output."""
 
 import asyncio
+import time
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpResponse, JsonResponse
@@ -128,7 +129,28 @@ async def async_late(request):
         return HttpResponse("late", status=504)
 
 
+burned = 0
+
+
+async def burn(request):
+    """Computes for five milliseconds once its call has its answer."""
+    global burned
+    response = await client.asend(request_to("/hold"))
+    end = time.thread_time() + 0.005
+    while time.thread_time() < end:
+        pass
+    burned += 1
+    return HttpResponse(response.content)
+
+
+async def quick(request):
+    """How many have burned."""
+    return HttpResponse(str(burned))
+
+
 urlpatterns = [
+    path("burn", burn),
+    path("quick", quick),
     path("hold/sync", sync_hold),
     path("hold/async", async_hold),
     path("hold/hop", hop_hold),

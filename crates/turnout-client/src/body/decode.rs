@@ -27,11 +27,13 @@ const INLINE: usize = 64 << 10;
 /// A piece of a stream, and what passes between two codings.
 const PIECE: usize = 32 << 10;
 
-/// What an attempt brought, as its call wants it: decoded if it asked for that.
+/// What an attempt brought is not yet as its call wants it.
+pub(crate) fn is_coded(call: &Call, answer: &Answer) -> bool {
+    call.options.decode && answer.head.headers.contains_key(CONTENT_ENCODING)
+}
+
+/// Then it is decoded.
 pub(crate) async fn decode(cpu: &Cpu, call: &Call, answer: &mut Answer) -> Result<(), Error> {
-    if !call.options.decode || !answer.head.headers.contains_key(CONTENT_ENCODING) {
-        return Ok(());
-    }
     let begun = Instant::now();
     let body = std::mem::replace(&mut answer.body, AnswerBody::Whole(Bytes::new()));
     let unpacked = unpack(cpu, &call.method, &mut answer.head, body, call.options.max_body).await;

@@ -10,8 +10,8 @@ mod multipart;
 mod text;
 
 pub use coding::ACCEPT_ENCODING;
-pub(crate) use decode::decode;
 pub use decode::unpack;
+pub(crate) use decode::{decode, is_coded};
 pub use form::{FORM, form};
 pub use multipart::{Content, Part, multipart};
 pub use text::encoding;

@@ -96,7 +96,14 @@ pub(super) async fn run(
     running.keepalive = learned_keepalive(&parts.headers);
     running.body = Some(body);
     let head = Head { url: call.url.clone(), status: parts.status, headers: parts.headers, version: parts.version };
-    Ok(incoming::answer(running, call, head, remote, late, answered, timings).await?)
+    let body = if call.stream {
+        incoming::stream(running, call, late)?
+    } else {
+        let body = incoming::collect(&mut running, call).await?;
+        timings.body = Some(answered.elapsed());
+        body
+    };
+    Ok(Answer { timings: timings.clone(), remote: Some(remote), ..Answer::new(head, body) })
 }
 
 /// The time limits until the head is there.

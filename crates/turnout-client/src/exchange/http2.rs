@@ -205,7 +205,14 @@ pub(super) async fn run(
     running.length = if body.is_end_stream() { Some(0) } else { content_length(&parts.headers) };
     running.incoming = Some(body);
     let head = Head { url: call.url.clone(), status: parts.status, headers: parts.headers, version: parts.version };
-    Ok(incoming::answer(running, call, head, remote, late, answered, timings).await?)
+    let body = if call.stream {
+        incoming::stream(running, call, late)?
+    } else {
+        let body = incoming::collect(&mut running, call).await?;
+        timings.body = Some(answered.elapsed());
+        body
+    };
+    Ok(Answer { timings: timings.clone(), remote: Some(remote), ..Answer::new(head, body) })
 }
 
 /// The upstream says that it has not looked at the request: it may be sent again, whatever it is (RFC 9113, 8.7).

@@ -45,7 +45,8 @@ pub(crate) async fn run(
 ) -> Result<Answer, Failed> {
     match held {
         Held::Own(lease) => http1::run(lease, call, body, late, timings).await,
-        Held::Shared(stream) => http2::run(stream, call, body, late, timings).await,
+        // Boxed, so that the others have no room for it.
+        Held::Shared(stream) => Box::pin(http2::run(stream, call, body, late, timings)).await,
     }
 }
 

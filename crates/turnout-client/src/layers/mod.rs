@@ -160,7 +160,9 @@ pub(crate) async fn attempt(trip: Trip<'_>, call: &Arc<Call>, lane: u8) -> Resul
         None => Box::pin(trip.client.pool.attempt(call, lane, &trip.progress.sent)).await,
     };
     if let Ok(answer) = &mut outcome
-        && let Err(error) = body::decode(&trip.client.cpu, call, answer).await
+        && body::is_coded(call, answer)
+        // Boxed, for most calls never have one.
+        && let Err(error) = Box::pin(body::decode(&trip.client.cpu, call, answer)).await
     {
         // What came of it is broken, but something came.
         outcome = Err(error.after_sending());

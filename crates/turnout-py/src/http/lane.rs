@@ -7,16 +7,22 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use slab::Slab;
+use tokio::task::yield_now;
 
 /// Steps in a row. A server that is as busy as the client has as many connections ready; a step of a call is about as long as one of theirs.
 const STEPS: usize = 8;
+
+/// So long the lane goes on before the runtime looks at its sockets: with bodies of a megabyte a step is not short, and a turn comes sixty
+/// times before that if nobody else wants one.
+const LONGEST: Duration = Duration::from_micros(100);
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -41,6 +47,8 @@ struct State {
     driven: bool,
     /// The runtime has ended.
     closed: bool,
+    /// Of the first turn since the runtime looked at its sockets.
+    since: Option<Instant>,
 }
 
 struct Task {
@@ -116,6 +124,7 @@ impl Shared {
                 let mut state = self.state.lock();
                 let Some(task) = state.ready.pop_front() else {
                     state.driver = Some(context.waker().clone());
+                    state.since = None;
                     return Poll::Pending;
                 };
                 task
@@ -124,6 +133,17 @@ impl Shared {
                 let over = self.state.lock().all.try_remove(task.key);
                 drop(over);
             }
+        }
+        let long = {
+            let mut state = self.state.lock();
+            let now = Instant::now();
+            let long = now - *state.since.get_or_insert(now) > LONGEST;
+            state.since.take_if(|_| long);
+            long
+        };
+        if long {
+            // Woken once the runtime has looked.
+            return pin!(yield_now()).poll(context);
         }
         context.waker().wake_by_ref();
         Poll::Pending

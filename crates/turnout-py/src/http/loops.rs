@@ -29,7 +29,7 @@ impl Way {
     /// From any thread, without the GIL. Dropped if the loop is closed, now or before it looked.
     pub(super) fn deliver(&self, item: Box<dyn Deliver>) {
         match self {
-            Self::Reactor(handle) => handle.deliver(item),
+            Self::Reactor(handle) => handle.deliver_outcome(item),
             Self::Bell(bell) => bell.push(item),
         }
     }

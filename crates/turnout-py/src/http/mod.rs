@@ -16,6 +16,7 @@ mod headers;
 mod home;
 mod json;
 mod lane;
+mod leaving;
 mod loops;
 mod offloop;
 mod options;

@@ -1,5 +1,7 @@
 //! One call's result or error among those of a gather.
 
+use std::mem;
+
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -7,11 +9,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use turnout_client::json::Lazy;
-use turnout_client::{Status, gather};
+use turnout_client::{Status, Timings, gather};
 
 use super::errors;
 use super::home::Home;
-use super::json::{Builder, HttpJson, HttpJsonSteps, build};
+use super::json::{Builder, Hidden, HttpJson, HttpJsonSteps, build};
+use super::leaving;
 use super::response::{About, HttpResponse};
 
 /// See `_turnout.pyi`.
@@ -30,8 +33,12 @@ pub(crate) struct HttpOutcome {
     error: Option<Py<PyAny>>,
     #[pyo3(get)]
     elapsed: f64,
+    /// There is a value to work with: an answer, an old one, or the caller's own in its place.
     #[pyo3(get)]
-    timings: Option<Py<PyAny>>,
+    ok: bool,
+    spent: Timings,
+    /// The same for Python, once somebody asks.
+    timings: PyOnceLock<Option<Py<PyAny>>>,
     #[pyo3(get)]
     attempts: u32,
     #[pyo3(get)]
@@ -46,6 +53,8 @@ pub(crate) struct HttpOutcome {
 
 enum Value {
     Made(Py<PyAny>),
+    /// In slices, and let go of in slices too.
+    Large(Py<PyAny>, Hidden),
     /// Large, and its objects are not made yet.
     Later(Lazy),
 }
@@ -122,7 +131,9 @@ impl<'py> Made<'_, 'py> {
             response: response.map(|response| response.into_any().unbind()),
             error: failure,
             elapsed: elapsed.as_secs_f64(),
-            timings: Some(errors::timings(py, &about.timings)?.unbind()),
+            ok: status.is_good(),
+            spent: about.timings,
+            timings: PyOnceLock::new(),
             attempts: about.attempts,
             from_cache: about.from_cache,
             stale: about.stale,
@@ -149,8 +160,10 @@ impl<'py> Made<'_, 'py> {
 
 /// The member of `turnout.http.status.Status`.
 fn named(py: Python<'_>, status: Status) -> PyResult<Py<PyAny>> {
-    static STATUS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(STATUS.import(py, "turnout.http.status", "Status")?.getattr(status.as_str())?.unbind())
+    static OK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let member = || Ok(py.import("turnout.http.status")?.getattr("Status")?.getattr(status.as_str())?.unbind());
+    // Nearly all are.
+    if status == Status::Ok { OK.get_or_try_init(py, member).map(|ok| ok.clone_ref(py)) } else { member() }
 }
 
 #[pymethods]
@@ -178,19 +191,45 @@ impl HttpOutcome {
         stale: bool,
         coalesced: bool,
         hedged: bool,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let value = Mutex::new(Value::Made(value.unwrap_or_else(|| py.None())));
-        Self { key, status, value, response, error, elapsed, timings, attempts, from_cache, stale, coalesced, hedged }
+        let ok = status.bind(py).getattr(intern!(py, "has_value"))?.is_truthy()?;
+        let (given, timings, spent) = (timings, PyOnceLock::new(), Timings::default());
+        let _ = timings.set(py, given);
+        Ok(Self {
+            key,
+            status,
+            value,
+            response,
+            error,
+            elapsed,
+            ok,
+            spent,
+            timings,
+            attempts,
+            from_cache,
+            stale,
+            coalesced,
+            hedged,
+        })
+    }
+
+    #[getter]
+    fn timings(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let made =
+            self.timings.get_or_try_init(py, || errors::timings(py, &self.spent).map(|made| Some(made.unbind())))?;
+        Ok(made.as_ref().map(|made| made.clone_ref(py)))
     }
 
     #[getter]
     fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let json = match &*self.value.lock() {
-            Value::Made(value) => return Ok(value.clone_ref(py)),
+            Value::Made(value) | Value::Large(value, _) => return Ok(value.clone_ref(py)),
             Value::Later(json) => json.clone(),
         };
         let value = build(py, json, None)?;
-        self.made(value.clone_ref(py));
+        let before = mem::replace(&mut *self.value.lock(), Value::Made(value.clone_ref(py)));
+        drop(before);
         Ok(value)
     }
 
@@ -198,22 +237,27 @@ impl HttpOutcome {
     #[pyo3(name = "_steps")]
     fn steps(&self) -> Option<HttpJsonSteps> {
         match &*self.value.lock() {
-            Value::Made(_) => None,
-            Value::Later(json) => Some(HttpJsonSteps::new(Builder::new(json.clone(), None))),
+            Value::Made(_) | Value::Large(..) => None,
+            Value::Later(json) => Some(HttpJsonSteps::of_outcome(Builder::hiding(json.clone(), None))),
         }
     }
 
-    /// The value is there.
+    /// The value is there, by these steps.
     #[pyo3(name = "_made")]
-    fn made(&self, value: Py<PyAny>) {
-        let before = std::mem::replace(&mut *self.value.lock(), Value::Made(value));
+    fn made(&self, value: Py<PyAny>, steps: &Bound<'_, HttpJsonSteps>) {
+        let hidden = steps.borrow_mut().take_hidden();
+        let before = mem::replace(&mut *self.value.lock(), Value::Large(value, hidden));
         drop(before);
     }
 
-    /// There is a value to work with: an answer, an old one, or the caller's own in its place.
-    #[getter]
-    fn ok(&self, py: Python<'_>) -> PyResult<bool> {
-        self.status.bind(py).getattr(intern!(py, "has_value"))?.is_truthy()
+    /// Its value was handed over some time ago: what the collector does not see of it is worked off.
+    #[pyo3(name = "_settle")]
+    fn settle(&self, py: Python<'_>) {
+        let hidden = match &mut *self.value.lock() {
+            Value::Large(_, hidden) => mem::take(hidden),
+            Value::Made(_) | Value::Later(_) => return,
+        };
+        leaving::let_go(py, hidden);
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -230,7 +274,7 @@ impl HttpOutcome {
         fields.set_item("response", &outcome.response)?;
         fields.set_item("error", &outcome.error)?;
         fields.set_item("elapsed", outcome.elapsed)?;
-        fields.set_item("timings", &outcome.timings)?;
+        fields.set_item("timings", outcome.timings(py)?)?;
         fields.set_item("attempts", outcome.attempts)?;
         fields.set_item("from_cache", outcome.from_cache)?;
         fields.set_item("stale", outcome.stale)?;
@@ -241,10 +285,19 @@ impl HttpOutcome {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.key)?;
-        if let Some(Value::Made(value)) = self.value.try_lock().as_deref() {
+        if let Some(Value::Made(value) | Value::Large(value, _)) = self.value.try_lock().as_deref() {
             visit.call(value)?;
         }
         visit.call(&self.response)?;
         visit.call(&self.error)
+    }
+}
+
+impl Drop for HttpOutcome {
+    fn drop(&mut self) {
+        if let Value::Large(_, hidden) = self.value.get_mut() {
+            let hidden = mem::take(hidden);
+            Python::attach(|py| leaving::let_go(py, hidden));
+        }
     }
 }

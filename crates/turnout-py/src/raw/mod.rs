@@ -3,6 +3,7 @@
 //! Everything exported here is safe to call. What each block relies on is gathered in `SAFETY.md`.
 #![expect(unsafe_code, reason = "this is where it lives; every block says why it is sound")]
 
+mod collector;
 mod context;
 mod descriptors;
 mod fork;
@@ -12,6 +13,7 @@ mod streams;
 mod text;
 mod ticks;
 
+pub(crate) use collector::{hide, is_shared, show};
 pub(crate) use context::{copy_context, run_in_context};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};

@@ -39,6 +39,7 @@ mod driver;
 mod engine;
 mod event_loop;
 mod handles;
+mod inbox;
 mod pace;
 mod readers;
 mod selector;

@@ -94,24 +94,21 @@ impl Reactor {
             return Ok(());
         }
         self.crossings.fetch_add(1, Ordering::Relaxed);
-        let mut batch = shared.inbox.take().into_iter();
-        let allowed = {
+        let mut batch = {
             let mut pace = self.pace.lock();
-            let allowed = pace.allowance();
-            pace.hand(allowed.min(batch.len() as u32));
-            allowed
+            let batch = shared.inbox.take(pace.allowance()).into_iter();
+            pace.hand(batch.len() as u32);
+            batch
         };
-        for _ in 0..allowed {
-            let Some(item) = batch.next() else { return Ok(()) };
+        while let Some(item) = batch.next() {
             let Err(error) = deliver(py, item) else { continue };
             if error.is_instance_of::<PyException>(py) {
                 self.report(py, error);
                 continue;
             }
-            shared.inbox.put_back(batch.collect());
+            shared.inbox.put_back(batch);
             return Err(error);
         }
-        shared.inbox.put_back(batch.collect());
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::raw;
+use crate::reactor::inbox::Inbox;
 use crate::reactor::turn::Turn;
 
 /// Something for Python, run on the loop thread with the GIL, inside `select` but after the runtime was left.
@@ -35,12 +36,22 @@ impl Handle {
     /// From a task driven by the loop thread this makes no system call, and what a burst of tasks delivers reaches Python
     /// in few crossings: see [`crate::reactor::pace`].
     pub(crate) fn deliver(&self, item: Box<dyn Deliver>) {
+        self.hand(item, Inbox::push);
+    }
+
+    /// The same for what came of an outbound call: of those only so many come between two things of the server's, see
+    /// [`crate::reactor::inbox`].
+    pub(crate) fn deliver_outcome(&self, item: Box<dyn Deliver>) {
+        self.hand(item, Inbox::push_outcome);
+    }
+
+    fn hand(&self, item: Box<dyn Deliver>, push: impl FnOnce(&Inbox, Box<dyn Deliver>) -> bool) {
         let shared = &self.0;
         if shared.is_dead() {
             return;
         }
         // Not the first: whoever pushed that one wakes the loop, or found that it will look by itself.
-        if shared.inbox.push(item) {
+        if push(&shared.inbox, item) {
             shared.wake_loop();
         }
     }
@@ -150,7 +161,7 @@ struct Link {
 
 /// See the module. Lives as long as any [`Handle`].
 pub(super) struct Shared {
-    pub(super) inbox: Queue<Box<dyn Deliver>>,
+    pub(super) inbox: Inbox,
     pub(super) outbox: Queue<Job>,
     pub(super) turn: Turn,
     /// Wakes the loop thread out of a plain `epoll_wait`.
@@ -172,7 +183,7 @@ impl Shared {
     pub(super) fn new() -> io::Result<Self> {
         raw::watch_forks()?;
         Ok(Self {
-            inbox: Queue::default(),
+            inbox: Inbox::default(),
             outbox: Queue::default(),
             turn: Turn::new(),
             doorbell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
@@ -220,7 +231,7 @@ impl Shared {
     /// the hold on the runtime. The items are dropped outside the locks, for their drops may push again.
     pub(super) fn discard(&self) {
         self.disconnect();
-        drop(self.inbox.take());
+        drop(self.inbox.clear());
         drop(self.outbox.take());
     }
 
@@ -295,7 +306,7 @@ impl Shared {
 
 /// A list under a lock with its length beside it, so that an empty one costs a look.
 ///
-/// Bounded by what feeds it: requests in flight, gathers, pool threads. Each of them has a limit of its own.
+/// Bounded by what feeds it: requests in flight and pool threads. Each of them has a limit of its own.
 pub(super) struct Queue<T> {
     items: Mutex<Vec<T>>,
     length: AtomicUsize,
@@ -320,14 +331,6 @@ impl<T> Queue<T> {
         let mut items = self.items.lock();
         self.length.store(0, Ordering::SeqCst);
         mem::take(&mut *items)
-    }
-
-    /// Puts `first` before what came since it was taken.
-    pub(super) fn put_back(&self, mut first: Vec<T>) {
-        let mut items = self.items.lock();
-        first.append(&mut items);
-        *items = first;
-        self.length.store(items.len(), Ordering::SeqCst);
     }
 
     pub(super) fn is_empty(&self) -> bool {

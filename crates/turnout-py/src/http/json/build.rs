@@ -8,7 +8,7 @@ use rustc_hash::FxHasher;
 use std::hash::Hasher;
 use turnout_client::json::{Kind, Lazy, Node, unescape};
 
-use crate::raw::{utf8, utf8_with_halves};
+use crate::raw::{hide, is_shared, show, utf8, utf8_with_halves};
 
 /// So long a slice may take; a clock is looked at after each [`CLOCK`] values.
 pub(crate) const SLICE: Duration = Duration::from_micros(500);
@@ -47,6 +47,8 @@ pub(crate) struct Builder {
     values: Vec<Py<PyAny>>,
     keys: Vec<Option<(Node, Py<PyString>)>>,
     parse_float: Option<Py<PyAny>>,
+    /// `None`: nothing is hidden.
+    hidden: Option<Hidden>,
 }
 
 /// An array or object around the next node.
@@ -74,7 +76,18 @@ impl Builder {
         let end = json.nodes()[at as usize].next;
         let places = ((end - at) as usize / 2).next_power_of_two().min(KEYS);
         let keys = std::iter::repeat_with(|| None).take(places).collect();
-        Self { json, at, end, frames: Vec::new(), values: Vec::new(), keys, parse_float }
+        Self { json, at, end, frames: Vec::new(), values: Vec::new(), keys, parse_float, hidden: None }
+    }
+
+    /// For objects that are made while an event loop turns. Each hundredth of them starts Python's collector, which goes through those that
+    /// are there already again and again, and finds nothing: JSON has no cycles. They are hidden from it meanwhile.
+    pub(crate) fn hiding(json: Lazy, parse_float: Option<Py<PyAny>>) -> Self {
+        Self { hidden: Some(Hidden::default()), ..Self::new(json, parse_float) }
+    }
+
+    /// What is to be worked off once the value is handed over.
+    pub(crate) fn into_hidden(self) -> Hidden {
+        self.hidden.unwrap_or_default()
     }
 
     /// Works until the value is there or `slice` is over. `None`: call again.
@@ -105,6 +118,9 @@ impl Builder {
                 _ => {}
             }
             let value = self.leaf(py, text, node)?;
+            if let (Some(hidden), Kind::Array) = (&mut self.hidden, node.kind) {
+                hidden.add(value.bind(py));
+            }
             self.put(py, value)?;
             while self.frames.last().is_some_and(|frame| frame.end == self.at) {
                 let frame = self.frames.pop().map(|frame| frame.made);
@@ -119,6 +135,9 @@ impl Builder {
                     }
                     None => break,
                 };
+                if let Some(hidden) = &mut self.hidden {
+                    hidden.add(whole.bind(py));
+                }
                 self.put(py, whole)?;
             }
             work += 1 + (node.end - node.start) as usize / CLOCK_BYTES;
@@ -137,7 +156,15 @@ impl Builder {
         match self.frames.last_mut().map(|frame| &mut frame.made) {
             Some(Made::Dict { dict, key }) => dict.bind(py).set_item(key.take(), value),
             Some(Made::List { list, base }) if self.values.len() - *base >= ASIDE => {
-                let list = list.get_or_insert_with(|| PyList::empty(py).unbind());
+                let list = if let Some(list) = list {
+                    list
+                } else {
+                    let empty = PyList::empty(py);
+                    if let Some(hidden) = &mut self.hidden {
+                        hidden.add(empty.as_any());
+                    }
+                    list.insert(empty.unbind())
+                };
                 append(py, list, &mut self.values, *base)?;
                 self.values.push(value);
                 Ok(())
@@ -166,6 +193,53 @@ impl Builder {
             Kind::Array => PyList::empty(py).into_any().unbind(),
             Kind::Object => PyDict::new(py).into_any().unbind(),
         })
+    }
+}
+
+/// Containers that the collector does not see, the outermost last. To be worked off: what somebody has by then is shown to it, what nobody has
+/// is freed, one after another, for each is held here too. At the latest when this is dropped; with the GIL, as all of it.
+#[derive(Default)]
+pub(crate) struct Hidden(Vec<Py<PyAny>>);
+
+impl Hidden {
+    fn add(&mut self, container: &Bound<'_, PyAny>) {
+        if hide(container) {
+            self.0.push(container.clone().unbind());
+        }
+    }
+
+    /// For a slice of time. True: that was the last of it.
+    pub(crate) fn work_off(&mut self, py: Python<'_>) -> bool {
+        let until = Instant::now() + SLICE;
+        while !self.0.is_empty() {
+            for _ in 0..CLOCK {
+                let Some(container) = self.0.pop() else { return true };
+                leave(py, container);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        self.0.is_empty()
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            Python::attach(|py| {
+                while let Some(container) = self.0.pop() {
+                    leave(py, container);
+                }
+            });
+        }
+    }
+}
+
+fn leave(py: Python<'_>, container: Py<PyAny>) {
+    let container = container.into_bound(py);
+    if is_shared(&container) {
+        show(&container);
     }
 }
 

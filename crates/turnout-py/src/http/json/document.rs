@@ -69,7 +69,7 @@ impl HttpJson {
 
     #[pyo3(signature = (*, parse_float=None))]
     fn ato_python(&self, parse_float: Option<Py<PyAny>>) -> HttpJsonSteps {
-        HttpJsonSteps::new(Builder::new(self.0.clone(), parse_float))
+        HttpJsonSteps::new(Builder::hiding(self.0.clone(), parse_float))
     }
 
     fn __getitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<Self> {

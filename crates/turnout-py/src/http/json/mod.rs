@@ -11,6 +11,7 @@ use turnout_client::json::{Lazy, Limits};
 
 use super::errors;
 
+pub(crate) use build::Hidden;
 pub(crate) use build::{Builder, build};
 pub(crate) use document::HttpJson;
 pub(crate) use merge::{merge_json, select_of};
