@@ -199,12 +199,11 @@ class HttpOutcome:
     @property
     def hedged(self) -> bool: ...
     def _steps(self) -> HttpJsonSteps | None:
-        """What makes a large value while the loop turns: to be awaited, its result and itself for `_made`. None: it is there."""
+        """What makes a large value while the loop turns: its result and itself are for `_made`. None: it is there."""
 
     def _made(self, value: Any, steps: HttpJsonSteps) -> None: ...
     def _settle(self) -> None:
         """Some time after its value was handed over: the garbage collector is shown what is still used of it."""
-
 
 @final
 class HttpRequest:

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
+use url::Position;
 
 use crate::call::Call;
 
@@ -13,6 +14,9 @@ use crate::call::Call;
 pub(crate) fn name_of(call: &Call) -> Cow<'_, str> {
     if let Some(name) = &call.options.upstream {
         return Cow::Borrowed(name);
+    }
+    if call.url.port().is_some() {
+        return Cow::Borrowed(&call.url[Position::BeforeHost..Position::AfterPort]);
     }
     let host = call.url.host_str().unwrap_or_default();
     match call.url.port_or_known_default() {

@@ -73,12 +73,27 @@ class detached:
         self.__exit__(kind, error, traceback)
 
 
+# The settings it was read from, and what they said: it is asked for by every request that makes a call.
+_read: tuple[Any, float | None] = (None, None)
+
+
 def request_deadline() -> float | None:
     """`TURNOUT["REQUEST_DEADLINE"]`: how many seconds a request may take that makes calls; None: any."""
+    global _read
     configuration = sys.modules.get("django.conf")
     if configuration is None or not configuration.settings.configured:
         return None
-    given = getattr(configuration.settings, "TURNOUT", None)
+    # Another object where a test overrides settings.
+    settings = configuration.settings._wrapped
+    known, seconds = _read
+    if known is not settings:
+        seconds = _deadline_of(configuration.settings)
+        _read = (settings, seconds)
+    return seconds
+
+
+def _deadline_of(settings: Any) -> float | None:
+    given = getattr(settings, "TURNOUT", None)
     seconds = given.get("REQUEST_DEADLINE") if isinstance(given, Mapping) else None
     if seconds is None:
         return None

@@ -83,6 +83,9 @@ pub(super) fn take_user(py: Python<'_>, url: &mut Url) -> PyResult<Option<Header
 /// A whole URL, whose scheme is one that can be called.
 pub(super) fn absolute(py: Python<'_>, text: &str) -> PyResult<Url> {
     refuse_control(py, text)?;
+    if let Some(url) = known::below(text) {
+        return Ok(url);
+    }
     // Not the text itself: there may be a password in it.
     let mut url =
         Url::parse(text).map_err(|error| refused(py, Kind::InvalidUrl, format!("that is no URL to call: {error}")))?;
@@ -94,7 +97,62 @@ pub(super) fn absolute(py: Python<'_>, text: &str) -> PyResult<Url> {
         return Err(refused(py, Kind::InvalidUrl, "the URL has no host"));
     }
     url.set_fragment(None);
+    known::keep(text, &url);
     Ok(url)
+}
+
+/// The last origin that was called: whoever makes ten requests makes them to few, and the host is most of what there is to parse.
+mod known {
+    use parking_lot::Mutex;
+    use url::{Position, Url};
+
+    /// As it was written, and as it is.
+    static LAST: Mutex<Option<(String, Url)>> = Mutex::new(None);
+
+    /// `text` as a URL, if it is of that origin and there is nothing in its path and query for a parser to do.
+    pub(super) fn below(text: &str) -> Option<Url> {
+        let (mut url, rest) = {
+            let last = LAST.lock();
+            let (origin, url) = last.as_ref()?;
+            let rest = text.strip_prefix(origin.as_str())?;
+            if !is_plain(rest) {
+                return None;
+            }
+            (url.clone(), rest)
+        };
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        if path.len() > 1 {
+            url.set_path(path);
+        }
+        if query.is_some() {
+            url.set_query(query);
+        }
+        Some(url)
+    }
+
+    /// For the next: without user information, which is no part of an origin.
+    pub(super) fn keep(text: &str, url: &Url) {
+        let Some((scheme, rest)) = text.split_once("://") else { return };
+        let end = rest.find(['/', '?', '#', '\\', '@']).unwrap_or(rest.len());
+        // With more than two slashes the host comes behind them, in a path as it seems here.
+        if end == 0 || rest[end..].starts_with('\\') || rest[end..].contains('@') || !url.username().is_empty() {
+            return;
+        }
+        let mut origin = url.clone();
+        origin.set_path("");
+        origin.set_query(None);
+        debug_assert_eq!(&origin[Position::BeforePath..], "/", "an origin has no path");
+        let written = text[..scheme.len() + 3 + end].to_owned();
+        *LAST.lock() = Some((written, origin));
+    }
+
+    /// A path or a query behind an origin, of characters that mean themselves there (RFC 3986, 2.3), and of some that divide.
+    fn is_plain(rest: &str) -> bool {
+        let plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'~' | b'=' | b'&' | b'?' | b'.')
+        };
+        (rest.is_empty() || rest.starts_with(['/', '?'])) && rest.bytes().all(plain) && !rest.contains("/.")
+    }
 }
 
 /// What the parser would take out without a word, so that two readers of one URL could see two.
