@@ -99,9 +99,7 @@ pub(super) async fn run(
     let body = if call.stream {
         incoming::stream(running, call, late)?
     } else {
-        let body = incoming::collect(&mut running, call).await?;
-        timings.body = Some(answered.elapsed());
-        body
+        incoming::collect(&mut running, call, answered, timings).await?
     };
     Ok(Answer { timings: timings.clone(), remote: Some(remote), ..Answer::new(head, body) })
 }

@@ -14,9 +14,17 @@ use super::pause::Pause;
 use crate::answer::{AnswerBody, BodyStream, Chunks};
 use crate::call::Call;
 use crate::error::Error;
+use crate::timings::Timings;
 
 /// Room made at once for a body that says how long it is. What it says is not believed beyond that.
 const BELIEVED: usize = 256 << 10;
+
+/// Read of one body before others have a turn: a fast upstream has a megabyte ready at once, and ten of them four milliseconds' worth.
+const A_TURN: usize = 64 << 10;
+
+/// Copied out of the buffer it was read into, which the connection can then use again: else that takes a new one for each call, of 8 KiB, and
+/// each answer keeps one for as long as it is kept.
+const COPIED: usize = 4 << 10;
 
 /// An exchange whose head has come.
 pub(super) trait Reader: Send + Unpin + 'static {
@@ -58,7 +66,12 @@ pub(super) fn stream(mut reader: impl Reader, call: &Call, late: Option<Instant>
 }
 
 /// All of the body. Borrows what its caller has: what is moved into a future takes its room twice, and each call has one.
-pub(super) async fn collect(reader: &mut impl Reader, call: &Call) -> Result<AnswerBody, Error> {
+pub(super) async fn collect(
+    reader: &mut impl Reader,
+    call: &Call,
+    answered: Instant,
+    timings: &mut Timings,
+) -> Result<AnswerBody, Error> {
     let host = call.url.host_str().unwrap_or_default();
     admit(reader, call, host)?;
     let mut pause = Pause::new(call.options.timeouts.read);
@@ -78,9 +91,11 @@ pub(super) async fn collect(reader: &mut impl Reader, call: &Call) -> Result<Ans
             }
             Some(Ok(piece)) => collected.push(piece),
             Some(Err(error)) => return Err(error),
-            None => return Ok(AnswerBody::Whole(collected.whole())),
+            None => break,
         }
     }
+    timings.body = Some(answered.elapsed());
+    Ok(AnswerBody::Whole(collected.whole()))
 }
 
 /// The next piece within its pause. After an error the reader is closed.
@@ -103,13 +118,6 @@ fn next(
         Some(Err(error))
     })
 }
-
-/// Read of one body before others have a turn: a fast upstream has a megabyte ready at once, and ten of them four milliseconds' worth.
-const A_TURN: usize = 64 << 10;
-
-/// Copied out of the buffer it was read into, which the connection can then use again: else that takes a new one for each call, of 8 KiB, and
-/// each answer keeps one for as long as it is kept.
-const COPIED: usize = 4 << 10;
 
 /// Most bodies come in one piece, and that one is not copied if it is large.
 struct Collected {

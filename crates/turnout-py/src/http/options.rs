@@ -16,8 +16,7 @@ use super::headers;
 use super::home::Wish;
 use super::params::query;
 use super::reaching::{self, Signer};
-use super::target;
-use super::{policies, transport};
+use super::{policies, target, transport};
 
 /// Fields that are not known here.
 pub(super) type Others<'py> = Vec<(String, Bound<'py, PyAny>)>;
