@@ -101,24 +101,27 @@ pub(super) fn absolute(py: Python<'_>, text: &str) -> PyResult<Url> {
     Ok(url)
 }
 
-/// The last origin that was called: whoever makes ten requests makes them to few, and the host is most of what there is to parse.
+/// The last origins that were called: whoever makes ten requests makes them to few, and the host is most of what there is to parse.
 mod known {
+    use std::collections::VecDeque;
+
     use parking_lot::Mutex;
     use url::{Position, Url};
 
-    /// As it was written, and as it is.
-    static LAST: Mutex<Option<(String, Url)>> = Mutex::new(None);
+    /// As they were written, and as they are; the oldest first.
+    static LAST: Mutex<VecDeque<(String, Url)>> = Mutex::new(VecDeque::new());
 
-    /// `text` as a URL, if it is of that origin and there is nothing in its path and query for a parser to do.
+    /// As many vendors as one gather has, as a rule.
+    const MOST: usize = 8;
+
+    /// `text` as a URL, if it is of one of them and there is nothing in its path and query for a parser to do.
     pub(super) fn below(text: &str) -> Option<Url> {
         let (mut url, rest) = {
             let last = LAST.lock();
-            let (origin, url) = last.as_ref()?;
-            let rest = text.strip_prefix(origin.as_str())?;
-            if !is_plain(rest) {
-                return None;
-            }
-            (url.clone(), rest)
+            last.iter().find_map(|(origin, url)| {
+                let rest = text.strip_prefix(origin.as_str()).filter(|rest| is_plain(rest))?;
+                Some((url.clone(), rest))
+            })?
         };
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         if path.len() > 1 {
@@ -138,12 +141,20 @@ mod known {
         if end == 0 || rest[end..].starts_with('\\') || rest[end..].contains('@') || !url.username().is_empty() {
             return;
         }
+        let written = &text[..scheme.len() + 3 + end];
+        let mut last = LAST.lock();
+        // Known, and what came behind it was not plain.
+        if last.iter().any(|(known, _)| known == written) {
+            return;
+        }
         let mut origin = url.clone();
         origin.set_path("");
         origin.set_query(None);
         debug_assert_eq!(&origin[Position::BeforePath..], "/", "an origin has no path");
-        let written = text[..scheme.len() + 3 + end].to_owned();
-        *LAST.lock() = Some((written, origin));
+        if last.len() == MOST {
+            last.pop_front();
+        }
+        last.push_back((written.to_owned(), origin));
     }
 
     /// A path or a query behind an origin, of characters that mean themselves there (RFC 3986, 2.3), and of some that divide.
