@@ -178,8 +178,8 @@ def check(run: Run, found: dict) -> None:
 def check_compared(run: Run, compared: dict) -> None:
     """All answers were equal but for what is known, and there were enough."""
     print({name: value for name, value in compared.items() if name not in ("different", "unrepeatable")})
-    assert unknown(run.group, compared["different"]) == []
-    assert gone(run.group, compared["different"]) == [], "no difference any more: strike them from the list"
+    assert unknown(run.group, run.django, compared["different"]) == []
+    assert gone(run.group, run.django, compared["different"]) == [], "no difference any more: strike them from the list"
     requests = compared["requests"]
     assert requests >= COMPARED[run.group]
     assert {name: compared["answers"][name] for name in ANSWERS} == dict.fromkeys(ANSWERS, requests)
