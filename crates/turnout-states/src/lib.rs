@@ -1,8 +1,24 @@
-//! What a thread is doing: computing, waiting for the interpreter's lock, or waiting for something else.
+//! Where a request's time goes: Processing, Waiting for CPU, Waiting for I/O.
 //!
-//! Knows no sockets and no Python; it is told where the interpreter's state lies. Called by the sync pool before it grows.
+//! [`Account`] is the arithmetic, [`Clocks`] and [`Probe`] are what the kernel says, [`Views`] is what is kept, [`Board`] where other processes read
+//! it. Knows no sockets and no Python: it is told where the interpreter's state lies, and what happened when. Called by whoever runs
+//! requests (the loop and the pools), and by whoever shows their times.
 #![forbid(unsafe_code)]
 
+mod account;
+mod board;
+mod clocks;
+mod histogram;
 mod thread;
+mod times;
+mod view;
+mod views;
 
+pub use account::{Account, Interruptions, OnThread};
+pub use board::{Board, Worker};
+pub use clocks::{Clocks, Reading};
+pub use histogram::{BUCKETS, Histogram, bucket, lower_end};
 pub use thread::{Activity, Probe};
+pub use times::Times;
+pub use view::{BINS, Bin, Ended, View, bin, bin_start};
+pub use views::{LONGEST_NAME, MOST_VIEWS, OTHER, Place, ViewId, Views};
