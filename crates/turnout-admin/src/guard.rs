@@ -50,12 +50,13 @@ impl Names {
 
     fn is_ours(&self, host: &Authority, connection: &Connection) -> bool {
         let name = host.host().trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = name.parse::<IpAddr>() {
-            let (address, local) = (address.to_canonical(), connection.local.map(|local| local.ip().to_canonical()));
-            // Who was reached by an address of this machine may use another name of the same: a forwarded port, [::1] for 127.0.0.1.
-            return local == Some(address) || (address.is_loopback() && local.is_none_or(|local| local.is_loopback()));
+        if name.eq_ignore_ascii_case("localhost") || self.0.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
+            return true;
         }
-        name.eq_ignore_ascii_case("localhost") || self.0.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        let Ok(address) = name.parse::<IpAddr>() else { return false };
+        let (address, local) = (address.to_canonical(), connection.local.map(|local| local.ip().to_canonical()));
+        // Who was reached by an address of this machine to itself may be called by another one of those: a forwarded port.
+        local == Some(address) || (address.is_loopback() && local.is_none_or(|local| local.is_loopback()))
     }
 }
 
@@ -72,13 +73,21 @@ mod tests {
         }
         let local = local.map(|local| local.parse().expect("an address"));
         let connection = Connection { peer: None, local, unix_path: None, scheme: "http" };
-        Names(vec!["admin.example".to_owned()]).admit(&headers, &connection)
+        Names(vec!["admin.example".to_owned(), "10.1.2.3".to_owned()]).admit(&headers, &connection)
     }
 
     #[test]
     fn a_name_that_is_not_ours_is_refused() {
         let at = Some("127.0.0.1:9180");
-        for host in ["127.0.0.1:9180", "localhost:9180", "LOCALHOST", "localhost:4000", "[::1]:9180", "Admin.Example"] {
+        for host in [
+            "127.0.0.1:9180",
+            "localhost:9180",
+            "LOCALHOST",
+            "localhost:4000",
+            "[::1]:9180",
+            "Admin.Example",
+            "10.1.2.3:80",
+        ] {
             assert_eq!(admit(at, Some(host), None), Ok(()), "{host}");
         }
         for host in [

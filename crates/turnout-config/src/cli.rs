@@ -97,8 +97,8 @@ fn settings(typed: &ArgMatches, around: &Surroundings) -> Result<Settings, Confi
             apply(option, &mut settings, values.cloned().collect(), &format!("--{} ", option.name))?;
         }
     }
-    if let Some(path) = settings.access_log_file.take() {
-        settings.access_log_file = Some(around.directory.join(path));
+    for file in [&mut settings.access_log_file, &mut settings.admin_token_file] {
+        *file = file.take().map(|path| around.directory.join(path));
     }
     Ok(settings)
 }
