@@ -21,6 +21,9 @@ use crate::stream::{MOST_STREAMS, stream};
 /// Windows that several readers ask for are computed once a second; so many are remembered.
 const MOST_WINDOWS: usize = 8;
 
+/// What takes the token.
+const GUARDED: [&str; 4] = ["/api/v1/now", "/api/v1/stream", "/api/v1/view", "/metrics"];
+
 const NO_TOKEN: Wrong = Wrong::new(
     StatusCode::UNAUTHORIZED,
     "no token, or a wrong one",
@@ -98,10 +101,13 @@ impl Admin {
         if let Some(file) = assets::find(path) {
             return file;
         }
+        if !GUARDED.contains(&path) {
+            return wrong(NOTHING);
+        }
         if !self.access.allows(&request.headers) {
             return wrong(NO_TOKEN);
         }
-        if path == "/metrics" { self.metrics() } else { self.api(path, request).unwrap_or_else(wrong) }
+        self.guarded(path, request).unwrap_or_else(wrong)
     }
 
     fn ready(&self) -> Response {
@@ -120,9 +126,10 @@ impl Admin {
         full(StatusCode::OK, KIND, text)
     }
 
-    fn api(self: &Arc<Self>, path: &str, request: &Request) -> Result<Response, Wrong> {
+    fn guarded(self: &Arc<Self>, path: &str, request: &Request) -> Result<Response, Wrong> {
         let query = request.target.query();
         match path {
+            "/metrics" => Ok(self.metrics()),
             "/api/v1/now" => Ok(full(StatusCode::OK, JSON, self.now(api::seconds(query, api::LIVE)?))),
             "/api/v1/view" => {
                 let name = api::field(query, "name").unwrap_or_default();

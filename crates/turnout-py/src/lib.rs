@@ -12,6 +12,7 @@ mod raw;
 mod reactor;
 mod routes;
 mod server;
+mod telling;
 
 use pyo3::prelude::*;
 

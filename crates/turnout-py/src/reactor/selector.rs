@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyList, PyWeakrefReference};
 
 use crate::reactor::descriptors::{Descriptors, Ready};
 use crate::reactor::driver::{Driver, Found};
+use crate::reactor::figures::Figures;
 use crate::reactor::pace::Pace;
 use crate::reactor::shared::{Deliver, Handle, Shared};
 use crate::reactor::steps::Steps;
@@ -158,6 +159,11 @@ impl Reactor {
 
     pub(super) fn keys<'py>(&self, py: Python<'py>) -> &Bound<'py, PyDict> {
         self.keys.bind(py)
+    }
+
+    /// What its loop does, to be told.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures { shared: self.handle().0, steps: self.steps() }
     }
 
     pub(super) fn steps(&self) -> Arc<Steps> {
