@@ -28,7 +28,8 @@ const LIMITS: Limits = Limits {
     head_time: PATIENCE,
     head_bytes: 16 << 10,
     target_bytes: 4 << 10,
-    idle_time: Duration::from_secs(60),
+    // A collector that comes back later opens another one: connections that nobody uses must not be all there are.
+    idle_time: Duration::from_secs(20),
     body_bytes: Some(0),
     body_rate: 240,
     body_grace: PATIENCE,

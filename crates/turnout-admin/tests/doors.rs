@@ -150,12 +150,16 @@ fn what_is_not_there_and_what_is_wrong_is_said_with_a_hint() {
         ("/api/v1/now?seconds=4", 400),
         ("/api/v1/now?seconds=x", 400),
         ("/api/v1/stream?seconds=901", 400),
+        ("/%3Cscript%3E", 404),
     ] {
         let response = site.api(target);
         assert_eq!(response.status, status, "{target}");
         let said: Value = serde_json::from_slice(&response.body).unwrap();
         assert!(said["error"].is_string() && said["hint"].is_string(), "{said}");
+        assert!(!response.text().contains("script"), "nothing of a request is said again");
     }
+    assert_eq!(site.get(&format!("/{}", "x".repeat(5000))).status, 414);
+    assert_eq!(site.get("/nothing").status, 404, "with the token or without");
 }
 
 #[test]

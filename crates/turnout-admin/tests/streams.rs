@@ -98,13 +98,22 @@ fn who_does_not_read_is_dropped_and_holds_nobody_up() {
     site.write();
     site.until("/api/v1/now", |now| now["views"].as_array().unwrap().len() == 500);
     let deaf: Vec<_> = (0..20).map(|_| open(&site, Client::connect_with_small_window(site.address))).collect();
+    let slow = || {
+        let mut client = Client::connect_with_small_window(site.address);
+        let host = site.address;
+        client
+            .send(format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {SECRET}\r\n\r\n"))
+            .unwrap();
+        client
+    };
+    let slow: Vec<_> = (0..20).map(|_| slow()).collect();
     let mut reader = open(&site, Client::connect(site.address));
     until("all are open", || open_streams(&site) == "21");
     until("the deaf are dropped", || {
         event(&mut reader);
         open_streams(&site) == "1"
     });
-    for mut client in deaf {
+    for mut client in deaf.into_iter().chain(slow) {
         assert_ne!(client.ending(PATIENCE).0, Ending::Open);
     }
     event(&mut reader);

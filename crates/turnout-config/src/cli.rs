@@ -192,6 +192,7 @@ Examples:
   turnout serve mysite.asgi:application --bind 0.0.0.0:80 --workers auto
   turnout serve --bind unix:/run/mysite.sock --access-log json
   turnout serve flaskapp:app               any WSGI application
+  turnout serve --admin 127.0.0.1:9180     with health, metrics and the live page on a port of their own
 
 Exit status: 0 after a drain, 1 when the project does not start, 2 for a bad option or address.";
 
