@@ -14,6 +14,7 @@ from typing import Any, TypeVar, final
 
 from typing_extensions import Unpack
 
+from turnout._states import Accounted
 from turnout._turnout import HttpJson, HttpJsonSteps
 from turnout.http.errors import HTTPError
 from turnout.http.status import Status
@@ -142,7 +143,7 @@ class HttpHeaders(Mapping[str, str]):
         """Every field, as it came."""
 
 @final
-class HttpIncoming:
+class HttpIncoming(Accounted):
     """The request that is being answered, for the calls that are made for it."""
 
     def remaining(self) -> float | None:
@@ -366,7 +367,7 @@ class HttpResponse:
     ) -> HttpResponse: ...
 
 @final
-class HttpScope:
+class HttpScope(Accounted):
     """What calls belong to: a part of `outer` that ends `limit` seconds from now, if `outer` does not end before."""
 
     def __init__(self, limit: float | None = None, outer: HttpScope | HttpIncoming | None = None) -> None: ...

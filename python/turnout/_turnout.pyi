@@ -19,6 +19,10 @@ from turnout._http import HttpRequest as HttpRequest
 from turnout._http import HttpResponse as HttpResponse
 from turnout._http import HttpScope as HttpScope
 from turnout._http import HttpTransport as HttpTransport
+from turnout._states import Accounted as Accounted
+from turnout._states import ThreadHop as ThreadHop
+from turnout._states import accounting as accounting
+from turnout._states import view_figures as view_figures
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -145,6 +145,7 @@ class Service:
             "exclusive_threads": self.settings["exclusive_threads"],
             "connection_sharing": self.settings["connection_sharing"],
             "thread_sharing": self.settings["thread_sharing"],
+            "server_timing": self.settings["server_timing"],
             "thread_wait": self.settings["queue_timeout"],
         }
 

@@ -16,5 +16,7 @@ mod value;
 pub use cli::{Command, ConfigError, Surroundings, defaults, parse};
 pub use reference::reference;
 pub use routes::{FLAGS, Flag, Question};
-pub use settings::{AccessLogFormat, ConnectionSharing, Interface, LogLevel, Settings, ThreadSharing};
+pub use settings::{
+    AccessLogFormat, Accounting, ConnectionSharing, Interface, LogLevel, ServerTiming, Settings, ThreadSharing,
+};
 pub use table::{Group, OPTIONS, Opt, Takes};

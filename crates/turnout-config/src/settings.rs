@@ -72,6 +72,10 @@ pub struct Settings {
     pub body_grace: Duration,
     /// A FIN after a complete request only means "no more requests".
     pub half_close: bool,
+    /// How the time of requests is accounted for.
+    pub accounting: Accounting,
+    /// Which answers say where their time went.
+    pub server_timing: ServerTiming,
     /// Whether and how each answer is logged.
     pub access_log: AccessLogFormat,
     /// Where to; `None`: standard output.
@@ -123,6 +127,32 @@ pub enum ConnectionSharing {
     Hop,
     /// To its end.
     Request,
+}
+
+/// How the time of requests is accounted for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accounting {
+    /// Each state as exactly as the system allows.
+    #[default]
+    Exact,
+    /// Waiting for the GIL is looked for a hundred times a second.
+    Sampled,
+    /// Not at all.
+    Off,
+}
+
+/// Which answers carry `Server-Timing`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerTiming {
+    /// All while Django's DEBUG is on, otherwise those to members of its staff.
+    #[default]
+    Auto,
+    /// All.
+    On,
+    /// None.
+    Off,
 }
 
 /// The access log's format.

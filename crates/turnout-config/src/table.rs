@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::settings::{AccessLogFormat, ConnectionSharing, Interface, LogLevel, Settings, ThreadSharing};
+use crate::settings::{
+    AccessLogFormat, Accounting, ConnectionSharing, Interface, LogLevel, ServerTiming, Settings, ThreadSharing,
+};
 use crate::value::{self, Refused};
 
 /// One option of `turnout serve`. Its flag is `--NAME`, its variable `TURNOUT_NAME`, its key in a file `NAME`.
@@ -65,7 +67,7 @@ impl Group {
             Self::Capacity => "Workers and threads",
             Self::Life => "Starting and stopping",
             Self::Limits => "Limits on what a client sends",
-            Self::Logs => "Logs",
+            Self::Logs => "Logs and figures",
             Self::Admin => "Admin socket",
         }
     }
@@ -331,6 +333,28 @@ pub const OPTIONS: &[Opt] = &[
         default: "",
         help: "A client that closes its sending side after a complete request still wants the answer; without this it counts as gone.",
         takes: Takes::Switch(|to, on| to.half_close = on),
+    },
+    Opt {
+        name: "accounting",
+        group: Group::Logs,
+        value: "exact|sampled|off",
+        default: "exact",
+        help: "How the time of each request is split into computing, waiting for CPU and waiting for I/O. exact costs a few microseconds a request; sampled looks for threads that wait for the GIL a hundred times a second instead of timing their waits.",
+        takes: Takes::One(|to, text| {
+            let words = [("exact", Accounting::Exact), ("sampled", Accounting::Sampled), ("off", Accounting::Off)];
+            value::choice(text, &words).map(|it| to.accounting = it)
+        }),
+    },
+    Opt {
+        name: "server-timing",
+        group: Group::Logs,
+        value: "auto|on|off",
+        default: "auto",
+        help: "Whether answers carry a Server-Timing header, which browsers show beside the request. auto: while Django's DEBUG is on, and to members of its staff.",
+        takes: Takes::One(|to, text| {
+            let words = [("auto", ServerTiming::Auto), ("on", ServerTiming::On), ("off", ServerTiming::Off)];
+            value::choice(text, &words).map(|it| to.server_timing = it)
+        }),
     },
     Opt {
         name: "access-log",

@@ -34,6 +34,8 @@ pub struct Request {
     pub connection: Arc<Connection>,
     /// What may be told to the peer ahead of the answer.
     pub hints: EarlyHints,
+    /// When its first byte was read; the bytes that came with the end of the request before it count from then.
+    pub began: Instant,
     /// When its head was complete.
     pub received: Instant,
 }

@@ -66,11 +66,12 @@ impl Clock {
         self.read = None;
     }
 
-    /// A head is complete; when that was.
-    pub(crate) fn head_came(&mut self) -> Instant {
+    /// A head is complete: since when there was something of it, and when that was.
+    pub(crate) fn head_came(&mut self) -> (Instant, Instant) {
         self.body = BodyClock::default();
         self.read = None;
-        Instant::now()
+        let now = Instant::now();
+        (self.head_since.unwrap_or(now), now)
     }
 
     /// So many bytes were read.
@@ -130,7 +131,8 @@ impl Clock {
     }
 
     fn waits_head(&mut self) -> (Due, Instant) {
-        let since = if self.served { *self.head_since.get_or_insert_with(Instant::now) } else { self.connected };
+        let begun = *self.head_since.get_or_insert_with(Instant::now);
+        let since = if self.served { begun } else { self.connected };
         (Due::Head, since + self.head_time)
     }
 

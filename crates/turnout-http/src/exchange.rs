@@ -37,7 +37,7 @@ pub(crate) async fn exchange<A: App>(
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Outgoing>, Infallible> {
     let (mut head, incoming) = request.into_parts();
-    let Facts { has_underscores, received } = wire.facts();
+    let Facts { has_underscores, began, received } = wire.facts();
     adjust(&mut head, has_underscores);
     let mut record = Record::new(&serving.config, &connection, &head, received);
     let permit = serving.admission.enter();
@@ -58,6 +58,7 @@ pub(crate) async fn exchange<A: App>(
             headers: head.headers,
             body: RequestBody::from_connection(incoming, &wire),
             connection,
+            began,
             received,
         };
         let called = call(&*serving.app, request, &wire).await;

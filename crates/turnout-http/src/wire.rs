@@ -80,6 +80,8 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) has_underscores: bool,
+    /// When its first byte was read.
+    pub(crate) began: Instant,
     /// When its head was complete.
     pub(crate) received: Instant,
 }
@@ -124,7 +126,7 @@ impl Wire {
             broken: false,
             busy: false,
             reading: false,
-            facts: Facts { has_underscores: false, received: now },
+            facts: Facts { has_underscores: false, began: now, received: now },
         };
         Self { state: Mutex::new(state), half_close: config.half_close, answering: AtomicU64::new(0) }
     }
@@ -360,7 +362,8 @@ impl State {
             Verdict::Content(good) => good,
             Verdict::Head(good, Head { has_underscores, .. }) => {
                 self.busy = true;
-                self.facts = Facts { has_underscores, received: self.clock.head_came() };
+                let (began, received) = self.clock.head_came();
+                self.facts = Facts { has_underscores, began, received };
                 good
             }
             Verdict::More => {

@@ -12,6 +12,7 @@ mod raw;
 mod reactor;
 mod routes;
 mod server;
+mod states;
 mod telling;
 
 use pyo3::prelude::*;
@@ -47,4 +48,15 @@ mod _turnout {
     use crate::reactor::{CallHandle, EventLoop, Reactor, Stream, TimerHandle};
     #[pymodule_export]
     use crate::server::Server;
+    #[pymodule_export]
+    use crate::states::{Accounted, ThreadHop, accounting, view_figures};
+    use pyo3::prelude::*;
+
+    /// The longer ago this was, the better the rate of the cheapest clock is known.
+    #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "what PyO3 calls answers with a result")]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::states::begin();
+        Ok(())
+    }
 }

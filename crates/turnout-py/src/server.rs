@@ -24,6 +24,7 @@ use crate::interface::wsgi::{Facts, WsgiApp};
 use crate::interface::{PyApp, Root};
 use crate::pool::{self, Pool, SyncPool};
 use crate::reactor::{Figures, Handle, Reactor};
+use crate::states;
 use crate::telling::Telling;
 
 /// See `_turnout.pyi`.
@@ -70,6 +71,7 @@ impl Server {
         };
         let threads = pool.get().pool.clone();
         http::serve(py, reactor.clone());
+        states::account(py, settings.accounting);
         let event_loop = Loop::new(reactor, event_loop.unbind());
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
         let debug = settings.log_level == LogLevel::Debug;

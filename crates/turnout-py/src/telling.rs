@@ -2,7 +2,8 @@
 //!
 //! A task of the reactor's runtime, so it goes on while Python computes or blocks, and says so. Takes no GIL.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -12,22 +13,15 @@ use turnout_states::{Board, Views, Worker};
 
 use crate::pool::Pool;
 use crate::reactor::Figures;
+use crate::states::{self, LOOKS};
 
 /// Soon enough for an eye; a write costs some tens of microseconds and what has changed.
 const EVERY: Duration = Duration::from_millis(100);
 /// Memory is asked for once in so many times: the kernel adds it up anew each time.
 const MEMORY_EVERY: u32 = 10;
 
-/// The views of this worker.
-pub(crate) fn views() -> &'static Views {
-    static VIEWS: OnceLock<Views> = OnceLock::new();
-    VIEWS.get_or_init(Views::default)
-}
-
-/// [`Worker::rungs`] in words, as the supervisor shows them.
-pub(crate) fn rungs(_rungs: u64) -> Vec<String> {
-    Vec::new()
-}
+/// What there is to tell of views where nothing is accounted for.
+static NONE: LazyLock<Views> = LazyLock::new(Views::default);
 
 /// This worker's part of the board.
 pub(crate) struct Place {
@@ -57,7 +51,7 @@ impl Telling {
             }
             let worker = Worker { began, memory, ..self.worker() };
             // Only if memory is used up: what was written last stays, and says how old it is.
-            let _ = self.place.board.write(self.place.index, &worker, views());
+            let _ = self.place.board.write(self.place.index, &worker, states::views().unwrap_or(&NONE));
         }
     }
 
@@ -76,8 +70,13 @@ impl Telling {
             steps_ran: steps.ran,
             steps_queued: steps.queued,
             steps_longest: steps.longest,
+            overhead: steps.overhead,
             step_now: steps.now,
+            gil_looks: LOOKS.all.load(Relaxed),
+            gil_held: LOOKS.held.load(Relaxed),
+            gil_switches: LOOKS.switches.load(Relaxed),
             cpu: processor_time(),
+            rungs: states::number(),
             ..Worker::default()
         }
     }

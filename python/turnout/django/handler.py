@@ -25,7 +25,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
 from turnout._turnout import SyncPool
-from turnout.django import answers, connections, declared, hooks, routes, shipped, shortcuts, threadlocals
+from turnout.django import answers, connections, declared, hooks, routes, shipped, shortcuts, threadlocals, timing
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
 from turnout.django.beside import own_thread
@@ -69,6 +69,7 @@ class DjangoHandler:
         exclusive_threads: int = 64,
         connection_sharing: str = "hop",
         thread_sharing: str = "shared",
+        server_timing: str = "off",
         thread_wait: float = 30.0,
         thread_idle: float = 60.0,
     ) -> None:
@@ -83,6 +84,7 @@ class DjangoHandler:
         self._native_pool = sync_pool if isinstance(sync_pool, SyncPool) else None
         # What requests on the loop share, unless Django's own rule is wanted: a thread, and its connections, each.
         self.rules = Rules(connection_sharing == "hop", thread_sharing == "shared" and threadlocals.installed())
+        self.timing = timing.rule(server_timing)
         self.keepers = Keepers()
         self.store = Store(lambda: self.hops.threads)
         self.hops = HopPool(
@@ -224,6 +226,7 @@ class DjangoHandler:
         with self._lock:
             if self._sync is None:
                 self._sync = SyncServing(self.track(SyncTrack, is_async=False), self.request_kind)
+                self._sync.timing = self.timing
             return self._sync
 
     def async_serving(self) -> AsyncServing:
@@ -231,6 +234,7 @@ class DjangoHandler:
         with self._lock:
             if self._async is None:
                 self._async = AsyncServing(self.track(AsyncTrack, is_async=True), self.request_kind, self.hops)
+                self._async.timing = self.timing
             return self._async
 
     def _make_async_streams(self) -> AsyncStreams:

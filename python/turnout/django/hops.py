@@ -57,8 +57,9 @@ class Belongings(Protocol):
 # One call: where its result goes, the function with its arguments, and what it runs.
 Work = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any], Runs]
 
-# Who waits for a call's result, unless nobody does any more; the result; the exception in its place.
-Outcome = tuple["Future[Any] | None", Any, "BaseException | None"]
+# Who waits for a call's result, unless nobody does any more; the result; the exception in its place; a `ThreadHop`
+# that ends just before that is told, or None.
+Outcome = tuple["Future[Any] | None", Any, "BaseException | None", Any]
 
 
 class RequestThread(Executor):
@@ -80,6 +81,8 @@ class RequestThread(Executor):
     #: Waits for a thread as long as it takes: its answer has begun, or only its end is owed.
     patient = False
 
+    #: The account of its time, once there is one: an `Accounted`.
+    accounted: Any = None
     #: The thread of its last call.
     last: PooledThread | None = None
     belongings: Belongings | None = None
@@ -148,6 +151,9 @@ class RequestThread(Executor):
             if self._queued and all(future.cancelled() for future, *_ in self.backlog):
                 # Nobody waits for these any more. Others belong to tasks that outlive the request.
                 self._queued = False
+                if self.accounted is not None:
+                    for _ in self.backlog:
+                        self.accounted.gives_up()
                 self.backlog = ()
                 self._source.forget(self)
             if self._thread is not None or (self.belongings is not None and self.belongings.owes()):
@@ -158,6 +164,8 @@ class RequestThread(Executor):
         if type(self.backlog) is tuple:
             self.backlog = deque()
         self.backlog.append(work)
+        if self.accounted is not None:
+            self.accounted.queues()
         thread = self._thread
         if thread is not None:
             if thread.parked:
@@ -183,6 +191,8 @@ class RequestThread(Executor):
         self._queued = False
         self.used = True
         self._thread = thread
+        if self.accounted is not None:
+            self.accounted.assigned()
         if self.belongings is None:
             self.belongings = self._source.belongings(self)
         thread.queue.put(self)
@@ -206,12 +216,15 @@ class RequestThread(Executor):
         self._error = error
         backlog, self.backlog, self._queued = self.backlog, (), False
         for future, *_ in backlog:
+            if self.accounted is not None:
+                self.accounted.gives_up()
             if future.set_running_or_notify_cancel():
                 future.set_exception(error)
 
     def run_next(self) -> Outcome:
         """On its thread: one call, and the packing after it. Whoever calls this tells the outcome to who waits."""
         future, fn, args, kwargs, kind = self.backlog.popleft()  # type: ignore[union-attr]
+        hop = None if self.accounted is None else self.accounted.begins()
         result: Any = None
         failed: BaseException | None = None
         run = future.set_running_or_notify_cancel()
@@ -223,7 +236,7 @@ class RequestThread(Executor):
                 failed = error
         if not self.backlog:
             self._pack()
-        return (future if run else None), result, failed
+        return (future if run else None), result, failed, hop
 
     def _pack(self) -> None:
         belongings: Any = self.belongings
@@ -288,16 +301,18 @@ class PooledThread:
                     continue
                 if request is stop:
                     return
-            future, result, failed = request.run_next()
+            future, result, failed, hop = request.run_next()
             # Free before the result is known: what comes of it then finds this thread instead of starting another.
             with source.lock:
                 request = source.after(self, request)
+            if hop is not None:
+                hop.end()
             if future is not None:
                 if failed is None:
                     future.set_result(result)
                 else:
                     future.set_exception(failed)
-            del future, result, failed
+            del future, result, failed, hop
             if request is stop:
                 return
 

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -63,6 +64,9 @@ class SyncTrack(RememberedMatches):
 class SyncServing:
     """Requests whole on a thread."""
 
+    #: Adds `Server-Timing`, where that is wanted (timing.py).
+    timing: Callable[[Any, Any], None] | None = None
+
     def __init__(self, handler: Any, kind: str) -> None:
         self.handler = handler
         self._asgi = kind == "asgi"
@@ -83,7 +87,10 @@ class SyncServing:
             signals.request_started.send(sender=self._sender, environ=source)
         request, response = self._make(source, body)
         if request is not None:
+            request.turnout = waits.incoming
             response = self._respond(request, waits)
+            if self.timing is not None:
+                self.timing(request, response)
             response._handler_class = self._sender
             answers.widen_file_chunks(response)
         response.turnout_context = context
@@ -227,6 +234,9 @@ def _fail(error: BaseException, request: Any, exchange: answers.Exchange, stream
 class AsyncServing(Ending):
     """Requests on the loop, with a thread for what may block."""
 
+    #: Adds `Server-Timing`, where that is wanted (timing.py).
+    timing: Callable[[Any, Any], None] | None = None
+
     def __init__(self, handler: Any, kind: str, hops: ThreadSource) -> None:
         self.handler = handler
         self._asgi = kind == "asgi"
@@ -241,7 +251,8 @@ class AsyncServing(Ending):
         context = RequestContext()
         _executors[context] = thread
         _thread_context.set(context)
-        current_scope.set(exchange.incoming)
+        incoming = thread.accounted = exchange.incoming
+        current_scope.set(incoming)
         _enter_prefix(source, self._asgi)
         request = response = None
         streaming = False
@@ -251,7 +262,10 @@ class AsyncServing(Ending):
             request, response = self._make(source, body)
             if request is not None:
                 thread.request = request
+                request.turnout = incoming
                 response = await self.handler.turnout_respond(request)
+                if self.timing is not None:
+                    self.timing(request, response)
                 response._handler_class = self._sender
                 answers.widen_file_chunks(response)
             if not exchange.disconnected:

@@ -13,7 +13,7 @@ use turnout_supervisor::Event;
 
 use super::report::complain;
 use super::serve::Files;
-use crate::telling;
+use crate::states;
 
 /// What workers tell, and who shows it, if anybody.
 pub(super) struct Watching {
@@ -51,7 +51,7 @@ impl Watching {
             cores: settings.cores,
             names: settings.admin_hosts.iter().cloned().chain(named).collect(),
             token,
-            rungs: telling::rungs,
+            rungs: states::in_words,
         };
         watching.admin = Some(start(plan).map_err(|error| format!("--admin {text}: {error}"))?);
         Ok((watching, workers))

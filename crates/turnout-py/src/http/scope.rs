@@ -14,16 +14,17 @@ use turnout_client::Scope;
 
 use super::options::seconds;
 use crate::interface::calls::{Call, Trace};
+use crate::states::{Accounted, Keeping};
 
 /// See `_turnout.pyi`.
-#[pyclass(frozen, module = "turnout._turnout")]
+#[pyclass(frozen, extends = Accounted, module = "turnout._turnout")]
 pub(crate) struct HttpScope {
     scope: Scope,
     trace: Option<Trace>,
 }
 
 /// The request that is being answered, for the calls that are made for it. Costs nothing until there is one.
-#[pyclass(frozen, module = "turnout._turnout")]
+#[pyclass(frozen, extends = Accounted, module = "turnout._turnout")]
 pub(crate) struct HttpIncoming(pub(crate) Arc<Call>);
 
 #[pymethods]
@@ -40,6 +41,12 @@ impl HttpIncoming {
 }
 
 impl HttpIncoming {
+    /// Of this request.
+    pub(crate) fn of(py: Python<'_>, call: &Arc<Call>) -> PyResult<Py<Self>> {
+        let accounted = PyClassInitializer::from(Accounted(call.keeping.clone()));
+        Py::new(py, accounted.add_subclass(Self(call.clone())))
+    }
+
     fn scope(&self, py: Python<'_>) -> PyResult<Scope> {
         if self.0.has_scope() {
             return Ok(self.0.scope(None));
@@ -55,18 +62,21 @@ impl HttpScope {
     /// A part of `outer` that ends `limit` seconds from now, if `outer` does not end before.
     #[new]
     #[pyo3(signature = (limit=None, outer=None))]
-    fn new(limit: Option<f64>, outer: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn new(limit: Option<f64>, outer: Option<&Bound<'_, PyAny>>) -> PyResult<PyClassInitializer<Self>> {
         let own = limit.map(|limit| seconds(limit.max(0.0)).map(|limit| Instant::now() + limit)).transpose()?;
-        let (outer, trace) = outer.map_or(Ok((None, None)), of)?;
+        let Held { scope: outer, trace, keeping } = outer.map_or(Ok(Held::default()), of)?;
         let deadline = own.into_iter().chain(outer.as_ref().and_then(|outer| outer.deadline)).min();
         let cancelled = outer.as_ref().map_or_else(Default::default, |outer| outer.cancelled.child_token());
-        Ok(Self { scope: Scope { deadline, cancelled, ..Scope::default() }, trace })
+        let scope = Scope { deadline, cancelled, ..Scope::default() };
+        Ok(PyClassInitializer::from(Accounted(keeping)).add_subclass(Self { scope, trace }))
     }
 
     /// Of the trace that `outer` has, and of nothing else.
     #[staticmethod]
-    fn detached(outer: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self { scope: Scope::default(), trace: of(outer)?.1 })
+    fn detached(outer: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
+        let Held { trace, keeping, .. } = of(outer)?;
+        let scope = Self { scope: Scope::default(), trace };
+        Py::new(outer.py(), PyClassInitializer::from(Accounted(keeping)).add_subclass(scope))
     }
 
     /// Seconds until its deadline, which may be over; None: it has none.
@@ -93,15 +103,28 @@ fn left(scope: &Scope) -> Option<f64> {
 }
 
 /// What Python's variable holds.
-fn of(held: &Bound<'_, PyAny>) -> PyResult<(Option<Scope>, Option<Trace>)> {
+#[derive(Default)]
+struct Held {
+    scope: Option<Scope>,
+    trace: Option<Trace>,
+    keeping: Option<Arc<Keeping>>,
+}
+
+fn of(held: &Bound<'_, PyAny>) -> PyResult<Held> {
     if held.is_none() {
-        return Ok((None, None));
+        return Ok(Held::default());
     }
     if let Ok(scope) = held.cast::<HttpScope>() {
-        return Ok((Some(scope.get().scope.clone()), scope.get().trace.clone()));
+        let HttpScope { scope: inner, trace } = scope.get();
+        let keeping = scope.as_super().get().0.clone();
+        return Ok(Held { scope: Some(inner.clone()), trace: trace.clone(), keeping });
     }
     match held.cast::<HttpIncoming>() {
-        Ok(incoming) => Ok((Some(incoming.get().scope(held.py())?), incoming.get().0.trace.clone())),
+        Ok(incoming) => {
+            let call = &incoming.get().0;
+            let scope = incoming.get().scope(held.py())?;
+            Ok(Held { scope: Some(scope), trace: call.trace.clone(), keeping: call.keeping.clone() })
+        }
         Err(_) => Err(PyTypeError::new_err("not a scope")),
     }
 }
@@ -118,7 +141,7 @@ impl Current {
         let get = GET.get_or_try_init(py, || {
             PyResult::Ok(py.import("turnout.incoming")?.getattr("current_scope")?.getattr("get")?.unbind())
         })?;
-        let (scope, trace) = of(&get.bind(py).call0()?)?;
+        let Held { scope, trace, .. } = of(&get.bind(py).call0()?)?;
         Ok(Self { scope, trace })
     }
 

@@ -3,6 +3,8 @@
 //! Whoever waits no longer takes its entry out, and by that ends the call: the two halves of a channel tell each side that the other
 //! is gone.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -15,6 +17,7 @@ use super::feed::HttpFeed;
 use super::loops::Way;
 use crate::raw;
 use crate::reactor::Deliver;
+use crate::states::{self, Keeping};
 
 /// What a call came to, before it is an object of Python's.
 pub(super) trait Reply: Send + 'static {
@@ -46,11 +49,13 @@ pub(super) struct Ticket {
     way: Way,
     number: u64,
     left: Option<oneshot::Receiver<()>>,
+    /// Of the request that waits.
+    keeping: Option<Arc<Keeping>>,
 }
 
 impl Ticket {
     /// For `future`, whose loop is reached by `way`.
-    pub(super) fn new(_py: Python<'_>, way: Way, future: Py<PyAny>, about: Py<PyAny>) -> Self {
+    pub(super) fn new(py: Python<'_>, way: Way, future: Py<PyAny>, about: Py<PyAny>) -> Self {
         let (call, left) = oneshot::channel();
         let mut table = TABLE.lock();
         let generation = raw::fork_generation();
@@ -63,7 +68,7 @@ impl Ticket {
         let number = table.numbers;
         table.entries.insert(number, Entry { future, about, feed: None, call });
         drop(table);
-        Self { way, number, left: Some(left) }
+        Self { way, number, left: Some(left), keeping: states::current(py) }
     }
 
     pub(super) fn way(&self) -> &Way {
@@ -91,7 +96,8 @@ impl Ticket {
     /// From any thread.
     pub(super) fn finish<R: Reply>(mut self, reply: R) {
         if let Some(left) = self.left.take() {
-            self.way.deliver(Box::new(Done { number: self.number, reply, _left: left }));
+            let keeping = self.keeping.take();
+            self.way.deliver(Box::new(Done { number: self.number, reply, keeping, _left: left }));
         }
     }
 }
@@ -99,7 +105,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(left) = self.left.take() {
-            self.way.deliver(Box::new(Done { number: self.number, reply: Lost, _left: left }));
+            let keeping = self.keeping.take();
+            self.way.deliver(Box::new(Done { number: self.number, reply: Lost, keeping, _left: left }));
         }
     }
 }
@@ -138,11 +145,16 @@ pub(super) fn sweep(_py: Python<'_>) {
 struct Done<R> {
     number: u64,
     reply: R,
+    keeping: Option<Arc<Keeping>>,
     /// Closes the entry's half of the channel if this is dropped undelivered.
     _left: oneshot::Receiver<()>,
 }
 
 impl<R: Reply> Deliver for Done<R> {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.keeping.clone()
+    }
+
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
         let entry = TABLE.lock().entries.remove(&self.number);
         let Some(Entry { future, about, call, .. }) = entry else { return Ok(()) };

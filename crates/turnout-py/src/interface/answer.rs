@@ -129,6 +129,9 @@ impl Answer {
     fn send_head(&mut self, response: Response, next: State) -> PyResult<()> {
         match std::mem::replace(&mut self.state, next) {
             State::Unanswered(head) => {
+                if let Some(keeping) = &self.call.keeping {
+                    keeping.answered(response.status.as_u16());
+                }
                 // The runtime wakes the connection when it is driven next: no system call from here.
                 let send = Box::new(move || drop(head.send(response)));
                 match &self.pool {
@@ -251,7 +254,12 @@ impl Answer {
     pub(crate) fn abort(&mut self) {
         self.call.done.store(true, SeqCst);
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Unanswered(head) => self.event_loop.reactor.complete(Box::new(move || drop(head))),
+            State::Unanswered(head) => {
+                if let Some(keeping) = &self.call.keeping {
+                    keeping.answered(500);
+                }
+                self.event_loop.reactor.complete(Box::new(move || drop(head)));
+            }
             State::Streaming(sender) => sender.abort(),
             State::Ended => {}
         }
@@ -327,5 +335,6 @@ impl Wake for Unpark {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.abort();
+        self.call.leave();
     }
 }

@@ -17,6 +17,7 @@ use turnout_client::Scope;
 
 use super::asgi::Cycle;
 use crate::reactor::{Deliver, Handle};
+use crate::states::Keeping;
 
 /// The event loop as the interfaces use it, shared by all requests of a worker.
 pub(crate) struct Loop {
@@ -64,6 +65,8 @@ pub(crate) struct Call {
     scope: OnceLock<Scope>,
     /// Of whoever sent it, to be sent on.
     pub(crate) trace: Option<Trace>,
+    /// Where its time goes; `None` where nothing is accounted for.
+    pub(crate) keeping: Option<Arc<Keeping>>,
 }
 
 /// Where a request stands among those of all systems (W3C Trace Context).
@@ -106,6 +109,36 @@ impl Call {
         }
     }
 
+    /// All of it is here. `waited`: for its client.
+    pub(crate) fn received(&self, waited: bool) {
+        if let Some(keeping) = &self.keeping {
+            keeping.received(waited);
+        }
+    }
+
+    /// Which view it is for, where that is known before Python has looked.
+    pub(crate) fn is_for(&self, view: &str) {
+        if let Some(keeping) = &self.keeping {
+            keeping.is_for(view);
+        }
+    }
+
+    /// Nothing works for it any more.
+    pub(crate) fn leave(&self) {
+        if let Some(keeping) = &self.keeping {
+            keeping.leave();
+        }
+    }
+
+    /// No thread came free for it in time.
+    pub(crate) fn expired(&self) {
+        if let Some(keeping) = &self.keeping {
+            keeping.give_up();
+            keeping.answered(503);
+            keeping.leave();
+        }
+    }
+
     /// The task is about to learn that its client left. True if it knows.
     pub(super) fn tell(&self) -> bool {
         self.told.swap(true, SeqCst)
@@ -123,12 +156,13 @@ impl Loop {
         })
     }
 
-    /// `headers`: of the request.
-    pub(crate) fn new_call(&self, headers: &HeaderMap) -> Arc<Call> {
+    /// `headers`: of the request, whose head came between these moments.
+    pub(crate) fn new_call(&self, headers: &HeaderMap, head: [std::time::Instant; 2]) -> Arc<Call> {
         let number = self.numbers.fetch_add(1, Relaxed);
         let [gone, done, told] = [const { AtomicBool::new(false) }; 3];
         let (began, scope) = (Instant::now(), OnceLock::new());
-        Arc::new(Call { number, gone, done, told, began, scope, trace: Trace::of(headers) })
+        let (trace, keeping) = (Trace::of(headers), Keeping::begin(head).map(Arc::new));
+        Arc::new(Call { number, gone, done, told, began, scope, trace, keeping })
     }
 
     /// Runs a coroutine as a task on the loop and keeps it, and its `receive` and `send`, until [`Loop::forget`].

@@ -24,7 +24,7 @@ pub(crate) struct Head {
 impl Head {
     /// `None`: the path is not below the root.
     pub(crate) fn split(request: Request, root: Option<&Arc<Root>>) -> Option<(Self, RequestBody)> {
-        let Request { method, target, version, headers, body, connection, hints, received: _ } = request;
+        let Request { method, target, version, headers, body, connection, hints, began: _, received: _ } = request;
         let head = Self { method, target, version, headers, connection, hints, root: root.cloned() };
         let is_ours = head.root.is_none() || head.below().is_some();
         is_ours.then_some((head, body))

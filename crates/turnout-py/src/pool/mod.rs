@@ -20,6 +20,7 @@ use pyo3::types::PyTuple;
 use turnout_states::Activity;
 
 use crate::reactor::Handle;
+use crate::states::{Crowd, Keeping};
 pub(crate) use lines::View;
 use queue::{Pushed, Queue};
 use thread::Member;
@@ -39,6 +40,11 @@ pub(crate) trait Job: Send {
 
     /// Does it, on a pool thread. A panic is caught and logged by the thread.
     fn run(self: Box<Self>, py: Python<'_>);
+
+    /// The account of the request whose time it takes.
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        None
+    }
 
     /// It waited longer than the queue time-out. Called without the GIL.
     fn expire(self: Box<Self>);
@@ -88,6 +94,8 @@ pub(crate) struct Pool {
     blocked: AtomicUsize,
     /// The watcher looks at the outbox within a millisecond or two.
     looks_soon: AtomicBool,
+    /// What its threads did with their jobs.
+    crowd: Crowd,
     /// Called on each thread with the GIL before it ends: its database connections are closed there.
     on_thread_end: Mutex<Option<Py<PyAny>>>,
 }
@@ -102,12 +110,16 @@ impl Pool {
             taken: AtomicU64::new(0),
             blocked: AtomicUsize::new(0),
             looks_soon: AtomicBool::new(false),
+            crowd: Crowd::default(),
             on_thread_end: Mutex::new(None),
         })
     }
 
     /// Queues a job. The first one starts the first thread; [`growth`] adds the others.
     pub(crate) fn push(self: &Arc<Self>, job: Box<dyn Job>) {
+        if let Some(keeping) = job.keeping() {
+            keeping.queue(&self.crowd);
+        }
         match self.queue.push(job.view(), job) {
             Pushed::Taken => {}
             Pushed::Waits if self.queue.threads() == 0 => drop(self.start_thread()),

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::lines::{Lines, View};
+use crate::raw::ticks;
 
 pub(super) struct Queue<J> {
     state: Mutex<State<J>>,
@@ -34,13 +35,23 @@ struct State<J> {
 }
 
 impl<J> State<J> {
-    fn take(&mut self) -> Option<(View, J)> {
+    fn take(&mut self) -> Option<Taken<J>> {
         let now = Instant::now();
-        let taken = self.lines.take(now)?;
+        let (view, job) = self.lines.take(now)?;
         self.busy += 1;
         self.moved = now;
-        Some(taken)
+        Some(Taken { view, job, at: ticks(), slept: false })
     }
+}
+
+/// A job, as a thread has it.
+pub(super) struct Taken<J> {
+    pub(super) view: View,
+    pub(super) job: J,
+    /// When it left the line: a stamp of [`ticks`].
+    pub(super) at: u64,
+    /// The thread had to be woken for it.
+    pub(super) slept: bool,
 }
 
 /// Where one idle thread waits and is handed its next job.
@@ -53,7 +64,7 @@ struct Seat<J> {
 
 enum Handed<J> {
     Nothing,
-    Job(View, J),
+    Job(Taken<J>),
     /// The queue was closed: go home.
     Dismissal,
 }
@@ -84,9 +95,9 @@ impl<J> Seat<J> {
 }
 
 impl<J> Handed<J> {
-    fn job(self) -> Option<(View, J)> {
+    fn job(self) -> Option<Taken<J>> {
         match self {
-            Self::Job(view, job) => Some((view, job)),
+            Self::Job(taken) => Some(Taken { slept: true, ..taken }),
             Self::Nothing | Self::Dismissal => None,
         }
     }
@@ -157,10 +168,10 @@ impl<J> Queue<J> {
         if state.idle.is_empty() {
             return false;
         }
-        let Some((view, job)) = state.take() else { return false };
+        let Some(taken) = state.take() else { return false };
         let seat = state.idle.pop().expect("there is one");
         drop(state);
-        seat.hand(Handed::Job(view, job));
+        seat.hand(Handed::Job(taken));
         true
     }
 
@@ -174,7 +185,7 @@ impl<J> Queue<J> {
     /// The next job for the calling thread; `None` tells it to end: idle for too long, or closed. With jobs waiting it sits down
     /// all the same if others should have its turn: `crowded` tells, and is asked without the lock.
     /// `busy` is the thread's flag for others to see.
-    pub(super) fn next(&self, idle: Duration, busy: &Arc<AtomicBool>, crowded: impl Fn() -> bool) -> Option<(View, J)> {
+    pub(super) fn next(&self, idle: Duration, busy: &Arc<AtomicBool>, crowded: impl Fn() -> bool) -> Option<Taken<J>> {
         loop {
             let has_work = self.state.lock().lines.next_since().is_some();
             let sits = has_work && crowded();
@@ -192,7 +203,7 @@ impl<J> Queue<J> {
             state.idle.push(seat.clone());
             drop(state);
             match seat.wait(Some(Instant::now() + idle)) {
-                Some(Handed::Job(view, job)) => return Some((view, job)),
+                Some(handed @ Handed::Job(_)) => return handed.job(),
                 Some(_) => {} // closed: what waits is still done
                 None => return self.leave(&seat),
             }
@@ -200,7 +211,7 @@ impl<J> Queue<J> {
     }
 
     /// Gives up a seat, unless something was handed over at the very last moment.
-    fn leave(&self, seat: &Arc<Seat<J>>) -> Option<(View, J)> {
+    fn leave(&self, seat: &Arc<Seat<J>>) -> Option<Taken<J>> {
         let mut state = self.state.lock();
         let before = state.idle.len();
         state.idle.retain(|other| !Arc::ptr_eq(other, seat));

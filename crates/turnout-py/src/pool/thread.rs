@@ -9,9 +9,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use turnout_states::{Activity, Probe};
 
+use super::queue::Taken;
 use super::{IDLE, Job, Pool};
 use crate::raw;
 use crate::reactor::AtWork;
+use crate::states::{self, Doing, Keeping, Mark, Meter};
 
 /// A thread of the pool, as the others see it.
 pub(super) struct Member {
@@ -66,18 +68,69 @@ pub(super) fn live(pool: &Arc<Pool>, name: &str) {
 
 /// Until it is needed no more; true when there were more threads than there may be.
 fn work(py: Python<'_>, pool: &Arc<Pool>, member: &Arc<Member>) -> bool {
+    let mut timed = Timed::new();
     loop {
         if pool.queue.has_more_than(pool.most_threads()) {
             return true;
         }
-        let next = py.detach(|| pool.queue.next(IDLE, &member.busy, || pool.is_crowded(member)));
-        let Some((view, job)) = next else { return false };
+        let next = py.detach(|| {
+            let next = pool.queue.next(IDLE, &member.busy, || pool.is_crowded(member))?;
+            // On a processor again, and about to ask for the GIL.
+            timed.began(next.slept);
+            Some(next)
+        });
+        let Some(Taken { view, job, at, .. }) = next else { return false };
         member.took.store(pool.taken.fetch_add(1, Relaxed), Relaxed);
+        let keeping = job.keeping();
+        if let Some(keeping) = &keeping {
+            keeping.begin_on_thread(at, &pool.crowd);
+            timed.doing(at);
+        }
         if !job.is_abandoned() {
             let _at_work = AtWork::begin();
             run(py, job);
         }
+        timed.ended(keeping.as_deref(), at, pool);
         pool.queue.done(view);
+    }
+}
+
+/// What its clocks say of its jobs.
+struct Timed {
+    /// `None` where nothing is accounted for.
+    meter: Option<&'static Meter>,
+    /// At the end of the job before, or when it woke up for this one.
+    mark: Option<Mark>,
+}
+
+impl Timed {
+    fn new() -> Self {
+        Self { meter: states::views().and_then(|_| Meter::of_this_thread()), mark: None }
+    }
+
+    fn began(&mut self, slept: bool) {
+        if slept || self.mark.is_none() {
+            self.mark = self.meter.map(Meter::mark);
+        }
+    }
+
+    /// For whoever asks in the middle of the job that was taken then.
+    fn doing(&self, taken: u64) {
+        self.mark.map_or(Doing::Nothing, |mark| Doing::Job(taken, mark)).begin();
+    }
+
+    fn ended(&mut self, keeping: Option<&Keeping>, taken: u64, pool: &Pool) {
+        Doing::Nothing.begin();
+        let Some(keeping) = keeping else {
+            // The next job must not have this one's time.
+            self.mark = None;
+            return;
+        };
+        let now = self.meter.map(Meter::mark);
+        if let (Some(before), Some(now)) = (&self.mark, &now) {
+            keeping.end_on_thread(taken, before, now, &pool.crowd);
+        }
+        self.mark = now;
     }
 }
 

@@ -15,6 +15,24 @@ pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyContext>> {
     Ok(unsafe { context.cast_into_unchecked() })
 }
 
+/// `variable.get()`, of a `contextvars.ContextVar` that has a default. `None`: it has not, and no value either, or it is no such variable.
+pub(crate) fn value_of<'py>(variable: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    let py = variable.py();
+    // SAFETY: asks for the type of a live object.
+    if unsafe { ffi::PyContextVar_CheckExact(variable.as_ptr()) } == 0 {
+        return None;
+    }
+    let mut value = std::ptr::null_mut();
+    // SAFETY: a live context variable (checked), the GIL by its `Bound`, and a place for a new reference or null.
+    let answer = unsafe { ffi::PyContextVar_Get(variable.as_ptr(), std::ptr::null_mut(), &raw mut value) };
+    if answer != 0 {
+        drop(PyErr::take(py));
+        return None;
+    }
+    // SAFETY: a new reference, or null where there is no value.
+    unsafe { Bound::from_owned_ptr_or_opt(py, value) }
+}
+
 /// `context.run(call)`. `RuntimeError` if the context is entered already, or if `call` did not leave what it entered.
 pub(crate) fn run_in_context<T>(context: &Bound<'_, PyContext>, call: impl FnOnce() -> T) -> PyResult<T> {
     // SAFETY: a live context, and the GIL, by its `Bound`.

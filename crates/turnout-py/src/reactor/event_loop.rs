@@ -17,11 +17,14 @@ use pyo3::types::{PyCFunction, PyContext, PyDict, PyTuple};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::raw::ticks;
+use crate::reactor::accounts::{Accounts, Readiness};
 use crate::reactor::handles::{Handle, TimerHandle};
 use crate::reactor::readers::{self, KEY_DATA, KEY_EVENTS, KEY_FILE, Side};
 use crate::reactor::selector::Reactor;
+use crate::reactor::step::{Origin, Ready, Step};
 use crate::reactor::steps::Steps;
 use crate::reactor::timers::Timers;
+use crate::states;
 
 /// What is due within one tick of the clock is due now, as in the stdlib.
 const RESOLUTION: f64 = 1e-9;
@@ -45,19 +48,8 @@ pub(crate) struct EventLoop {
     foreign_clock: AtomicBool,
     /// [`BREATH`] in ticks.
     breath: AtomicU64,
-}
-
-/// One step to be taken.
-struct Ready {
-    step: Step,
-    /// Since when.
-    since: u64,
-}
-
-enum Step {
-    Native(Py<Handle>),
-    /// One of the stdlib's own handles (signals), or of somebody who makes them himself.
-    Foreign(Py<PyAny>),
+    /// Whose the steps are.
+    readiness: Readiness,
 }
 
 /// When this turn looked for events, and what it learned about their time.
@@ -81,9 +73,15 @@ impl EventLoop {
         self.timers.lock().note_cancelled();
     }
 
-    fn push(&self, step: Step) {
-        let since = ticks();
-        self.ready.lock().push_back(Ready { step, since });
+    fn push(&self, step: Step, since: u64, origin: Origin) {
+        self.ready.lock().push_back(Ready { step, since, origin });
+    }
+
+    /// What a step that just ran was for: see [`crate::states::current`]. Called in the step's context.
+    pub(super) fn note_owner(&self, py: Python<'_>) {
+        if states::views().is_some() {
+            self.readiness.set_owner(states::current(py));
+        }
     }
 
     /// Seconds of the loop's clock.
@@ -114,9 +112,11 @@ impl EventLoop {
         callback: Bound<'py, PyAny>,
         arguments: Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyContext>>,
+        origin: Origin,
     ) -> PyResult<Bound<'py, Handle>> {
+        let since = if origin == Origin::Inside { slf.get().readiness.since() } else { ticks() };
         let handle = Bound::new(slf.py(), Handle::new(slf, callback, arguments, context)?)?;
-        slf.get().push(Step::Native(handle.clone().unbind()));
+        slf.get().push(Step::Native(handle.clone().unbind()), since, origin);
         Ok(handle)
     }
 
@@ -151,18 +151,19 @@ impl EventLoop {
 
     /// One turn: look for events, then run what was ready when that was done. `last` is when the one before ended.
     fn turn(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, last: u64) -> PyResult<u64> {
-        let look = Self::look(slf, reactor, last)?;
+        let accounts = Accounts::of(&slf.get().readiness, steps);
+        let look = Self::look(slf, reactor, last, &accounts)?;
         let was_due = Self::take_due(slf, steps, &look)?;
-        let ended = Self::run_ready(slf, reactor, steps, look.returned)?;
+        let ended = Self::run_ready(slf, reactor, steps, look.returned, &accounts)?;
         if was_due && look.waited_from.is_some() && !slf.get().stopping.load(Relaxed) {
             // A timer's callback is nearly always the first half of a step: it resolves the future that a task sleeps on. After a
             // sleep there is nothing else to do, so the other half needs no look of its own.
-            return Self::run_ready(slf, reactor, steps, ended);
+            return Self::run_ready(slf, reactor, steps, ended, &accounts);
         }
         Ok(ended)
     }
 
-    fn look(slf: &Bound<'_, Self>, reactor: &Reactor, last: u64) -> PyResult<Look> {
+    fn look(slf: &Bound<'_, Self>, reactor: &Reactor, last: u64, accounts: &Accounts<'_>) -> PyResult<Look> {
         let (py, this) = (slf.py(), slf.get());
         let (swept, due) = {
             let mut timers = this.timers.lock();
@@ -185,7 +186,7 @@ impl EventLoop {
                 (Some(wait), Some(now))
             }
         };
-        let found = reactor.look(py, timeout)?;
+        let found = reactor.look(py, timeout, accounts)?;
         let returned = ticks();
         // If it had to wait, they are ready since now; if not, they became ready somewhere since the last look.
         let since = if found.waited { returned } else { last.midpoint(returned) };
@@ -215,7 +216,7 @@ impl EventLoop {
             if step.is_cancelled(slf.py())? {
                 readers::remove(slf, &key.get_item(KEY_FILE)?, side)?;
             } else {
-                slf.get().ready.lock().push_back(Ready { step, since });
+                slf.get().ready.lock().push_back(Ready { step, since, origin: Origin::Descriptor });
             }
         }
         Ok(())
@@ -235,7 +236,7 @@ impl EventLoop {
             // A loop that slept until then was woken as early as could be; a busy one kept it waiting.
             let slept = look.waited_from.is_some_and(|from| from <= when);
             let since = if slept { look.returned } else { steps.before(look.returned, now - when) };
-            this.ready.lock().push_back(Ready { step: Step::Native(handle), since });
+            this.ready.lock().push_back(Ready { step: Step::Native(handle), since, origin: Origin::Inside });
         }
         if any && look.waited_from.is_some() {
             this.timers.lock().note_woken(now);
@@ -244,18 +245,36 @@ impl EventLoop {
     }
 
     /// Runs as many steps as are ready now; what they make ready has its turn after the next look. Answers when it was done.
-    fn run_ready(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, mut begun: u64) -> PyResult<u64> {
+    fn run_ready(
+        slf: &Bound<'_, Self>,
+        reactor: &Reactor,
+        steps: &Steps,
+        mut begun: u64,
+        accounts: &Accounts<'_>,
+    ) -> PyResult<u64> {
         let this = slf.get();
         let breath = this.breath.load(Relaxed);
         let mut breathed = begun;
         let count = this.ready.lock().len();
+        if count > 0 {
+            accounts.begin();
+        }
         for _ in 0..count {
             let Some(next) = this.ready.lock().pop_front() else { break };
+            if next.origin != Origin::Inside {
+                accounts.cause(next.since);
+            }
+            accounts.doing(next.since, begun);
             let ran = next.step.run(slf);
             // With the dropping of what the step held.
             let ended = ticks();
+            let owner = this.readiness.take_owner().filter(|_| next.origin != Origin::Descriptor);
+            if next.origin != Origin::Inside {
+                accounts.no_cause();
+            }
             if ran.as_ref().is_ok_and(|ran| *ran) {
                 steps.add(next.since, begun, ended);
+                accounts.step(owner.as_deref(), next.since, begun, ended);
             }
             begun = ended;
             ran?;
@@ -266,43 +285,6 @@ impl EventLoop {
             }
         }
         Ok(begun)
-    }
-}
-
-impl Step {
-    fn of(handle: Bound<'_, PyAny>) -> Self {
-        match handle.cast_into::<Handle>() {
-            Ok(handle) => Self::Native(handle.unbind()),
-            Err(other) => Self::Foreign(other.into_inner().unbind()),
-        }
-    }
-
-    fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
-        match self {
-            Self::Native(handle) => Ok(handle.get().is_cancelled()),
-            Self::Foreign(handle) => handle.bind(py).getattr(intern!(py, "_cancelled"))?.is_truthy(),
-        }
-    }
-
-    /// False if there was nothing to run.
-    fn run(self, event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
-        let py = event_loop.py();
-        if self.is_cancelled(py)? {
-            return Ok(false);
-        }
-        if event_loop.get().is_debug() {
-            let handle = match self {
-                Self::Native(handle) => handle.into_any(),
-                Self::Foreign(handle) => handle,
-            };
-            event_loop.call_method1(intern!(py, "_run_in_debug_mode"), (handle,))?;
-            return Ok(true);
-        }
-        match self {
-            Self::Native(handle) => Handle::run(&handle.into_bound(py))?,
-            Self::Foreign(handle) => drop(handle.bind(py).call_method0(intern!(py, "_run"))?),
-        }
-        Ok(true)
     }
 }
 
@@ -320,6 +302,7 @@ impl EventLoop {
             closed: AtomicBool::new(false),
             foreign_clock: AtomicBool::new(false),
             breath: AtomicU64::new(u64::MAX),
+            readiness: Readiness::default(),
         }
     }
 
@@ -338,7 +321,7 @@ impl EventLoop {
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Bound<'py, Handle>> {
         Self::check(slf, &callback, "call_soon", true)?;
-        Self::soon(slf, callback, args, context)
+        Self::soon(slf, callback, args, context, Origin::Inside)
     }
 
     /// `call_soon` for other threads and for signal handlers.
@@ -350,7 +333,7 @@ impl EventLoop {
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Bound<'py, Handle>> {
         Self::check(slf, &callback, "call_soon_threadsafe", false)?;
-        let handle = Self::soon(slf, callback, args, context)?;
+        let handle = Self::soon(slf, callback, args, context, Origin::Thread)?;
         if let Some((reactor, _)) = slf.get().reactor.get() {
             reactor.get().poke();
         }
@@ -436,7 +419,7 @@ impl EventLoop {
         let py = handle.py();
         let step = Step::of(handle);
         if !step.is_cancelled(py)? {
-            self.push(step);
+            self.push(step, ticks(), Origin::Inside);
         }
         Ok(())
     }

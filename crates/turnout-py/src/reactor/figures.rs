@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::reactor::shared::Shared;
-use crate::reactor::steps::Steps;
+use crate::reactor::steps::{Steps, Sums};
 
 /// Outlives the loop harmlessly.
 pub(crate) struct Figures {
@@ -17,6 +17,8 @@ pub(crate) struct StepFigures {
     pub(crate) ran: u64,
     pub(crate) queued: u64,
     pub(crate) longest: u64,
+    /// Of steps that were no request's.
+    pub(crate) overhead: u64,
     /// How long the loop thread has been in Python; 0 while it waits.
     pub(crate) now: u64,
 }
@@ -25,6 +27,7 @@ impl Figures {
     pub(crate) fn read(&self) -> StepFigures {
         let sums = self.steps.sums();
         let now = self.shared.turn.away().map_or(0, |away| away.as_nanos() as u64);
-        StepFigures { count: sums.count, ran: sums.ran, queued: sums.queued, longest: sums.longest, now }
+        let Sums { count, queued, ran, longest, overhead } = sums;
+        StepFigures { count, ran, queued, longest, overhead, now }
     }
 }

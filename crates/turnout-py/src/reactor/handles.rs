@@ -92,7 +92,10 @@ impl Handle {
         let Some((callback, arguments)) = this.call(py) else { return Ok(()) };
         let ran = guarded(|| {
             raw::run_in_context(this.context.bind(py), || {
-                if arguments.is_empty() { callback.call0() } else { callback.call1(&arguments) }
+                let answer = if arguments.is_empty() { callback.call0() } else { callback.call1(&arguments) };
+                // Not before: the first step of a request is the one that says whose it is.
+                this.event_loop.get().note_owner(py);
+                answer
             })?
         });
         let Err(error) = ran else { return Ok(()) };

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::shared::Deliver;
+use crate::raw::ticks;
 
 /// So many of the server's for one outcome.
 const SHARE: u32 = 3;
@@ -24,10 +25,16 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Lines {
-    server: VecDeque<Box<dyn Deliver>>,
-    outcomes: VecDeque<Box<dyn Deliver>>,
+    server: VecDeque<Waiting>,
+    outcomes: VecDeque<Waiting>,
     /// Taken from `server` since an outcome was taken.
     since: u32,
+}
+
+/// One thing, and since when it waits: a stamp of [`ticks`].
+pub(super) struct Waiting {
+    pub(super) item: Box<dyn Deliver>,
+    pub(super) since: u64,
 }
 
 impl Lines {
@@ -35,7 +42,7 @@ impl Lines {
         self.server.len() + self.outcomes.len()
     }
 
-    fn next(&mut self) -> Option<Box<dyn Deliver>> {
+    fn next(&mut self) -> Option<Waiting> {
         if (self.since < SHARE || self.outcomes.is_empty())
             && let Some(item) = self.server.pop_front()
         {
@@ -50,12 +57,14 @@ impl Lines {
 impl Inbox {
     /// True if the inbox was empty.
     pub(super) fn push(&self, item: Box<dyn Deliver>) -> bool {
-        self.add(|lines| lines.server.push_back(item))
+        let since = ticks();
+        self.add(|lines| lines.server.push_back(Waiting { item, since }))
     }
 
     /// The same for what came of an outbound call.
     pub(super) fn push_outcome(&self, item: Box<dyn Deliver>) -> bool {
-        self.add(|lines| lines.outcomes.push_back(item))
+        let since = ticks();
+        self.add(|lines| lines.outcomes.push_back(Waiting { item, since }))
     }
 
     fn add(&self, add: impl FnOnce(&mut Lines)) -> bool {
@@ -70,7 +79,7 @@ impl Inbox {
     }
 
     /// The next ones, at most so many.
-    pub(super) fn take(&self, most: u32) -> Vec<Box<dyn Deliver>> {
+    pub(super) fn take(&self, most: u32) -> Vec<Waiting> {
         let mut lines = self.lines.lock();
         let taken = std::iter::from_fn(|| lines.next()).take(most as usize).collect();
         self.length.store(lines.len(), Ordering::SeqCst);
@@ -78,7 +87,7 @@ impl Inbox {
     }
 
     /// Puts what was taken and not delivered before everything else.
-    pub(super) fn put_back(&self, first: impl DoubleEndedIterator<Item = Box<dyn Deliver>>) {
+    pub(super) fn put_back(&self, first: impl DoubleEndedIterator<Item = Waiting>) {
         let mut lines = self.lines.lock();
         for item in first.rev() {
             lines.server.push_front(item);

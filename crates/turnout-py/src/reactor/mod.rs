@@ -34,6 +34,7 @@
 //! a non-empty drain it drains again before it may sleep, and only an empty drain makes it trust the edge again.
 //! Until the first Rust task there is no runtime at all and `select` is one `epoll_wait` on that set.
 
+mod accounts;
 mod descriptors;
 mod driver;
 mod engine;
@@ -46,6 +47,7 @@ mod readers;
 mod selector;
 mod shared;
 mod standby;
+mod step;
 mod steps;
 mod stream;
 pub(crate) mod testing;

@@ -15,9 +15,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyWeakrefReference};
 
+use crate::raw::ticks;
+use crate::reactor::accounts::Accounts;
 use crate::reactor::descriptors::{Descriptors, Ready};
 use crate::reactor::driver::{Driver, Found};
 use crate::reactor::figures::Figures;
+use crate::reactor::inbox::Waiting;
 use crate::reactor::pace::Pace;
 use crate::reactor::shared::{Deliver, Handle, Shared};
 use crate::reactor::steps::Steps;
@@ -90,10 +93,11 @@ impl Reactor {
     }
 
     /// Runs what Rust delivered. What `KeyboardInterrupt` or `SystemExit` cut short waits for the next `select`.
-    fn dispatch(&self, py: Python<'_>, shared: &Shared) -> PyResult<()> {
+    fn dispatch(&self, py: Python<'_>, shared: &Shared, accounts: &Accounts) -> PyResult<()> {
         if shared.inbox.is_empty() {
             return Ok(());
         }
+        accounts.begin();
         self.crossings.fetch_add(1, Ordering::Relaxed);
         let mut batch = {
             let mut pace = self.pace.lock();
@@ -101,15 +105,26 @@ impl Reactor {
             pace.hand(batch.len() as u32);
             batch
         };
-        while let Some(item) = batch.next() {
-            let Err(error) = deliver(py, item) else { continue };
+        let mut begun = ticks();
+        while let Some(Waiting { item, since }) = batch.next() {
+            let keeping = item.keeping();
+            // What it makes ready is ready since it came.
+            accounts.cause(since);
+            accounts.doing(since, begun);
+            let delivered = deliver(py, item);
+            let ended = ticks();
+            accounts.step(keeping.as_deref(), since, begun, ended);
+            begun = ended;
+            let Err(error) = delivered else { continue };
             if error.is_instance_of::<PyException>(py) {
                 self.report(py, error);
                 continue;
             }
             shared.inbox.put_back(batch);
+            accounts.no_cause();
             return Err(error);
         }
+        accounts.no_cause();
         Ok(())
     }
 
@@ -127,7 +142,7 @@ impl Reactor {
     }
 
     /// `select` without the Python of its answer.
-    pub(super) fn look(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<Found> {
+    pub(super) fn look(&self, py: Python<'_>, timeout: Option<Duration>, accounts: &Accounts) -> PyResult<Found> {
         let state = self.usable()?;
         self.pace.lock().back();
         let found = {
@@ -137,7 +152,7 @@ impl Reactor {
             driver.select(py, timeout).map_err(os_error)?
         };
         py.check_signals()?;
-        self.dispatch(py, &state.shared)?;
+        self.dispatch(py, &state.shared, accounts)?;
         Ok(found)
     }
 
@@ -201,7 +216,7 @@ impl Reactor {
     #[pyo3(signature = (timeout=None))]
     fn select<'py>(&self, py: Python<'py>, timeout: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let timeout = timeout.map(duration).transpose()?;
-        let found = self.look(py, timeout)?;
+        let found = self.look(py, timeout, &Accounts::default())?;
         self.ready_keys(py, found.ready)
     }
 

@@ -15,6 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::raw;
 use crate::reactor::inbox::Inbox;
 use crate::reactor::turn::Turn;
+use crate::states::Keeping;
 
 /// Something for Python, run on the loop thread with the GIL, inside `select` but after the runtime was left.
 ///
@@ -22,6 +23,11 @@ use crate::reactor::turn::Turn;
 pub(crate) trait Deliver: Send {
     /// Does it. An exception goes to the loop's exception handler; `KeyboardInterrupt` and `SystemExit` leave `select`.
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()>;
+
+    /// The account of the request whose time it takes.
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        None
+    }
 }
 
 type Job = Box<dyn FnOnce() + Send>;

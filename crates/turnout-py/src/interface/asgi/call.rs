@@ -20,6 +20,10 @@ use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
 use crate::interface::{Root, body, not_below};
 use crate::reactor::Deliver;
+use crate::states::Keeping;
+
+/// What is shown as the view of an app that has no views that we know of.
+const WHOLE: &str = "(ASGI application)";
 
 /// A body announced as no larger than this is read before the app starts, so that its first `receive()` need not wait.
 const PRELOAD: u64 = 64 * 1024;
@@ -51,13 +55,17 @@ impl AsgiApp {
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let came = [request.began, request.received];
         let Some((head, body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
+        let waited = !body.is_end();
         let incoming = match Preloaded::read(&head, body).await {
             Ok(incoming) => incoming,
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
-        let call = self.event_loop.new_call(&head.headers);
+        let call = self.event_loop.new_call(&head.headers, came);
+        call.received(waited);
+        call.is_for(WHOLE);
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         let (incoming, pieces) = incoming.split();
         let start = Start { app: self.clone(), head, incoming, sender, call: call.clone() };
@@ -129,6 +137,10 @@ struct Start {
 }
 
 impl Deliver for Start {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.call.keeping.clone()
+    }
+
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
         let Self { app, head, incoming, sender, call } = *self;
         let answer = Answer::new(app.event_loop.clone(), call.clone(), sender);

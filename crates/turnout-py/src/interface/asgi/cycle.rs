@@ -214,8 +214,8 @@ impl Cycle {
 impl Cycle {
     /// What outbound calls belong to that are made for this request.
     #[getter]
-    fn incoming(&self) -> HttpIncoming {
-        HttpIncoming(self.answer.call.clone())
+    fn incoming(&self, py: Python<'_>) -> PyResult<Py<HttpIncoming>> {
+        HttpIncoming::of(py, &self.answer.call)
     }
 
     /// The next event: `http.request` while there is body, then `http.disconnect` once the client left or was answered.
@@ -266,6 +266,7 @@ impl Cycle {
             }
         };
         self.answer.abort();
+        self.answer.call.leave();
         self.event_loop().forget(&self.answer.call);
         self.disconnect(py)?;
         Ok(complaint)

@@ -24,6 +24,7 @@ use crate::interface::{IN_MEMORY, Root, body, internal_error, log_failure, not_b
 use crate::pool::{Pool, View};
 use crate::reactor::Deliver;
 use crate::routes::{Route, RouteTable, Routes, Track};
+use crate::states::Keeping;
 
 /// A Django project.
 pub(crate) struct DjangoApp {
@@ -130,15 +131,18 @@ impl DjangoApp {
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let came = [request.began, request.received];
         let Some((head, body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
         // A request takes a thread, or a turn of the loop, only when its body is complete.
-        let body = if body.is_end() { Ok(body::empty()) } else { body.collect(self.in_memory).await };
+        let waits = !body.is_end();
+        let body = if waits { body.collect(self.in_memory).await } else { Ok(body::empty()) };
         let body = match body {
             Ok(body) => body,
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
-        let call = self.event_loop.new_call(&head.headers);
+        let call = self.event_loop.new_call(&head.headers, came);
+        call.received(waits);
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         let route = self.route(&head);
         let view = route.map_or(View::NOWHERE, |route| route.view);
@@ -237,6 +241,10 @@ impl Start {
 }
 
 impl Deliver for Start {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.request.call.keeping.clone()
+    }
+
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
         let (method, path) = (self.request.head.method.clone(), self.request.head.target.path().to_owned());
         if let Err(error) = self.run(py) {

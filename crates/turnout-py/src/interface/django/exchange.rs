@@ -33,8 +33,8 @@ impl Exchange {
 impl Exchange {
     /// What outbound calls belong to that are made for this request.
     #[getter]
-    fn incoming(&self) -> HttpIncoming {
-        HttpIncoming(self.answer.call.clone())
+    fn incoming(&self, py: Python<'_>) -> PyResult<Py<HttpIncoming>> {
+        HttpIncoming::of(py, &self.answer.call)
     }
 
     /// The whole answer at once. ValueError when status or headers cannot be sent: nothing was sent then.

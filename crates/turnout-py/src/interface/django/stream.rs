@@ -25,6 +25,7 @@ use crate::interface::{file, log_failure};
 use crate::pool::Job;
 use crate::raw::run_in_context;
 use crate::reactor::Deliver;
+use crate::states::Keeping;
 
 /// A client that makes room within this time keeps the thread: going on elsewhere costs two hand-overs.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -151,13 +152,13 @@ impl Stream {
     }
 
     fn park(self, py: Python<'_>, until: impl Future<Output = ()> + Send + 'static) {
-        let (app, number) = (self.app.clone(), self.answer.call.number);
+        let (app, number, keeping) = (self.app.clone(), self.answer.call.number, self.answer.call.keeping.clone());
         if let Err(stream) = app.parked.put(self) {
             return stream.end(py);
         }
         app.event_loop.reactor.clone().spawn(async move {
             until.await;
-            app.pool.clone().push(Box::new(Resume { app, number }));
+            app.pool.clone().push(Box::new(Resume { app, number, keeping }));
         });
     }
 
@@ -211,9 +212,14 @@ impl Stream {
 struct Resume {
     app: Arc<DjangoApp>,
     number: u64,
+    keeping: Option<Arc<Keeping>>,
 }
 
 impl Job for Resume {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.keeping.clone()
+    }
+
     fn run(self: Box<Self>, py: Python<'_>) {
         let Some(stream) = self.app.parked.take(self.number) else { return };
         if let Err(error) = stream.guest.bind(py).call_method0(intern!(py, "arrive")) {
@@ -237,6 +243,10 @@ impl Job for Resume {
 struct End(Stream);
 
 impl Job for End {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.0.answer.call.keeping.clone()
+    }
+
     fn run(self: Box<Self>, py: Python<'_>) {
         self.0.end(py);
     }
@@ -279,6 +289,10 @@ impl OnLoop {
 }
 
 impl Deliver for OnLoop {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.0.answer.call.keeping.clone()
+    }
+
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
         let (method, path) = (self.0.method.clone(), self.0.path.clone());
         if let Err(error) = self.start(py) {

@@ -13,6 +13,7 @@ use crate::interface::answer::Answer;
 use crate::interface::head::Head;
 use crate::interface::{busy, log_failure};
 use crate::pool::{Job, View};
+use crate::states::Keeping;
 
 pub(super) struct SyncJob {
     pub(super) app: Arc<DjangoApp>,
@@ -22,6 +23,10 @@ pub(super) struct SyncJob {
 impl Job for SyncJob {
     fn view(&self) -> View {
         self.request.view
+    }
+
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.request.call.keeping.clone()
     }
 
     fn run(self: Box<Self>, py: Python<'_>) {
@@ -54,6 +59,7 @@ impl Job for SyncJob {
     }
 
     fn expire(self: Box<Self>) {
+        self.request.call.expired();
         let _ = self.request.sender.send(busy());
     }
 
@@ -78,7 +84,7 @@ fn respond<'py>(
     body: Collected,
     answer: &mut Answer,
 ) -> PyResult<Responded<'py>> {
-    let incoming = Bound::new(py, HttpIncoming(answer.call.clone()))?;
+    let incoming = HttpIncoming::of(py, &answer.call)?;
     let waits = app.methods.waits.bind(py).call1((py.None(), incoming))?;
     app.event_loop.keep_waits(&answer.call, waits.clone().unbind());
     let (dict, file) = app.arguments(py, head, body)?;

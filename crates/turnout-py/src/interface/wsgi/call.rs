@@ -21,6 +21,10 @@ use crate::interface::calls::{Call, Guard, Loop};
 use crate::interface::head::Head;
 use crate::interface::{Root, body, busy, internal_error, log_failure, not_below};
 use crate::pool::{Job, Pool};
+use crate::states::Keeping;
+
+/// What is shown as the view of an app that has no views that we know of.
+const WHOLE: &str = "(WSGI application)";
 
 /// A plain WSGI app.
 pub(crate) struct WsgiApp {
@@ -47,13 +51,16 @@ impl WsgiApp {
     }
 
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let came = [request.began, request.received];
         let Some((head, mut body)) = Head::split(request, self.root.as_ref()) else { return not_below() };
         let ahead = match ahead::read(&head, &mut body).await {
             Ok(ahead) => ahead,
             Err(error) => return body::refusal(&error),
         };
         let (sender, receiver) = oneshot::channel();
-        let call = self.event_loop.new_call(&head.headers);
+        let call = self.event_loop.new_call(&head.headers, came);
+        call.received(false);
+        call.is_for(WHOLE);
         let guard = Guard::new(self.event_loop.clone(), call.clone());
         self.pool.push(Box::new(WsgiJob { app: self.clone(), head, ahead, body, sender, call }));
         let response = receiver.await;
@@ -74,6 +81,10 @@ struct WsgiJob {
 }
 
 impl Job for WsgiJob {
+    fn keeping(&self) -> Option<Arc<Keeping>> {
+        self.call.keeping.clone()
+    }
+
     fn run(self: Box<Self>, py: Python<'_>) {
         let Self { app, head, ahead, body, sender, call } = *self;
         let answer = Answer::new(app.event_loop.clone(), call.clone(), sender).of_pool(&app.pool);
@@ -106,9 +117,11 @@ impl Job for WsgiJob {
             let why = format!("its body went {} bytes past its Content-Length; they were not sent", start.surplus());
             failed(&PyRuntimeError::new_err(why));
         }
+        call.leave();
     }
 
     fn expire(self: Box<Self>) {
+        self.call.expired();
         let _ = self.sender.send(busy());
     }
 
@@ -134,7 +147,7 @@ fn serve(
     let result = match &app.waits {
         None => app.app.bind(py).call1((environ, start))?,
         Some(waits) => {
-            let incoming = Bound::new(py, HttpIncoming(call.clone()))?;
+            let incoming = HttpIncoming::of(py, call)?;
             let waits = waits.bind(py).call1((py.None(), incoming))?;
             app.event_loop.keep_waits(call, waits.clone().unbind());
             app.app.bind(py).call1((environ, start, waits))?

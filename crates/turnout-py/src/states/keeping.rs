@@ -1,0 +1,233 @@
+//! The account of one request of this worker, from its first byte to the line in the table of views.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use turnout_states::{Account, Ended, Interruptions, Times, ViewId, Views};
+
+use super::crowd::Crowd;
+use super::meter::{Mark, Meter};
+use super::rate::{nanoseconds_a_tick, ticks_at};
+use super::seen::Accounted;
+use super::watch::Watch;
+use crate::raw::{self, ticks};
+
+/// No place in the table of views.
+const NO_VIEW: u16 = u16::MAX;
+/// What is shown as the view of requests that came to none.
+const NOWHERE: &str = "(no view)";
+
+/// See the module. Locked for some arithmetic, never across a call into Python; nearly always by whoever has the GIL.
+#[derive(Debug)]
+pub(crate) struct Keeping {
+    views: &'static Views,
+    account: Mutex<Account>,
+    view: AtomicU16,
+    status: AtomicU16,
+    clamped: AtomicBool,
+    /// How it stood with the threads when it got in line for one.
+    crowd: [AtomicU64; 2],
+    /// When a thread of the hop pool was found for it that has not begun yet; 0: none.
+    assigned: AtomicU64,
+    /// When whoever works for it said that it is done; 0: not yet. The account ends with that step, or that job.
+    left: AtomicU64,
+}
+
+impl Keeping {
+    /// Of a request whose head came between these moments; `None` where nothing is accounted for.
+    pub(crate) fn begin([began, received]: [Instant; 2]) -> Option<Self> {
+        let views = super::views()?;
+        let mut account = Account::new(ticks_at(began));
+        if received > began {
+            account.received(ticks_at(received), true);
+        }
+        Some(Self {
+            views,
+            account: Mutex::new(account),
+            view: AtomicU16::new(NO_VIEW),
+            status: AtomicU16::new(0),
+            clamped: AtomicBool::new(false),
+            crowd: [const { AtomicU64::new(0) }; 2],
+            assigned: AtomicU64::new(0),
+            left: AtomicU64::new(0),
+        })
+    }
+
+    /// All of it is here. `waited`: for its client.
+    pub(crate) fn received(&self, waited: bool) {
+        self.account.lock().received(ticks(), waited);
+    }
+
+    /// The name of the view that it turned out to be for.
+    pub(crate) fn is_for(&self, view: &str) {
+        self.view.store(self.views.place_of(view).place() as u16, Relaxed);
+    }
+
+    /// How it was answered.
+    pub(crate) fn answered(&self, status: u16) {
+        self.status.store(status, Relaxed);
+    }
+
+    /// Gets in line for a thread.
+    pub(crate) fn queue(&self, crowd: &Crowd) {
+        let now = crowd.now();
+        for (kept, sum) in self.crowd.iter().zip(now) {
+            kept.store(sum, Relaxed);
+        }
+        self.account.lock().queue(ticks());
+    }
+
+    /// Leaves that line without a thread.
+    pub(crate) fn give_up(&self) {
+        self.account.lock().give_up(ticks());
+    }
+
+    /// A thread of the hop pool was found for it, and is being woken.
+    pub(crate) fn assigned(&self) {
+        self.assigned.store(ticks(), Relaxed);
+    }
+
+    /// When that was, once.
+    pub(crate) fn take_assigned(&self) -> Option<u64> {
+        Some(self.assigned.swap(0, Relaxed)).filter(|at| *at != 0)
+    }
+
+    /// A thread took it at `taken`.
+    pub(crate) fn begin_on_thread(&self, taken: u64, crowd: &Crowd) {
+        let computing = crowd.computing_since(self.crowd.each_ref().map(|sum| sum.load(Relaxed)));
+        self.account.lock().begin_on_thread(taken, computing);
+    }
+
+    /// The thread that took it at `taken` is done: `before` and `now` are its marks around that.
+    pub(crate) fn end_on_thread(&self, taken: u64, before: &Mark, now: &Mark, crowd: &Crowd) {
+        let rate = nanoseconds_a_tick();
+        let (call, clamped) = now.split(before, taken, rate);
+        if clamped {
+            self.clamped.store(true, Relaxed);
+        }
+        crowd.add(&call);
+        self.account.lock().end_on_thread(now.at, call);
+        self.end_if_left(now.at);
+    }
+
+    /// A step of the loop was its.
+    #[inline]
+    pub(crate) fn step(&self, ready: u64, began: u64, ended: u64, between: Interruptions) {
+        self.account.lock().step(ready, began, ended, between);
+        self.end_if_left(ended);
+    }
+
+    #[inline]
+    fn end_if_left(&self, now: u64) {
+        if self.left.load(Relaxed) != 0 {
+            self.end(now);
+        }
+    }
+
+    /// Whoever works for it is done: its account ends with the present step or job.
+    pub(crate) fn leave(&self) {
+        let _ = self.left.compare_exchange(0, ticks(), Relaxed, Relaxed);
+    }
+
+    /// Brings it to the table of views.
+    fn end(&self, now: u64) {
+        let mut account = self.account.lock();
+        if account.is_over() {
+            return;
+        }
+        account.end(now);
+        let rate = nanoseconds_a_tick();
+        let status = self.status.load(Relaxed);
+        let ended = Ended {
+            times: account.times().scaled(rate),
+            overlap: scaled(account.overlap(), rate),
+            clamped: self.clamped.load(Relaxed),
+            failed: status >= 500,
+        };
+        drop(account);
+        let view = ViewId::from_place(self.view.load(Relaxed).into());
+        let view = view.unwrap_or_else(|| self.views.place_of(NOWHERE));
+        self.views.record(view, &ended);
+    }
+
+    /// How it stands, in nanoseconds, with what of the present step or job has passed so far.
+    pub(crate) fn times(&self) -> Times {
+        let mut account = self.account.lock().clone();
+        let rate = nanoseconds_a_tick();
+        if !account.is_over() {
+            match DOING.get() {
+                Doing::Job(taken, before) => {
+                    if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
+                        account.end_on_thread(now.at, now.split(&before, taken, rate).0);
+                    }
+                }
+                Doing::Step(since, began, mut watch) => {
+                    let now = ticks();
+                    account.step(since, began, now, watch.step(now.saturating_sub(began)));
+                }
+                Doing::Nothing => account.end(ticks()),
+            }
+        }
+        account.times().scaled(rate)
+    }
+}
+
+/// What the calling thread is at, for whoever asks in the middle of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Doing {
+    Nothing,
+    /// A job of a pool: when it was taken, and the mark from about then.
+    Job(u64, Mark),
+    /// A step of the loop: since when it was ready, when it began, and the clocks before it.
+    Step(u64, u64, Watch),
+}
+
+thread_local! {
+    static DOING: Cell<Doing> = const { Cell::new(Doing::Nothing) };
+}
+
+impl Doing {
+    /// From now on, on this thread.
+    #[inline]
+    pub(crate) fn begin(self) {
+        DOING.set(self);
+    }
+}
+
+impl Drop for Keeping {
+    /// One that was left outside of its own steps and jobs.
+    fn drop(&mut self) {
+        let left = self.left.load(Relaxed);
+        if left != 0 {
+            self.end(left);
+        }
+    }
+}
+
+#[expect(clippy::cast_sign_loss, reason = "neither is negative")]
+fn scaled(time: u64, rate: f64) -> u64 {
+    (time as f64 * rate) as u64
+}
+
+/// The account of the request that the running code is for. Asked after each step of the loop.
+#[inline]
+pub(crate) fn current(py: Python<'_>) -> Option<Arc<Keeping>> {
+    super::views()?;
+    let variable = variable(py)?;
+    raw::value_of(variable.bind(py))?.cast::<Accounted>().ok()?.get().0.clone()
+}
+
+/// `turnout.incoming.current_scope`.
+fn variable(py: Python<'_>) -> Option<&'static Py<PyAny>> {
+    use pyo3::sync::PyOnceLock;
+    static VARIABLE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
+    let found = VARIABLE.get_or_init(py, || {
+        let variable = py.import("turnout.incoming").and_then(|module| module.getattr("current_scope"));
+        variable.ok().map(Bound::unbind)
+    });
+    found.as_ref()
+}

@@ -1,0 +1,48 @@
+//! Where the time of each request goes, measured: what of it needs the interpreter. The arithmetic is `turnout_states`.
+//!
+//! [`Keeping`] is a request's account and who may write into it, [`Meter`] what a thread is measured by, [`Watch`] how the loop measures its steps,
+//! [`rungs`] how exact each state is here. Written by the loop and the threads that run requests, all of them with the GIL; read by whoever
+//! shows it.
+
+mod crowd;
+mod keeping;
+mod meter;
+mod rate;
+mod rungs;
+mod sampler;
+mod seen;
+mod watch;
+
+use std::sync::OnceLock;
+
+use pyo3::prelude::*;
+use turnout_config::Accounting;
+use turnout_states::Views;
+
+pub(crate) use crowd::Crowd;
+pub(crate) use keeping::{Doing, Keeping, current};
+pub(crate) use meter::{Mark, Meter};
+pub(crate) use rate::begin;
+pub(crate) use rungs::{in_words, number};
+pub(crate) use sampler::LOOKS;
+pub(crate) use seen::{Accounted, ThreadHop, accounting, view_figures};
+pub(crate) use watch::Watch;
+
+/// All views of this process; one worker is one process. Not there: nothing is accounted for.
+static VIEWS: OnceLock<Views> = OnceLock::new();
+
+/// From now on requests have accounts, unless that is off. Stays as it was decided first.
+pub(crate) fn account(py: Python<'_>, how: Accounting) {
+    if how == Accounting::Off || VIEWS.get().is_some() {
+        return;
+    }
+    let rungs = rungs::stand(py, how);
+    sampler::start(rungs);
+    VIEWS.get_or_init(Views::default);
+}
+
+/// The views that are accounted for; `None`: accounting is off.
+#[inline]
+pub(crate) fn views() -> Option<&'static Views> {
+    VIEWS.get()
+}

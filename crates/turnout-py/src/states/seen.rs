@@ -1,0 +1,109 @@
+//! What Python sees of the accounts.
+
+use std::sync::Arc;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use turnout_states::Times;
+
+use super::crowd::Crowd;
+use super::keeping::{Doing, Keeping};
+use super::meter::{Mark, Meter};
+use super::rungs;
+
+/// See `_turnout.pyi`.
+#[pyclass(frozen, subclass, module = "turnout._turnout")]
+pub(crate) struct Accounted(pub(crate) Option<Arc<Keeping>>);
+
+#[pymethods]
+impl Accounted {
+    /// Where the request's time has gone so far; None where nothing is accounted for.
+    #[getter]
+    fn times<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let Some(keeping) = &self.0 else { return Ok(None) };
+        let seconds = keeping.times().parts().map(|part| part as f64 / 1e9);
+        let make = MAKE.import(py, "turnout.times", "Times")?;
+        make.call_method1(intern!(py, "_make"), (seconds,)).map(Some)
+    }
+
+    /// The name of the view that it is for.
+    fn resolved(&self, view: &str) {
+        if let Some(keeping) = &self.0 {
+            keeping.is_for(view);
+        }
+    }
+
+    /// A call of it gets in line for a thread of the hop pool.
+    fn queues(&self) {
+        if let Some(keeping) = &self.0 {
+            keeping.queue(&HOPS);
+        }
+    }
+
+    /// It is out of that line: a thread is being woken for it.
+    fn assigned(&self) {
+        if let Some(keeping) = &self.0 {
+            keeping.assigned();
+        }
+    }
+
+    /// It begins on the calling thread, which is out of the line for at most so long as it took to wake up.
+    fn begins(&self) -> Option<ThreadHop> {
+        let keeping = self.0.clone()?;
+        let before = Meter::of_this_thread()?.mark();
+        let taken = keeping.take_assigned().unwrap_or(before.at);
+        keeping.begin_on_thread(taken, &HOPS);
+        Doing::Job(taken, before).begin();
+        Some(ThreadHop { keeping, taken, before })
+    }
+
+    /// It leaves that line without one.
+    fn gives_up(&self) {
+        if let Some(keeping) = &self.0 {
+            keeping.give_up();
+        }
+    }
+}
+
+/// What the threads of the hop pool do.
+static HOPS: Crowd = Crowd::new();
+
+/// See `_turnout.pyi`: one call of an async request on a thread.
+#[pyclass(module = "turnout._turnout")]
+pub(crate) struct ThreadHop {
+    keeping: Arc<Keeping>,
+    taken: u64,
+    before: Mark,
+}
+
+#[pymethods]
+impl ThreadHop {
+    /// It ends, on the same thread.
+    fn end(&self) {
+        Doing::Nothing.begin();
+        if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
+            self.keeping.end_on_thread(self.taken, &self.before, &now, &HOPS);
+        }
+    }
+}
+
+/// How each state is known here, one phrase each; None where nothing is accounted for.
+#[pyfunction]
+pub(crate) fn accounting() -> Option<Vec<String>> {
+    super::views()?;
+    rungs::found().map(rungs::Rungs::told)
+}
+
+/// All views with their figures, for tests: name, requests, failed, clamped, overlap, and the parts of their times in nanoseconds.
+#[pyfunction]
+pub(crate) fn view_figures() -> Vec<(String, [u64; 4], [u64; Times::PARTS])> {
+    let Some(views) = super::views() else { return Vec::new() };
+    let all = views.all();
+    let figures = all.iter().map(|place| {
+        let view = place.view();
+        (place.name.to_string(), [view.requests, view.failed, view.clamped, view.overlap], view.times.parts())
+    });
+    figures.filter(|(_, [requests, ..], _)| *requests > 0).collect()
+}

@@ -1,0 +1,43 @@
+"""Stubs of what the native half accounts for: see `turnout._turnout`."""
+
+from typing import final
+
+from turnout.times import Times
+
+class Accounted:
+    """A request that is being answered, and the account of its time."""
+
+    @property
+    def times(self) -> Times | None:
+        """Where its time has gone so far; None where nothing is accounted for."""
+
+    def resolved(self, view: str) -> None:
+        """The name of the view that it is for."""
+
+    def queues(self) -> None:
+        """A call of it gets in line for a thread of the hop pool."""
+
+    def assigned(self) -> None:
+        """It is out of that line: a thread is being woken for it."""
+
+    def begins(self) -> ThreadHop | None:
+        """It begins on the calling thread; None where nothing is accounted for."""
+
+    def gives_up(self) -> None:
+        """It leaves that line without a thread."""
+
+@final
+class ThreadHop:
+    """One call of an async request on a thread."""
+
+    def end(self) -> None:
+        """It ends, on the same thread."""
+
+def accounting() -> list[str] | None:
+    """How each state is known here, one phrase each; None where nothing is accounted for."""
+
+def view_figures() -> list[tuple[str, list[int], list[int]]]:
+    """All views that had requests: name; requests, failed, clamped and nanoseconds of overlap; the parts of their time.
+
+    The parts are nanoseconds, in the order of `turnout.times.Times`.
+    """

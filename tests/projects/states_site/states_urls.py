@@ -1,0 +1,217 @@
+"""Each view tells at its end where its time went."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import threading
+import time
+from types import SimpleNamespace
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import path
+from django.utils.decorators import sync_and_async_middleware
+
+from turnout import _turnout
+
+
+@sync_and_async_middleware
+def who_asks(get_response):
+    """Users as `django.contrib.auth` leaves them on the request once somebody has asked for them."""
+
+    def note(request):
+        if "x-user" in request.headers:
+            request._cached_user = SimpleNamespace(is_staff=request.headers["x-user"] == "staff")
+
+    if asyncio.iscoroutinefunction(get_response):
+
+        async def middleware(request):
+            note(request)
+            return await get_response(request)
+    else:
+
+        def middleware(request):
+            note(request)
+            return get_response(request)
+
+    return middleware
+
+
+def compute(milliseconds: float) -> None:
+    until = time.thread_time() + milliseconds / 1000
+    while time.thread_time() < until:
+        pass
+
+
+def wait(milliseconds: int) -> None:
+    """Waits outside of Python's own clocks: a poll of nothing is relative, and begins in the system call."""
+    select.poll().poll(milliseconds)
+
+
+def told(request) -> JsonResponse:
+    times = request.turnout.times
+    return JsonResponse(None if times is None else times._asdict(), safe=False)
+
+
+def computes(request):
+    compute(30)
+    return told(request)
+
+
+def waits(request):
+    wait(60)
+    compute(5)
+    return told(request)
+
+
+async def computes_on_loop(request):
+    compute(30)
+    return told(request)
+
+
+async def sleeps(request):
+    await asyncio.sleep(0.06)
+    return told(request)
+
+
+async def blocks(request):
+    wait(60)
+    return told(request)
+
+
+async def hops(request):
+    def work():
+        wait(60)
+        compute(10)
+
+    await sync_to_async(work)()
+    return told(request)
+
+
+async def children(request):
+    async def child():
+        await asyncio.sleep(0.03)
+        compute(10)
+
+    await asyncio.gather(child(), child(), child())
+    return told(request)
+
+
+def on_the_loop(request):
+    """A sync view that has the loop compute for it."""
+
+    async def work():
+        await asyncio.sleep(0.03)
+        compute(30)
+
+    async_to_sync(work)()
+    return told(request)
+
+
+async def computes_in_threads(request):
+    """Several at once fight for the GIL."""
+    await asyncio.gather(*(asyncio.to_thread(compute, 5) for _ in range(2)))
+    return told(request)
+
+
+async def hops_and_computes(request):
+    await sync_to_async(compute)(60)
+    return told(request)
+
+
+_gate = threading.Event()
+
+
+async def holds_the_loop(request):
+    """Computes until `/opens/`, which comes from outside, has been asked on a thread."""
+    _gate.clear()
+    until = time.monotonic() + 20
+    while not _gate.is_set() and time.monotonic() < until:
+        sum(range(1000))
+    return told(request)
+
+
+_held = threading.Event()
+
+
+def holds_a_thread(request):
+    _gate.clear()
+    _held.set()
+    _gate.wait(20)
+    return told(request)
+
+
+async def is_held(request):
+    return JsonResponse(_held.is_set(), safe=False)
+
+
+async def opens(request):
+    _gate.set()
+    return HttpResponse("open")
+
+
+def opens_from_thread(request):
+    _gate.set()
+    return HttpResponse("open")
+
+
+async def streams(request):
+    async def pieces():
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            yield b"x"
+
+    return StreamingHttpResponse(pieces())
+
+
+def streams_from_thread(request):
+    def pieces():
+        for _ in range(3):
+            wait(20)
+            yield b"x"
+
+    return StreamingHttpResponse(pieces())
+
+
+def fails(request):
+    raise RuntimeError("as it should")
+
+
+def takes_body(request):
+    return JsonResponse({**request.turnout.times._asdict(), "bytes": len(request.body)})
+
+
+def figures(request):
+    names = ("requests", "failed", "clamped", "overlap")
+    views = {
+        name: {**dict(zip(names, counts, strict=True)), "parts": parts}
+        for name, counts, parts in _turnout.view_figures()
+    }
+    return JsonResponse({"rungs": _turnout.accounting(), "views": views, "process": os.getpid()})
+
+
+VIEWS = [
+    computes,
+    waits,
+    computes_on_loop,
+    sleeps,
+    blocks,
+    hops,
+    children,
+    on_the_loop,
+    computes_in_threads,
+    hops_and_computes,
+    holds_the_loop,
+    holds_a_thread,
+    is_held,
+    opens,
+    opens_from_thread,
+    streams,
+    streams_from_thread,
+    fails,
+    takes_body,
+    figures,
+]
+urlpatterns = [path(f"{view.__name__}/", view) for view in VIEWS]

@@ -1,0 +1,207 @@
+"""Where a request's time goes: each state grows where it should, all of them sum to the whole, nothing is cut down.
+
+How exact that is, is measured in bench/exactness.py: here a wait is at least as long as it was made to last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import Serving, serve
+from wire import Later, get
+
+SITE = Path(__file__).resolve().parents[1] / "projects" / "states_site"
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")])}
+APPLICATION = "states_asgi:application"
+PARTS = ["processing", "run_queue", "gil", "loop_queue", "no_thread_cpu", "no_thread_io", "client", "io"]
+CPU = ("run_queue", "gil", "loop_queue", "no_thread_cpu")
+
+
+def served(*args: str, **environment: str) -> Iterator[Serving]:
+    with serve([APPLICATION, *args], cwd=SITE, env={**ENVIRONMENT, **environment}) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Serving]:
+    yield from served()
+
+
+def times(site: Serving, view: str) -> dict[str, float]:
+    found = json.loads(get(site.url, f"/{view}/").body)
+    assert list(found) == PARTS
+    return found
+
+
+def figures(site: Serving) -> dict:
+    return json.loads(get(site.url, "/figures/").body)
+
+
+def ended(site: Serving, view: str, requests: int = 1) -> dict:
+    """The figures of a view once so many of its requests have ended: that is just after their answers were sent."""
+    until = time.monotonic() + 20
+    while True:
+        found = figures(site)["views"].get(f"states_urls.{view}", {"requests": 0})
+        if found["requests"] >= requests:
+            return found
+        assert time.monotonic() < until, f"{view}: {found}"
+
+
+def test_each_state_is_exact_on_the_pythons_that_this_was_shown_on(site):
+    assert (3, 10) <= sys.version_info < (3, 14)
+    assert figures(site)["rungs"] == ["cpu exact", "run queue exact", "gil exact", "loop exact"]
+
+
+@pytest.mark.parametrize("view", ["computes", "computes_on_loop", "hops_and_computes"])
+def test_computing_is_processing(site, view):
+    found = times(site, view)
+    assert found["processing"] >= 0.03
+
+
+@pytest.mark.parametrize("view", ["waits", "blocks", "sleeps", "hops"])
+def test_waiting_is_waiting_for_io(site, view):
+    found = times(site, view)
+    assert found["io"] >= 0.0595
+
+
+def test_tasks_that_wait_side_by_side_compute_one_after_the_other(site):
+    found = times(site, "children")
+    # While one of them computes, the request does.
+    assert found["processing"] >= 0.03
+    assert found["io"] >= 0.029
+
+
+def test_what_the_loop_does_for_a_sync_view_is_its_processing(site):
+    found = times(site, "on_the_loop")
+    assert found["processing"] >= 0.03
+    assert found["io"] >= 0.029
+
+
+def test_who_waits_while_the_loop_computes_for_another_waits_for_cpu(site):
+    holding = Later(get, site.url, "/holds_the_loop/")
+    waiting = Later(times, site, "sleeps")
+    time.sleep(0.4)  # not to wait for anything: this long both are held
+    get(site.url, "/opens_from_thread/")
+    holding.result()
+    found = waiting.result()
+    assert found["loop_queue"] >= 0.2
+    assert found["io"] >= 0.0595
+
+
+def test_threads_that_compute_at_once_wait_for_the_gil(site):
+    together = [Later(times, site, "hops_and_computes") for _ in range(3)]
+    assert sum(later.result()["gil"] for later in together) >= 0.05
+
+
+@pytest.fixture
+def one_thread() -> Iterator[Serving]:
+    yield from served("--threads", "1")
+
+
+def test_who_waits_for_a_thread_is_said_to(one_thread):
+    holding = Later(times, one_thread, "holds_a_thread")
+    until = time.monotonic() + 20
+    while get(one_thread.url, "/is_held/").body != b"true":
+        assert time.monotonic() < until
+    waiting = Later(times, one_thread, "waits")
+    time.sleep(0.4)  # not to wait for anything: this long the one thread is held
+    get(one_thread.url, "/opens/")
+    assert holding.result()["io"] >= 0.4
+    found = waiting.result()
+    # By its holder, which waits itself.
+    assert found["no_thread_io"] >= 0.2
+
+
+def test_a_body_that_comes_late_is_its_client_s_time(site):
+    with socket.create_connection((site.host, site.port)) as client:
+        client.sendall(b"POST /takes_body/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nab")
+        time.sleep(0.3)  # the client is slow
+        client.sendall(b"cd")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    found = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (found["bytes"], found["client"] >= 0.29) == (4, True), found
+
+
+def test_a_head_that_comes_late_is_its_client_s_time_too(site):
+    with socket.create_connection((site.host, site.port)) as client:
+        client.sendall(b"GET /waits/ HTTP/1.1\r\nHost: x\r\nConnec")
+        time.sleep(0.3)  # the client is slow
+        client.sendall(b"tion: close\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["client"] >= 0.29
+
+
+@pytest.mark.parametrize("view", ["streams", "streams_from_thread"])
+def test_a_stream_counts_to_its_end(site, view):
+    before = figures(site)["views"].get(f"states_urls.{view}", {"requests": 0})["requests"]
+    assert get(site.url, f"/{view}/").body == b"xxx"
+    found = ended(site, view, before + 1)
+    assert found["parts"][PARTS.index("io")] >= 0.0595e9 * (before + 1)
+
+
+@pytest.fixture
+def fresh() -> Iterator[Serving]:
+    yield from served()
+
+
+def test_the_table_of_views_sums_up_what_requests_were_told(fresh):
+    views = ["computes", "waits", "sleeps", "hops", "children", "on_the_loop", "computes_in_threads"]
+    seen = {view: [times(fresh, view) for _ in range(5)] for view in views}
+    for view in views:
+        found = ended(fresh, view, 5)
+        assert (found["requests"], found["failed"], found["clamped"]) == (5, 0, 0)
+        for part, total in zip(PARTS, found["parts"], strict=True):
+            # What a request is told misses what comes after; what waits is over by then.
+            assert total / 1e9 >= sum(one[part] for one in seen[view]) - 0.001, (view, part)
+    get(fresh.url, "/fails/")
+    assert ended(fresh, "fails")["failed"] == 1
+    get(fresh.url, "/there/is/no/such/page/")
+    until = time.monotonic() + 20
+    while "(no view)" not in figures(fresh)["views"]:
+        assert time.monotonic() < until
+
+
+def test_accounting_can_be_turned_off():
+    for site in served("--accounting", "off"):
+        assert json.loads(get(site.url, "/waits/").body) is None
+        assert (figures(site)["rungs"], figures(site)["views"]) == (None, {})
+
+
+def test_waiting_for_the_gil_can_be_sampled():
+    for site in served("--accounting", "sampled"):
+        assert figures(site)["rungs"] == ["cpu exact", "run queue exact", "gil sampled", "loop exact"]
+        until = time.monotonic() + 60
+        gil = 0.0
+        while gil == 0.0:
+            together = [Later(times, site, "hops_and_computes") for _ in range(4)]
+            gil = sum(later.result()["gil"] for later in together)
+            assert time.monotonic() < until
+
+
+def timing(site: Serving, view: str, **headers: str) -> str | None:
+    return get(site.url, f"/{view}/", headers=headers).headers.get("Server-Timing")
+
+
+@pytest.mark.parametrize("view", ["waits", "sleeps"])
+def test_answers_say_where_their_time_went_where_that_is_wanted(site, view):
+    assert timing(site, view) is None
+    assert timing(site, view, **{"X-User": "guest"}) is None
+    told = timing(site, view, **{"X-User": "staff"})
+    assert told is not None
+    names = [entry.split(";")[0].strip() for entry in told.split(",")]
+    assert names == ["cpu", "waitcpu", "io"]
+    io = float(told.rpartition("io;dur=")[2].split(";")[0])
+    assert io >= 59.5
+
+
+@pytest.mark.parametrize(("option", "debug", "wanted"), [("auto", "1", True), ("on", "0", True), ("off", "1", False)])
+def test_the_option_decides_who_is_told(option, debug, wanted):
+    for site in served("--server-timing", option, STATES_DEBUG=debug):
+        assert (timing(site, "waits") is not None) is wanted
