@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from admin_socket import APPS, ask, families, now, token_file, until, until_worker
@@ -87,16 +89,34 @@ def test_a_killed_worker_leaves_what_it_counted(tmp_path: Path) -> None:
     with serve(["wsgi_app:app", *admin(tmp_path)], cwd=APPS) as server:
         for _ in range(5):
             assert get(server.url).status == 200
-        ended = now(server)["time"]
-        until(lambda: now(server)["time"] > ended + 1)
-        if requests(server) == 0:
-            pytest.skip("no request is counted")
-        assert requests(server) == 5
+        until(lambda: requests(server) == 5)
         os.kill(server.workers[0], signal.SIGKILL)
         server.wait_for_log("worker 1 is ready again")
         assert requests(server) == 5
         assert get(server.url).status == 200
         until(lambda: requests(server) == 6)
+
+
+def test_views_are_shown_in_their_three_states(tmp_path: Path) -> None:
+    with serve(["wsgi_app:app", *admin(tmp_path)], cwd=APPS) as server:
+        assert get(server.url, "/compute?seconds=0.5").status == 200
+        (view,) = until(lambda: now(server)["views"])
+        assert (view["requests"], view["failed"]) == (1, 0)
+        assert sum(view["shares"].values()) == pytest.approx(1, abs=1e-5)
+        assert sum(view["parts"].values()) == pytest.approx(view["mean"], abs=0.01)
+        assert view["parts"]["processing"] > 100
+        page = json.loads(ask(server, f"/api/v1/view?name={quote(view['name'])}").body)
+        assert page["totals"]["requests"] == 1
+        assert [bin["requests"] for bin in page["bins"]] == [1]
+        assert len(now(server)["workers"][0]["accounting"]) == 4
+
+
+def test_without_accounting_there_are_workers_and_no_views(tmp_path: Path) -> None:
+    with serve(["wsgi_app:app", "--accounting", "off", *admin(tmp_path)], cwd=APPS) as server:
+        assert get(server.url).status == 200
+        worker = until_worker(server, lambda worker: worker["state"] == "serving")
+        assert worker["accounting"] == ["accounting off"]
+        assert now(server)["views"] == []
 
 
 def test_what_a_worker_does_is_seen(tmp_path: Path) -> None:
