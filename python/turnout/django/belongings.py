@@ -44,8 +44,8 @@ class Travelling:
         self._owned: set[str] = set()
         # Every connection it used: what is done once a request was done to these.
         self._seen: list[Any] = []
-        # Connections of another thread's, which lets this request use them: a test's own, behind a live server. The other
-        # thread may end that at any time, and they stay its own.
+        # Connections of another thread's, which lets this request use them: a test's own, behind a live server. The
+        # other thread may end that at any time, and they stay its own.
         self._lent: list[Any] = []
 
     def arrive(self, *, foreign: bool) -> None:

@@ -23,7 +23,7 @@ pub(crate) use crowd::Crowd;
 pub(crate) use keeping::{Doing, Keeping, current};
 pub(crate) use meter::{Mark, Meter};
 pub(crate) use rate::begin;
-pub(crate) use seen::{Accounted, ThreadHop, accounting, view_figures};
+pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, view_figures};
 pub(crate) use watch::Watch;
 
 /// All views of this process; one worker is one process. Not there: nothing is accounted for.
