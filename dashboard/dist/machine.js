@@ -29,7 +29,7 @@ function cell(title, read) {
   const show = (now) => {
     const told = read(now, now.workers.filter((worker) => worker.state !== "gone"));
     say(value, told.value);
-    say(unit, told.unit ?? "");
+    say(unit, told.unit ? ` ${told.unit}` : "");
     say(more, told.more ?? "");
     more.classList.toggle("loud", told.loud ?? false);
     meter.style.visibility = told.share === undefined ? "hidden" : "visible";

@@ -54,8 +54,9 @@ export function table({ open, counted }) {
   }
 
   function filter(text) {
+    const changed = wanted !== text.toLowerCase();
     wanted = text.toLowerCase();
-    arrange(true);
+    if (changed) arrange(true);
   }
 
   // The order and what is hidden. A row under the pointer or with the focus would run away from it: then only new ones are put at the end.

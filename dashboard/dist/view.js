@@ -33,7 +33,7 @@ export function view(main, name, { back, login }) {
   const [heard, clamped, none] = [el("p", { class: "unseen" }), el("p", { class: "note" }), el("div", { class: "sheet empty", hidden: true })];
   let [seconds, asked, at, open] = [900, 0, 0, true];
 
-  const figures = TOTALS.map(([title, unit], at) => el("div", {}, el("dt", {}, title), el("dd", { class: "value" }, values[at], unit ? el("small", {}, unit) : null)));
+  const figures = TOTALS.map(([title, unit], at) => el("div", {}, el("dt", {}, title), el("dd", { class: "value" }, values[at], unit ? el("small", {}, ` ${unit}`) : null)));
   const all = el(
     "div",
     { class: "stack-all" },

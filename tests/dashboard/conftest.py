@@ -21,7 +21,7 @@ class Page:
 
     def __init__(self, window: Browser, mock: Mock) -> None:
         self.window, self.mock = window, mock
-        #: A refused question is for the console what it is for the page; only a test that provokes one may find it there.
+        #: The console is told of refused questions too: only a test that provokes some may find them there.
         self.may_fail = False
 
     def open(self, size: tuple[int, int] = WIDE, **media: str) -> None:

@@ -1,4 +1,4 @@
-"""Lively figures in the shape of the admin socket's JSON: sixty views of different make-up, hostile names among them."""
+"""Lively figures in the shape of the admin socket's JSON: sixty views of every make-up, hostile names among them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "</script><script>document.title='owned'</script>",
-    'quotes"and\'apostrophes`.views.%2e%2e%2f?a=b&c=d#e',
+    "quotes\"and'apostrophes`.views.%2e%2e%2f?a=b&c=d#e",
     "shop.views.\u202egnp.exe\u202c",
     "a.very.deep." + "package." * 20 + "views.and_a_function_whose_name_does_not_fit_anywhere",
     "emoji.views.🚂🛤️",
@@ -21,25 +21,25 @@ HOSTILE = [
     "__proto__",
 ]
 
-ORDINARY = [
-    "hotels.views.search",
-    "hotels.views.offers",
-    "hotels.api.availability",
-    "hotels.api.prices",
-    "accounts.views.login",
-    "accounts.views.profile",
-    "shop.views.basket",
-    "shop.views.checkout",
-    "shop.api.recommendations",
-    "reports.views.monthly",
-    "reports.views.export_csv",
-    "search.views.autocomplete",
-    "media.views.thumbnail",
-    "feeds.views.stream",
-    "django.contrib.admin.sites.index",
-]
+ORDINARY = {
+    "hotels.views.search": "calls an API",
+    "hotels.views.offers": "computes",
+    "hotels.api.availability": "waits for a thread",
+    "hotels.api.prices": "calls an API",
+    "accounts.views.login": "computes",
+    "accounts.views.profile": "reads the database",
+    "shop.views.basket": "reads the database",
+    "shop.views.checkout": "waits for a thread",
+    "shop.api.recommendations": "computes",
+    "reports.views.monthly": "computes",
+    "reports.views.export_csv": "streams",
+    "search.views.autocomplete": "is quick",
+    "media.views.thumbnail": "is quick",
+    "feeds.views.events": "streams",
+    "django.contrib.admin.sites.index": "reads the database",
+}
 
-#: How a request's time divides, by kind of view: processing, run queue, GIL, loop, no thread (CPU), no thread (I/O), client, other I/O.
+#: How a request's time divides, by kind of view, in the order of PARTS.
 KINDS = {
     "calls an API": (4, 0.3, 0.5, 0.4, 0.0, 0.0, 0.2, 62),
     "computes": (48, 6, 21, 0.0, 4, 0.0, 0.1, 1.2),
@@ -158,7 +158,7 @@ def views(seed: int = 7) -> list[View]:
     return [
         View(
             name,
-            kinds[(n * 7) % len(kinds)],
+            ORDINARY.get(name, kinds[n % len(kinds)]),
             draw.lognormvariate(1.2, 1.1),
             draw.uniform(0.6, 1.9),
             draw.uniform(0, 6.28),

@@ -19,7 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dashboard import figures
 
 DIST = Path(__file__).resolve().parents[2] / "dashboard" / "dist"
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
 TOKEN = "let-me-in"
 
@@ -37,9 +41,10 @@ class Mock(ThreadingHTTPServer):
         #: Added to a view's row.
         self.changes: dict[str, dict[str, Any]] = {}
         self.locked = False
-        #: Answers and streams end: "" serves, "away" cuts the connection, "full" is a 503, "mute" is a stream that says nothing.
+        #: "away" cuts every connection, "full" is a 503, "mute" is a stream that says nothing.
         self.trouble = ""
-        self.streams = 0
+        #: The windows that streams were asked for, the latest last.
+        self.asked: list[int] = []
         #: A fixed time makes pictures that can be compared.
         self.still: float | None = None
         self.step = 1.0
@@ -112,15 +117,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        self.server.streams += 1
-        try:
-            while not self.server.locked and self.server.trouble in ("", "mute"):
-                if not self.server.trouble:
-                    self.wfile.write(f"event: now\ndata: {json.dumps(self.server.now(seconds))}\n\n".encode())
-                    self.wfile.flush()
-                time.sleep(self.server.step)
-        finally:
-            self.server.streams -= 1
+        self.server.asked.append(seconds)
+        while not self.server.locked and self.server.trouble in ("", "mute"):
+            if not self.server.trouble:
+                self.wfile.write(f"event: now\ndata: {json.dumps(self.server.now(seconds))}\n\n".encode())
+                self.wfile.flush()
+            time.sleep(self.server.step)
 
     def file(self, path: str) -> None:
         file = (DIST / (path.lstrip("/") or "index.html")).resolve()

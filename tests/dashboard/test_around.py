@@ -98,12 +98,10 @@ def test_the_theme_follows_the_system_until_one_chooses(page: Page) -> None:
 
 
 def test_nothing_moves_for_those_who_do_not_want_it(page: Page) -> None:
-    moving = """
-        [...document.querySelectorAll('*')].filter(node => {
+    moving = """[...document.querySelectorAll('*')].filter(node => {
             const style = getComputedStyle(node);
             return style.animationName !== 'none' || style.transitionDuration.split(',').some(it => parseFloat(it) > 0);
-        }).length
-    """
+        }).length"""
     page.open(reduced_motion="reduce")
     assert page.window.run(f"return {moving}") == 0
     page.open(reduced_motion="no-preference")

@@ -141,12 +141,13 @@ def test_the_parts_of_a_bar_are_named_beside_the_pointer_and_for_the_ear(page: P
 def test_a_worker_that_does_not_serve_is_named_and_the_page_goes_on(page: Page) -> None:
     page.open()
     assert page.texts(".workers .state") == ["serving", "serving"]
-    for state, word in (("blocked", "is blocked"), ("silent", "says nothing any more"), ("gone", "is gone")):
+    words = {"blocked": "is blocked", "silent": "says nothing any more", "gone": "is gone"}
+    for rate, (state, word) in enumerate(words.items(), 1001):
         page.mock.workers[1] = {"state": state, "blocked_for": 2.4, "written": time.time() - 12.5}
         page.window.until(f"document.getElementById('notices').textContent.includes('Worker 1 (pid 4712) {word}')")
         assert page.texts(".workers .state")[1].startswith(state)
-        page.mock.changes[SEARCH] = {"rps": time.time() % 1000 + 1000}
         before = page.window.run(f"return {cell('rate')}")
+        page.mock.changes[SEARCH] = {"rps": float(rate)}
         page.window.until(f"{cell('rate')} !== '{before}'")
     page.mock.workers[1] = {}
     page.window.until("document.getElementById('notices').textContent === ''")
@@ -170,8 +171,9 @@ def test_a_paused_page_stands_still(page: Page) -> None:
 def test_another_window_of_time_asks_for_it(page: Page) -> None:
     page.open()
     page.window.run("document.querySelector('[name=window][value=\"900\"]').click()")
-    page.window.until("performance.getEntriesByName(location.origin + '/api/v1/stream?seconds=900') !== null")
-    page.window.until("document.getElementById('pulse').dataset.state === 'live'")
+    page.mock.changes[SEARCH] = {"failed": 4321}
+    page.window.until(f"{cell('failed')} === '4,321'")
+    assert page.mock.asked[-1] == 900
 
 
 def test_without_requests_it_says_what_to_do(page: Page) -> None:
