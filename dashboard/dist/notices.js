@@ -35,5 +35,5 @@ const WORDS = {
 export function ofWorkers(workers) {
   return workers
     .filter((worker) => WORDS[worker.state])
-    .map((worker) => [`${worker.index}`, "bad", WORDS[worker.state](`Worker ${worker.index} (pid ${worker.process})`)]);
+    .map((worker) => [`${worker.index}`, "bad", WORDS[worker.state](`Worker ${worker.index}${worker.process ? ` (pid ${worker.process})` : ""}`)]);
 }

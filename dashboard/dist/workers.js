@@ -1,7 +1,7 @@
 // The workers and how they are: a shape and a word each, so that no colour is needed.
 
 import { el, say, svg } from "./dom.js";
-import { age, count, figure, megabytes, percent } from "./numbers.js";
+import { age, count, duration, figure, megabytes, percent } from "./numbers.js";
 
 const SHAPES = {
   serving: "M5 0a5 5 0 1 1 0 10A5 5 0 0 1 5 0",
@@ -11,7 +11,7 @@ const SHAPES = {
 };
 
 const COLUMNS = [
-  ["Worker", "", (worker) => `${worker.index} · pid ${worker.process}`],
+  ["Worker", "", (worker) => (worker.process ? `${worker.index} · pid ${worker.process}` : `${worker.index}`)],
   ["State", "", null],
   ["In flight", "", (worker) => count(worker.in_flight), true],
   ["Threads", "busy", (worker) => `${worker.threads_busy} of ${worker.threads}`, true],
@@ -22,7 +22,7 @@ const COLUMNS = [
   ["GIL held", "%", (worker) => percent(worker.gil_utilisation), true],
   ["CPU", "cores", (worker) => figure(worker.cpu), true],
   ["Memory", "MB", (worker) => megabytes(worker.memory), true],
-  ["Age", "", (worker, now) => age(now.time - worker.began), true],
+  ["Age", "", (worker, now) => (worker.state === "gone" ? "–" : age(now.time - worker.began)), true],
 ];
 
 /** The table of workers; `show(now)` sets it. */
@@ -77,7 +77,7 @@ function mark(worker, now) {
 }
 
 function condition(worker, now) {
-  if (worker.state === "blocked") return `blocked for ${figure(worker.blocked_for)} s`;
+  if (worker.state === "blocked") return `blocked for ${duration(worker.blocked_for)}`;
   if (worker.state === "silent") return `silent for ${age(now.time - worker.written)}`;
   return worker.state;
 }

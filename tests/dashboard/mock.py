@@ -24,7 +24,10 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
 }
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'"
+)
 TOKEN = "let-me-in"
 
 
@@ -149,6 +152,6 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     mock = Mock(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
-    mock.workers[1] = {"state": "blocked", "blocked_for": 2.4}
+    mock.workers[1] = {"state": "blocked", "blocked_for": 2400.0}
     print(mock.url, flush=True)
     threading.Event().wait()

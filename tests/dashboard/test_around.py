@@ -72,7 +72,7 @@ def test_a_token_that_is_taken_back_while_one_looks(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_axe_finds_nothing(page: Page, scheme: str, size: tuple[int, int]) -> None:
-    page.mock.workers[1] = {"state": "blocked", "blocked_for": 2.4}
+    page.mock.workers[1] = {"state": "blocked", "blocked_for": 2400.0}
     page.open(size, color_scheme=scheme)
     page.window.until("document.querySelector('.views tbody tr')")
     page.window.point(".views tbody tr:nth-child(2) .bar")

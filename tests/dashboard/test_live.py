@@ -143,9 +143,17 @@ def test_a_worker_that_does_not_serve_is_named_and_the_page_goes_on(page: Page) 
     assert page.texts(".workers .state") == ["serving", "serving"]
     words = {"blocked": "is blocked", "silent": "says nothing any more", "gone": "is gone"}
     for rate, (state, word) in enumerate(words.items(), 1001):
-        page.mock.workers[1] = {"state": state, "blocked_for": 2.4, "written": time.time() - 12.5}
-        page.window.until(f"document.getElementById('notices').textContent.includes('Worker 1 (pid 4712) {word}')")
-        assert page.texts(".workers .state")[1].startswith(state)
+        process = 0 if state == "gone" else 4712
+        page.mock.workers[1] = {
+            "state": state,
+            "blocked_for": 2400.0,
+            "written": time.time() - 12.5,
+            "process": process,
+        }
+        who = f"Worker 1{f' (pid {process})' if process else ''}"
+        page.window.until(f"document.getElementById('notices').textContent.includes('{who} {word}')")
+        said = {"blocked": "blocked for 2.4 s", "silent": "silent for 12 s", "gone": "gone"}[state]
+        assert page.texts(".workers .state")[1] == said
         before = page.window.run(f"return {cell('rate')}")
         page.mock.changes[SEARCH] = {"rps": float(rate)}
         page.window.until(f"{cell('rate')} !== '{before}'")
