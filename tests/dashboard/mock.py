@@ -44,6 +44,8 @@ class Mock(ThreadingHTTPServer):
         #: Added to a view's row.
         self.changes: dict[str, dict[str, Any]] = {}
         self.locked = False
+        #: What opens a locked server to a program.
+        self.bearer = ""
         #: "away" cuts every connection, "full" is a 503, "mute" is a stream that says nothing.
         self.trouble = ""
         #: The windows that streams were asked for, the latest last.
@@ -95,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(303, b"", "text/plain", Location="/", **({"Set-Cookie": "turnout=1"} if good else {}))
         elif not path.startswith("/api/"):
             self.file(path)
-        elif self.server.locked:
+        elif self.server.locked and self.headers["Authorization"] != f"Bearer {self.server.bearer}":
             self.json(401, {"error": "a token is needed", "hint": "log in"})
         elif self.server.trouble == "full":
             self.json(503, {"error": "100 pages are open already", "hint": "close one"})

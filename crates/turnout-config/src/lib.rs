@@ -11,6 +11,7 @@ mod reference;
 mod routes;
 mod settings;
 mod table;
+mod top;
 mod value;
 
 pub use cli::{Command, ConfigError, Surroundings, defaults, parse};
@@ -18,3 +19,4 @@ pub use reference::reference;
 pub use routes::{FLAGS, Flag, Question};
 pub use settings::{AccessLogFormat, ConnectionSharing, Interface, LogLevel, Settings, ThreadSharing};
 pub use table::{Group, OPTIONS, Opt, Takes};
+pub use top::Top;
