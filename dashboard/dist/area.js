@@ -45,16 +45,22 @@ function options(width, at) {
     width,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 0, 0, 0],
+    padding: [8, 22, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(max * 1.05, 0.1)] } },
     axes: [
-      { stroke: soft, font, grid: { show: false }, ticks: { stroke: line, size: 5 }, size: 28, gap: 4, space: 70, values: (_, times) => times.map((time) => clock(time).slice(0, 5)) },
+      { stroke: soft, font, grid: { show: false }, ticks: { stroke: line, size: 5 }, size: 28, gap: 4, space: 70, values: (_, times) => times.map(label(times)) },
       { stroke: soft, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 46, values: (_, values) => values.map((value) => figure(value).replace(".0", "")) },
     ],
     series: [{}, layer("io"), layer("cpu"), layer("processing")],
     hooks: { setCursor: [(plot) => at(plot.cursor.idx ?? null)] },
   };
+}
+
+// Seconds where the steps between the marks are less than minutes.
+function label(times) {
+  const seconds = times.length > 1 && times[1] - times[0] < 60;
+  return (time) => (seconds ? clock(time) : clock(time).slice(0, 5));
 }
 
 // What colours.css does with gradients, for the canvas, in its own pixels.

@@ -51,7 +51,7 @@ function inFlight(now, workers) {
 function cpu({ machine }, workers) {
   const used = sum(workers, "cpu");
   const load = machine.load?.[0];
-  const stolen = machine.steal >= 0.01 ? `${percent(machine.steal)} % stolen by other machines` : "";
+  const stolen = machine.steal >= 0.02 ? `${percent(machine.steal)} % stolen by other machines` : "";
   return {
     value: figure(used),
     unit: `of ${machine.cores} ${machine.cores === 1 ? "core" : "cores"}`,

@@ -32,11 +32,12 @@ export function workers() {
   );
   const body = el("tbody");
   const means = el("ul");
+  const how = el("details", { hidden: true }, el("summary", {}, "How the time is measured here"), means);
   const node = el(
     "section",
     { class: "sheet workers", "aria-label": "Workers" },
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of workers" }, el("table", { class: "rows" }, el("caption", { class: "unseen" }, "Workers"), el("thead", {}, el("tr", {}, ...heads)), body)),
-    el("details", {}, el("summary", {}, "How the time is measured here"), means),
+    how,
   );
   const rows = new Map();
   const show = (now) => {
@@ -50,6 +51,7 @@ export function workers() {
     const wanted = [...rows].sort(([a], [b]) => a - b).map(([, row]) => row.node);
     if (wanted.length !== body.children.length || wanted.some((node, at) => body.children[at] !== node)) body.replaceChildren(...wanted);
     const told = accounting(now.workers);
+    how.hidden = told.length === 0;
     if (means.dataset.told !== told.join("\n")) {
       means.dataset.told = told.join("\n");
       means.replaceChildren(...told.map((text) => el("li", {}, text)));
@@ -87,6 +89,7 @@ function accounting(workers) {
   const by = new Map();
   for (const worker of workers) {
     const text = (worker.accounting ?? []).join(", ");
+    if (!text) continue;
     by.set(text, [...(by.get(text) ?? []), worker.index]);
   }
   return [...by].map(([text, who]) => (by.size === 1 ? text : `worker ${who.join(", ")}: ${text}`));

@@ -122,17 +122,15 @@ class View:
 
 def bins(totals: dict[str, Any]) -> Any:
     """Log-linear bins of two digits around the mean; the slow ones wait more."""
-    mean, wait = totals["mean"], totals["shares"]["io"]
+    mean, share = totals["mean"], totals["shares"]
     width = 10 ** (math.floor(math.log10(mean)) - 1)
     start = max(width, round(mean * 0.35 / width) * width)
-    edges = [start + n * width for n in range(int(mean * 4 / width))]
-    for low in edges:
+    for low in (start + n * width for n in range(int(mean * 2.2 / width))):
         at = low / mean
         requests = int(totals["requests"] * 0.06 * math.exp(-((math.log(at / 0.85) / 0.42) ** 2)))
-        io = min(0.97, wait * (0.7 + 0.3 * at)) if wait > 0.05 else wait
-        rest = 1 - io
-        cpu = rest * min(0.8, 0.15 * at)
-        yield {"from": low, "to": low + width, "requests": requests, "processing": rest - cpu, "cpu": cpu, "io": io}
+        states = [share["processing"] / (0.4 + 0.6 * at), share["cpu"] * (0.3 + 0.7 * at), share["io"]]
+        processing, cpu, io = (state / sum(states) for state in states)
+        yield {"from": low, "to": low + width, "requests": requests, "processing": processing, "cpu": cpu, "io": io}
 
 
 def states(parts: dict[str, float]) -> tuple[float, float, float]:

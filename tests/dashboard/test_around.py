@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from dashboard.conftest import PHONE, WIDE, Page
 from dashboard.mock import TOKEN
@@ -32,6 +34,20 @@ def test_a_stream_that_falls_silent_is_replaced(page: Page) -> None:
     page.mock.changes[SEARCH] = {"rps": 4321.0}
     # The stream says nothing more, a plain question is answered.
     page.window.until("document.querySelector('.views tbody').textContent.includes('4,321')", 20)
+
+
+def test_a_hidden_page_asks_for_nothing(page: Page) -> None:
+    page.open()
+    hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}})"
+    turn = "document.dispatchEvent(new Event('visibilitychange'))"
+    page.window.run(f"{hide.format('true')}; {turn}")
+    streams = len(page.mock.asked)
+    page.mock.changes[SEARCH] = {"rps": 4321.0}
+    time.sleep(4 * page.mock.step)
+    assert "4,321" not in page.text(".views tbody")
+    assert len(page.mock.asked) == streams
+    page.window.run(f"{hide.format('false')}; {turn}")
+    page.window.until("document.querySelector('.views tbody').textContent.includes('4,321')")
 
 
 def test_a_server_with_too_many_pages_says_so_in_its_own_words(page: Page) -> None:

@@ -85,7 +85,7 @@ pub(crate) fn machine(now: &Now, columns: usize) -> Vec<Line<'static>> {
     if queued > 0.0 {
         said.push(("Wait for a thread", count(queued)));
     }
-    let over = |share: Option<f64>| share.filter(|share| *share >= 0.005).map(|it| format!("{} %", percent(it)));
+    let over = |share: Option<f64>| share.filter(|share| *share >= 0.02).map(|it| format!("{} %", percent(it)));
     said.extend(over(machine.steal).map(|it| ("Stolen", it)));
     said.extend(over(machine.throttled).map(|it| ("Throttled", it)));
     flowing(said.into_iter().map(|(title, value)| (title, value, Style::new())), columns)

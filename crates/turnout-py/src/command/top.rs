@@ -29,7 +29,8 @@ fn options(wanted: Top, around: &Surroundings) -> Result<Options, TopError> {
         token_file: wanted.token_file,
         token: wanted.token,
         seconds: wanted.seconds,
-        once: wanted.once,
+        // Such a terminal shows what is printed and can do nothing else.
+        once: wanted.once || around.variables.get("TERM").is_none_or(|it| it.is_empty() || it == "dumb"),
         colour: around.colour,
         locale: locale.cloned().unwrap_or_default(),
     })
