@@ -21,6 +21,12 @@ from dashboard.mock import Mock
 
 TOP = [sys.executable, "-m", "turnout", "top"]
 COLUMNS, ROWS = 100, 30
+#: Makes the terminal that of its session, and becomes the rest of the command line.
+CONTROLLING = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -139,17 +145,13 @@ def screen(mock: Mock) -> Iterator[Screen]:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     before = termios.tcgetattr(theirs)
 
-    def controlling() -> None:
-        os.setsid()
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
     process = subprocess.Popen(
-        [*TOP, "--admin", mock.url],
+        [sys.executable, "-c", CONTROLLING, *TOP, "--admin", mock.url],
         env=environment(),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        preexec_fn=controlling,
+        start_new_session=True,
     )
     try:
         yield Screen(process, ours)
