@@ -3,6 +3,7 @@
 mod link;
 mod report;
 mod serve;
+mod top;
 
 use std::ffi::OsString;
 
@@ -63,6 +64,7 @@ fn run(arguments: &[OsString], worker: Vec<OsString>) -> Outcome {
                 serde_json::to_string(&question).expect(json),
             );
         }
+        Ok(Command::Top(wanted)) => return Outcome::Over(top::top(wanted, &around)),
         Err(error) => {
             report::complain(&error);
             return Outcome::Over(USAGE);
