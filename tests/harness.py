@@ -30,6 +30,8 @@ class Serving:
     process: subprocess.Popen[bytes]
     #: ``http://127.0.0.1:40123`` or ``unix:/tmp/x.sock``, in the order of the binds.
     addresses: list[str] = field(default_factory=list)
+    #: The admin socket, likewise; empty where there is none.
+    admin: str = ""
     #: Process ids of the workers that were ready first.
     workers: list[int] = field(default_factory=list)
     log_path: Path = Path()
@@ -172,7 +174,7 @@ def _wait_until_ready(serving: Serving, told: IO[Any]) -> None:
             serving.process.wait(5)
         raise AssertionError(f"never became ready (status {serving.process.poll()}):\n{serving.log}")
     facts = json.loads(line)
-    serving.addresses, serving.workers = facts["addresses"], facts["workers"]
+    serving.addresses, serving.workers, serving.admin = facts["addresses"], facts["workers"], facts["admin"] or ""
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

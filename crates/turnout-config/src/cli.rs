@@ -101,8 +101,8 @@ fn settings(typed: &ArgMatches, around: &Surroundings) -> Result<Settings, Confi
             apply(option, &mut settings, values.cloned().collect(), &format!("--{} ", option.name))?;
         }
     }
-    if let Some(path) = settings.access_log_file.take() {
-        settings.access_log_file = Some(around.directory.join(path));
+    for file in [&mut settings.access_log_file, &mut settings.admin_token_file] {
+        *file = file.take().map(|path| around.directory.join(path));
     }
     Ok(settings)
 }
@@ -205,6 +205,7 @@ Examples:
   turnout serve mysite.asgi:application --bind 0.0.0.0:80 --workers auto
   turnout serve --bind unix:/run/mysite.sock --access-log json
   turnout serve flaskapp:app               any WSGI application
+  turnout serve --admin 127.0.0.1:9180     with health, metrics and the live page on a port of their own
 
 Exit status: 0 after a drain, 1 when the project does not start, 2 for a bad option or address.";
 

@@ -82,6 +82,12 @@ pub struct Settings {
     pub access_log_file: Option<PathBuf>,
     /// What turnout itself says on standard error.
     pub log_level: LogLevel,
+    /// Where health, metrics and the live page are served, in the words of `turnout_net::Bind`; `None`: nowhere.
+    pub admin: Option<String>,
+    /// Further names under which that socket may be asked.
+    pub admin_hosts: Vec<String>,
+    /// The file with its token; `None`: one is made at start.
+    pub admin_token_file: Option<PathBuf>,
     /// A descriptor to report readiness on.
     pub ready_fd: Option<i32>,
 }

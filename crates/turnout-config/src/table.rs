@@ -50,12 +50,14 @@ pub enum Group {
     Limits,
     /// What is written where.
     Logs,
+    /// Looking at the server while it runs.
+    Admin,
 }
 
 impl Group {
     /// All, in the order of the help.
-    pub const ALL: [Self; 6] =
-        [Self::Application, Self::Listening, Self::Capacity, Self::Life, Self::Limits, Self::Logs];
+    pub const ALL: [Self; 7] =
+        [Self::Application, Self::Listening, Self::Capacity, Self::Life, Self::Limits, Self::Logs, Self::Admin];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -66,6 +68,7 @@ impl Group {
             Self::Life => "Starting and stopping",
             Self::Limits => "Limits on what a client sends",
             Self::Logs => "Logs and figures",
+            Self::Admin => "Admin socket",
         }
     }
 }
@@ -390,6 +393,36 @@ pub const OPTIONS: &[Opt] = &[
                 ("error", LogLevel::Error),
             ];
             value::choice(text, &words).map(|it| to.log_level = it)
+        }),
+    },
+    Opt {
+        name: "admin",
+        group: Group::Admin,
+        value: "HOST:PORT|unix:PATH|off",
+        default: "off",
+        help: "Serve health, metrics and the live page here, from the supervisor's process: such as 127.0.0.1:9180. Not for the public: no TLS.",
+        takes: Takes::One(|to, text| {
+            to.admin = (text != "off").then(|| text.to_owned());
+            Ok(())
+        }),
+    },
+    Opt {
+        name: "admin-host",
+        group: Group::Admin,
+        value: "NAME",
+        default: "",
+        help: "A further name under which the admin socket may be asked, such as that of a proxy in front; repeatable. Its own address and localhost always may.",
+        takes: Takes::Many(|to, values| value::host_names(values).map(|it| to.admin_hosts = it)),
+    },
+    Opt {
+        name: "admin-token-file",
+        group: Group::Admin,
+        value: "PATH",
+        default: "",
+        help: "The file with the token that opens the admin socket, metrics too; nobody else may read it. Without one a token is made at start, which a link at the terminal stands for, and metrics are open.",
+        takes: Takes::One(|to, text| {
+            to.admin_token_file = Some(PathBuf::from(text));
+            Ok(())
         }),
     },
 ];

@@ -60,6 +60,18 @@ pub(crate) fn prefix(text: &str) -> Result<String, Refused> {
     Ok(prefix.to_owned())
 }
 
+/// Names or addresses of hosts, as they stand in a URL, without a port. In lower case, without brackets.
+pub(crate) fn host_names(names: Vec<String>) -> Result<Vec<String>, Refused> {
+    let name = |text: String| {
+        let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let fits = address.parse::<std::net::Ipv6Addr>().is_ok() || (!text.is_empty() && text.bytes().all(letters));
+        fits.then(|| address.to_ascii_lowercase())
+    };
+    let hint = "a name is that of one host, without scheme, port and path, such as admin.example.com";
+    names.into_iter().map(name).collect::<Option<_>>().ok_or_else(|| hint.into())
+}
+
 /// `65536`, `64KiB`, `10MB`, `1GiB`.
 pub(crate) fn size(text: &str) -> Result<u64, Refused> {
     const HINT: &str = "a size is a number of bytes, or a number and a unit, such as 64KiB or 10MB";
@@ -150,6 +162,18 @@ mod tests {
         assert_eq!(duration_or_never("0"), Ok(None));
         assert_eq!(duration_or_never("1m"), Ok(Some(Duration::from_secs(60))));
         assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn a_host_is_a_name_and_nothing_more() {
+        let names = ["Admin.Example", "10.1.2.3", "[::1]", "::1", "xn--bcher-kva.example"].map(str::to_owned).to_vec();
+        assert_eq!(
+            host_names(names),
+            Ok(["admin.example", "10.1.2.3", "::1", "::1", "xn--bcher-kva.example"].map(str::to_owned).to_vec())
+        );
+        for bad in ["", "http://a", "a:80", "a/b", "*.example", "bücher.example", "[a]", "a b"] {
+            assert!(host_names(vec![bad.to_owned()]).is_err(), "{bad}");
+        }
     }
 
     #[test]

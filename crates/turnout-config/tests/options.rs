@@ -44,6 +44,7 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!((settings.max_head, settings.max_uri, settings.max_body), (65_536, 8_192, None));
     assert_eq!((settings.body_rate, settings.body_grace), (240, Duration::from_secs(20)));
     assert_eq!(settings.access_log, AccessLogFormat::Off);
+    assert_eq!((settings.admin, settings.admin_hosts, settings.admin_token_file), (None, vec![], None));
 }
 
 #[test]
@@ -58,6 +59,22 @@ fn flags_become_settings() {
     assert_eq!(settings.max_body, Some(10_000_000));
     assert_eq!(settings.access_log, AccessLogFormat::Json);
     assert!(settings.compat && settings.workers >= 1);
+}
+
+#[test]
+fn the_admin_socket_is_asked_for() {
+    let around = Surroundings { directory: "/srv/site".into(), ..Surroundings::default() };
+    let line = "serve --admin 127.0.0.1:9180 --admin-host Admin.Example --admin-host 10.1.2.3 --admin-token-file token";
+    let settings = serve_in(line, &around);
+    assert_eq!(settings.admin.as_deref(), Some("127.0.0.1:9180"));
+    assert_eq!(settings.admin_hosts, ["admin.example", "10.1.2.3"]);
+    assert_eq!(settings.admin_token_file, Some("/srv/site/token".into()));
+    let variables = [("TURNOUT_ADMIN".to_owned(), "127.0.0.1:9180".to_owned())].into();
+    let around = Surroundings { variables, ..around };
+    assert_eq!(serve_in("serve", &around).admin.as_deref(), Some("127.0.0.1:9180"));
+    assert_eq!(serve_in("serve --admin off", &around).admin, None);
+    let error = refused_in("serve --admin-host http://admin.example", &around);
+    assert!(error.contains("without scheme, port and path"), "{error}");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Limits {
     pub write_time: Duration,
     /// After a refusal, how long what the peer still sends is read and thrown away so that it gets our answer.
     pub linger_time: Duration,
+    /// Connections at once; the next one waits in the kernel's queue. `None`: as many as there are descriptors.
+    pub connections: Option<usize>,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             body_grace: Duration::from_secs(20),
             write_time: Duration::from_secs(60),
             linger_time: Duration::from_secs(2),
+            connections: None,
         }
     }
 }

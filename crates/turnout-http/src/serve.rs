@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use turnout_net::{Acceptor, Listener};
 
 use crate::admission::Admission;
@@ -27,12 +28,13 @@ pub async fn serve<A: App>(
     admission: Arc<Admission>,
     drain: Drain,
 ) {
+    let places = config.limits.connections.map(|most| Arc::new(Semaphore::new(most)));
     let serving = Arc::new(Serving { app, config, admission, drain });
     let mut loops = tokio::task::JoinSet::new();
     for listener in listeners {
         match listener.into_acceptor() {
             Ok(acceptor) => {
-                loops.spawn(accept(Arc::clone(&serving), acceptor));
+                loops.spawn(accept(Arc::clone(&serving), acceptor, places.clone()));
             }
             // Only without an I/O driver or descriptors, at the very start.
             Err(error) => panic!("cannot accept connections: {error}"),
@@ -41,7 +43,7 @@ pub async fn serve<A: App>(
     while loops.join_next().await.is_some() {}
 }
 
-async fn accept<A: App>(serving: Arc<Serving<A>>, acceptor: Acceptor) {
+async fn accept<A: App>(serving: Arc<Serving<A>>, acceptor: Acceptor, places: Option<Arc<Semaphore>>) {
     let _alive = serving.drain.alive();
     loop {
         let mut changed = pin!(serving.drain.changed());
@@ -51,7 +53,12 @@ async fn accept<A: App>(serving: Arc<Serving<A>>, acceptor: Acceptor) {
         }
         let next = async {
             serving.admission.room().await;
-            acceptor.accept().await
+            // Never closed, so it is a place whenever there are places.
+            let place = match &places {
+                Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+                None => None,
+            };
+            acceptor.accept().await.map(|accepted| (accepted, place))
         };
         let accepted = tokio::select! {
             biased;
@@ -60,12 +67,12 @@ async fn accept<A: App>(serving: Arc<Serving<A>>, acceptor: Acceptor) {
             accepted = next => accepted,
         };
         match accepted {
-            Ok((stream, facts)) => {
+            Ok(((stream, facts), place)) => {
                 let serving = Arc::clone(&serving);
                 let alive = serving.drain.alive();
                 tokio::spawn(async move {
                     connection(serving, stream, facts).await;
-                    drop(alive);
+                    drop((alive, place));
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}

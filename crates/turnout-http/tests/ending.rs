@@ -119,3 +119,17 @@ fn a_full_server_leaves_accepting_to_a_neighbour_that_has_room() {
     waiting.send(GET).unwrap();
     assert_eq!(waiting.response().unwrap().status, 200);
 }
+
+#[test]
+fn a_connection_too_many_waits_until_there_is_a_place() {
+    let server = Server::with(|config| config.limits.connections = Some(2));
+    let (mut first, mut second, mut third) = (server.client(), server.client(), server.client());
+    for client in [&mut first, &mut second] {
+        client.send(GET).unwrap();
+        client.response().unwrap();
+    }
+    third.send(GET).unwrap();
+    assert_eq!(third.ending(Duration::from_millis(100)), (Ending::Open, vec![]), "idle ones keep their places");
+    drop(first);
+    assert_eq!(third.response().unwrap().status, 200);
+}

@@ -13,6 +13,7 @@ mod reactor;
 mod routes;
 mod server;
 mod states;
+mod telling;
 
 use pyo3::prelude::*;
 

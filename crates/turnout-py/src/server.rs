@@ -23,8 +23,9 @@ use crate::interface::django::DjangoApp;
 use crate::interface::wsgi::{Facts, WsgiApp};
 use crate::interface::{PyApp, Root};
 use crate::pool::{self, Pool, SyncPool};
-use crate::reactor::{Handle, Reactor};
+use crate::reactor::{Figures, Handle, Reactor};
 use crate::states;
+use crate::telling::Telling;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, module = "turnout._turnout")]
@@ -36,6 +37,7 @@ pub(crate) struct Server {
     config: Arc<Config>,
     admission: Arc<Admission>,
     slot: Option<Slot>,
+    telling: Mutex<Option<Telling>>,
     drain: Drain,
     started: AtomicBool,
 }
@@ -57,7 +59,7 @@ impl Server {
     ) -> PyResult<Self> {
         let settings: Settings =
             serde_json::from_str(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let reactor = reactor_of(&event_loop)?;
+        let (reactor, figures) = reactor_of(&event_loop)?;
         let slot = link.map(WorkerLink::slot);
         let listeners = match link {
             Some(link) => link.take_listeners().into_iter().map(listener).collect::<PyResult<_>>()?,
@@ -81,14 +83,22 @@ impl Server {
             other => return Err(PyValueError::new_err(format!("no interface is called {other:?}"))),
         };
         let neighbours = slot.clone().filter(|_| settings.workers > 1).map(|slot| Box::new(Others(slot)) as _);
+        let admission = Arc::new(Admission::new(settings.max_in_flight as usize, neighbours));
+        let telling = link.and_then(WorkerLink::take_place).map(|place| Telling {
+            place,
+            admission: admission.clone(),
+            pool: Arc::downgrade(&pool.get().pool),
+            figures,
+        });
         Ok(Self {
             event_loop,
             app: Arc::new(app),
             pool,
             listeners: Mutex::new(listeners),
             config: Arc::new(config(&settings)?),
-            admission: Arc::new(Admission::new(settings.max_in_flight as usize, neighbours)),
+            admission,
             slot,
+            telling: Mutex::new(telling),
             drain: Drain::new(),
             started: AtomicBool::new(false),
         })
@@ -109,6 +119,9 @@ impl Server {
         );
         self.event_loop.reactor.spawn(serving);
         self.pool.get().pool.watch(&self.event_loop.reactor);
+        if let Some(telling) = self.telling.lock().take() {
+            self.event_loop.reactor.spawn(telling.go_on());
+        }
         self.mark(true)
     }
 
@@ -179,12 +192,13 @@ impl Neighbours for Others {
     }
 }
 
-fn reactor_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Handle> {
+fn reactor_of(event_loop: &Bound<'_, PyAny>) -> PyResult<(Handle, Figures)> {
     let reactor = event_loop
         .getattr_opt(intern!(event_loop.py(), "reactor"))?
         .ok_or_else(|| PyTypeError::new_err("the loop must be a turnout.loop.TurnoutLoop"))?;
     let reactor = reactor.cast::<Reactor>().map_err(|_| PyTypeError::new_err("the loop has a foreign reactor"))?;
-    Ok(reactor.get().handle())
+    let reactor = reactor.get();
+    Ok((reactor.handle(), reactor.figures()))
 }
 
 fn listener(descriptor: OwnedFd) -> PyResult<Listener> {

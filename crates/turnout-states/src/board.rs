@@ -195,6 +195,15 @@ impl Board {
         Ok(View::from_words(view).map(|view| (String::from_utf8_lossy(&bytes).into_owned(), view)))
     }
 
+    /// A number that is another one after each write of that view's record: whoever has read it asks this before it is read again. 0: never
+    /// written.
+    pub fn version(&self, index: usize, place: usize) -> io::Result<u64> {
+        if place > MOST_VIEWS {
+            return Ok(0);
+        }
+        self.number(index * STRETCH + OWN + place * RECORD)
+    }
+
     /// All views of one worker that have figures.
     pub fn views(&self, index: usize) -> io::Result<Vec<(String, View)>> {
         let count = self.worker(index)?.map_or(0, |worker| worker.views as usize);
@@ -286,6 +295,12 @@ mod tests {
         assert_eq!(board.worker(1).expect("read"), Some(Worker { views: 2, ..worker }));
         let read = board.views(1).expect("read");
         assert_eq!(read, [("hotels.views.süche".to_owned(), views.all()[id.place()].view())]);
+        let version = |place| board.version(1, place).expect("read");
+        let before = (version(0), version(id.place()), version(MOST_VIEWS + 1));
+        views.record(id, &request(40));
+        board.write(1, &worker, &views).expect("written");
+        assert_eq!((version(0), version(MOST_VIEWS + 1)), (before.0, 0), "nothing new there");
+        assert_ne!(version(id.place()), before.1);
         board.clear(1).expect("written");
         assert_eq!((board.worker(1).expect("read"), board.view(1, 1).expect("read")), (None, None));
     }

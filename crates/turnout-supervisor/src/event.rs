@@ -50,6 +50,13 @@ pub enum Event<'a> {
         /// Its own words.
         message: &'a str,
     },
+    /// A worker's process has ended, for whatever reason. Comes before anything else is said of it, and before another one starts in its place.
+    Gone {
+        /// Which.
+        worker: usize,
+        /// Its process.
+        pid: i32,
+    },
     /// A worker is about to be killed because its GIL was held too long.
     Hung {
         /// Which.
@@ -98,7 +105,7 @@ impl Event<'_> {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Self::Started { .. } => Level::Debug,
+            Self::Gone { .. } | Self::Started { .. } => Level::Debug,
             Self::Banner(_) | Self::Draining { .. } | Self::Ready { .. } | Self::Replaced { .. } => Level::Info,
             Self::Died { .. } | Self::Hung { .. } | Self::Overdue { .. } => Level::Warning,
             Self::Failed { .. } | Self::Unstartable { .. } => Level::Error,
@@ -121,6 +128,7 @@ impl fmt::Display for Event<'_> {
                 write!(f, "{signal}: draining, requests in flight have {limit:?}; a second signal ends at once")
             }
             Self::Failed { message, .. } => f.write_str(message),
+            Self::Gone { worker, pid } => write!(f, "worker {worker} (pid {pid}) has ended"),
             Self::Hung { worker, pid, still } => {
                 write!(
                     f,

@@ -26,6 +26,7 @@ pub(crate) struct Offer {
     pub(crate) status: RawFd,
     pub(crate) lifeline: RawFd,
     pub(crate) slots: RawFd,
+    pub(crate) board: RawFd,
     pub(crate) settings: Box<RawValue>,
 }
 
@@ -76,6 +77,8 @@ pub struct Link {
     pub listeners: Vec<OwnedFd>,
     /// This worker's record.
     pub slot: Slot,
+    /// See [`Plan::board`](crate::Plan::board).
+    pub board: Option<OwnedFd>,
     status: File,
     lifeline: Option<File>,
 }
@@ -92,6 +95,7 @@ impl Link {
             settings: offer.settings.get().to_owned(),
             listeners: offer.listeners.into_iter().map(&mut take).collect::<Result<_, _>>()?,
             slot: slots.slot(offer.index),
+            board: Some(take(offer.board)?),
             status: take(offer.status)?.into(),
             lifeline: Some(take(offer.lifeline)?.into()),
         })

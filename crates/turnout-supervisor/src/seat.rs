@@ -53,6 +53,7 @@ pub(crate) struct Outfit<'a> {
     pub(crate) listeners: &'a [OwnedFd],
     pub(crate) lifeline: &'a OwnedFd,
     pub(crate) slots: &'a Slots,
+    pub(crate) board: &'a OwnedFd,
     pub(crate) workers: usize,
     pub(crate) settings: &'a RawValue,
 }
@@ -70,8 +71,9 @@ impl Seat {
 
         // Copies under numbers of their own: what the offer says is true in the child, whatever this process has open.
         let listeners = outfit.listeners.iter().map(OwnedFd::try_clone).collect::<io::Result<Vec<_>>>()?;
-        let [status, lifeline, slots] =
-            [OwnedFd::from(status_theirs), outfit.lifeline.try_clone()?, outfit.slots.as_fd().try_clone_to_owned()?];
+        let status = OwnedFd::from(status_theirs);
+        let [lifeline, slots, board] =
+            [outfit.lifeline.try_clone()?, outfit.slots.as_fd().try_clone_to_owned()?, outfit.board.try_clone()?];
         let offer = Offer {
             index: self.index,
             workers: outfit.workers,
@@ -79,9 +81,10 @@ impl Seat {
             status: status.as_raw_fd(),
             lifeline: lifeline.as_raw_fd(),
             slots: slots.as_raw_fd(),
+            board: board.as_raw_fd(),
             settings: outfit.settings.to_owned(),
         };
-        let inherited = listeners.into_iter().chain([status, lifeline, slots]).collect();
+        let inherited = listeners.into_iter().chain([status, lifeline, slots, board]).collect();
 
         let (program, arguments) =
             outfit.command.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;

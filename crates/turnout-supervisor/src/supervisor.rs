@@ -31,6 +31,9 @@ pub struct Plan {
     pub listeners: Vec<Vec<OwnedFd>>,
     /// How many workers.
     pub workers: usize,
+    /// A file on which workers tell what they do. Handed to each of them and not looked into: [`Event::Gone`] says when a worker does not
+    /// write any more.
+    pub board: OwnedFd,
     /// JSON, handed on.
     pub settings: String,
     /// How long requests may go on once told to stop.
@@ -145,6 +148,7 @@ impl<'a> Supervisor<'a> {
                 listeners: sets.get(seat.index % sets.len().max(1)).map_or(&[], Vec::as_slice),
                 lifeline: &self.lifeline,
                 slots: &self.slots,
+                board: &self.plan.board,
                 workers: self.plan.workers,
                 settings: &self.settings,
             };
@@ -242,6 +246,7 @@ impl<'a> Supervisor<'a> {
         let now = Instant::now();
         let seat = &mut self.seats[index];
         let Some(worker) = seat.worker.take() else { return };
+        (self.report)(Event::Gone { worker: index + 1, pid: pid.as_raw_pid() });
         if self.ending.is_some() {
             return;
         }

@@ -48,6 +48,19 @@ fn a_dead_worker_is_replaced_at_once_and_the_other_left_alone() {
 }
 
 #[test]
+fn what_a_worker_wrote_on_the_board_is_there_when_its_end_is_told() {
+    let board = tempfile::NamedTempFile::new().unwrap();
+    let script = "printf told >> /proc/self/fd/$(number board); ready; exit 3";
+    let mut server = Server::start(script, &[("BOARD", board.path().to_str().unwrap())]);
+    let seen = server.until("starting another");
+    let place = |text: &str| seen.iter().position(|line| line.contains(text)).unwrap();
+    assert!(place("has ended") < place("exited with status 3"), "{seen:?}");
+    assert!(std::fs::read_to_string(board.path()).unwrap().starts_with("told"));
+    server.signal(Signal::TERM);
+    assert_eq!(server.status(), 0);
+}
+
+#[test]
 fn a_crash_loop_is_slowed_and_explained() {
     let mut server = Server::start("ready; exit 3", &[]);
     let seen = server.until("the next one starts in 1s");
@@ -197,6 +210,10 @@ fn a_supervisor() {
         command: ["sh", "-c", &script].map(Into::into).into(),
         listeners: Vec::new(),
         workers: number("WORKERS").unwrap_or(1) as usize,
+        board: match env::var_os("BOARD") {
+            Some(path) => OpenOptions::new().write(true).open(path).unwrap().into(),
+            None => tempfile::tempfile().unwrap().into(),
+        },
         settings: "{\"a\":1}".into(),
         drain: Duration::from_millis(number("DRAIN").unwrap_or(10_000)),
         hang_limit: number("HANG").map(Duration::from_millis),

@@ -6,12 +6,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use turnout_states::Board;
 use turnout_supervisor::{Link, Message, Slot, VARIABLE};
 
 use crate::access_log;
 use crate::raw::inherited;
 use crate::reactor::Reactor;
 use crate::reactor::watchdog::{self, Watchdog};
+use crate::telling::Place;
 
 /// What the access log's last lines may cost at the end.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -81,6 +83,13 @@ impl WorkerLink {
     /// This worker's record.
     pub(crate) fn slot(&self) -> Slot {
         self.slot.clone()
+    }
+
+    /// Where this worker tells what it does, once.
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        let mut link = self.link.lock();
+        let board = link.board.take()?;
+        Some(Place { board: Board::open(board, link.workers), index: link.index })
     }
 
     /// The listening sockets, once.

@@ -1,5 +1,6 @@
 //! The command line's side of the extension: `turnout serve` up to its supervisor, and a worker's link to it.
 
+mod admin;
 mod link;
 mod report;
 mod serve;

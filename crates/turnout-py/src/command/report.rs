@@ -32,6 +32,10 @@ pub(super) fn colour(to: impl AsFd) -> bool {
 /// Puts the supervisor's events into words.
 pub(super) struct Report {
     pub(super) addresses: Vec<String>,
+    /// Where the admin socket is.
+    pub(super) admin: Option<String>,
+    /// What logs a browser in there, once.
+    pub(super) link: Option<String>,
     pub(super) level: LogLevel,
     /// Told once when all workers are ready.
     pub(super) ready: Option<File>,
@@ -65,6 +69,9 @@ impl Report {
                 let pids: Vec<_> = pids.iter().map(ToString::to_string).collect();
                 let addresses = self.addresses.join(" and ");
                 eprintln!("Listening on {addresses} with {} {noun} (pid {}).", pids.len(), pids.join(", "));
+                if let Some(link) = &self.link {
+                    eprintln!("The live page, by a link that works once: {link}");
+                }
             }
             event if self.running => {
                 eprintln!("{} {word}: {event}", humantime::format_rfc3339_seconds(SystemTime::now()));
@@ -78,6 +85,7 @@ impl Report {
         if let Some(mut ready) = self.ready.take() {
             let line = serde_json::json!({
                 "addresses": self.addresses,
+                "admin": self.admin,
                 "pid": std::process::id(),
                 "workers": pids,
             });

@@ -9,6 +9,7 @@ use turnout_config::{AccessLogFormat, Settings};
 use turnout_net::{Bind, BindError, Listener};
 use turnout_supervisor::{Plan, run};
 
+use super::admin::Watching;
 use super::report::{Report, complain};
 use super::{FAILED, USAGE};
 use crate::access_log;
@@ -30,31 +31,56 @@ pub(super) fn serve(settings: &Settings, worker: Vec<OsString>) -> u8 {
         complain(&error);
         return USAGE;
     }
-    let bound = match Bound::new(settings) {
+    let Bound { sets, addresses, files: _files } = match Bound::new(settings) {
         Ok(bound) => bound,
         Err(error) => {
             complain(&error);
             return USAGE;
         }
     };
+    let (watching, board) = match Watching::start(settings) {
+        Ok(started) => started,
+        Err(error) => {
+            complain(&error);
+            return USAGE;
+        }
+    };
+    // What it is bound to, for the banner.
+    let settings = &Settings { admin: watching.address.clone(), ..settings.clone() };
     let plan = Plan {
         command: worker,
-        listeners: bound.sets,
+        listeners: sets,
         workers: settings.workers as usize,
+        board,
         settings: serde_json::to_string(settings).expect("settings are numbers and text"),
         drain: settings.drain,
         hang_limit: settings.hang_limit,
     };
-    let mut report = Report { addresses: bound.addresses, level: settings.log_level, ready, running: false };
-    let ended = run(plan, &mut |event| report.event(&event));
-    for path in bound.paths {
-        // Gone already, or somebody else's business: the next start copes with either.
-        let _ = std::fs::remove_file(path);
-    }
+    // Only for eyes: a log is read by others, and kept.
+    let link = rustix::termios::isatty(rustix::stdio::stderr()).then(|| watching.login_link()).flatten();
+    let mut report =
+        Report { addresses, admin: watching.address.clone(), link, level: settings.log_level, ready, running: false };
+    let ended = run(plan, &mut |event| {
+        watching.told(&event);
+        report.event(&event);
+    });
     ended.unwrap_or_else(|error| {
         complain(&format!("the supervisor failed: {error}"));
         FAILED
     })
+}
+
+/// Files of Unix sockets. They are removed at the end, however it comes.
+#[derive(Default)]
+pub(super) struct Files(pub(super) Vec<PathBuf>);
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // Gone already, or somebody else's business: the next start copes with either.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// Everything that was bound.
@@ -62,20 +88,19 @@ struct Bound {
     /// One set for all workers, or one for each.
     sets: Vec<Vec<OwnedFd>>,
     addresses: Vec<String>,
-    /// Files of Unix sockets, to be removed at the end.
-    paths: Vec<PathBuf>,
+    files: Files,
 }
 
 impl Bound {
     fn new(settings: &Settings) -> Result<Self, BindError> {
         let sets = if settings.reuse_port { settings.workers as usize } else { 1 };
         let mut bound =
-            Self { sets: (0..sets).map(|_| Vec::new()).collect(), addresses: Vec::new(), paths: Vec::new() };
+            Self { sets: (0..sets).map(|_| Vec::new()).collect(), addresses: Vec::new(), files: Files::default() };
         for text in &settings.binds {
             let bind = Bind::parse(text)?;
             let first = bind.listen(settings.backlog, settings.reuse_port)?;
             bound.addresses.push(first.to_string());
-            bound.paths.extend(first.unix_path().map(PathBuf::from));
+            bound.files.0.extend(first.unix_path().map(PathBuf::from));
             // Port 0 became a number, the same for all.
             let same = match first.local_addr() {
                 Some(address) => Bind::Tcp { host: address.ip().to_string(), port: address.port() },

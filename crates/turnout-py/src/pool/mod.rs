@@ -72,6 +72,15 @@ struct Contention {
     contending: usize,
 }
 
+/// How many of what there are now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) threads: usize,
+    pub(crate) busy: usize,
+    pub(crate) most: usize,
+    pub(crate) queued: usize,
+}
+
 /// The pool, shared by the runtime (pushes), its threads (pop) and Python (submits, closes).
 pub(crate) struct Pool {
     queue: Queue<Box<dyn Job>>,
@@ -131,6 +140,16 @@ impl Pool {
             reactor.complete_lazily(answer, &self.looks_soon);
         } else {
             reactor.complete(answer);
+        }
+    }
+
+    /// For whoever tells of it.
+    pub(crate) fn figures(&self) -> Counts {
+        Counts {
+            threads: self.queue.threads(),
+            busy: self.members.lock().iter().filter(|member| member.is_busy()).count(),
+            most: self.limits.threads,
+            queued: self.queue.queued(),
         }
     }
 

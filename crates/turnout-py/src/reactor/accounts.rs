@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use turnout_states::Interruptions;
 
 use crate::raw::ticks;
+use crate::reactor::steps::Steps;
 use crate::states::{Doing, Keeping, Watch};
 
 /// What one turn of a loop knows of its steps.
@@ -17,6 +18,7 @@ pub(super) struct Accounts<'a> {
     watch: RefCell<Option<Watch>>,
     begun: Cell<bool>,
     ready: Option<&'a Readiness>,
+    steps: Option<&'a Steps>,
 }
 
 /// Between the steps of one loop. Written by the loop thread, with the GIL.
@@ -26,8 +28,6 @@ pub(super) struct Readiness {
     cause: AtomicU64,
     /// The request that the step which has just run was for.
     owner: Mutex<Option<Arc<Keeping>>>,
-    /// Ticks of steps that were no request's.
-    pub(super) overhead: AtomicU64,
 }
 
 impl Readiness {
@@ -51,8 +51,8 @@ impl Readiness {
 
 impl<'a> Accounts<'a> {
     /// Of one turn of the loop that has this.
-    pub(super) fn of(ready: &'a Readiness) -> Self {
-        Self { ready: Some(ready), ..Self::default() }
+    pub(super) fn of(ready: &'a Readiness, steps: &'a Steps) -> Self {
+        Self { ready: Some(ready), steps: Some(steps), ..Self::default() }
     }
 
     /// Steps follow. Looks at the clocks once a turn.
@@ -89,9 +89,9 @@ impl<'a> Accounts<'a> {
         let Some(watch) = watch.as_mut() else { return };
         let took = ended.saturating_sub(begun);
         let between: Interruptions = watch.step(took);
-        match (owner, self.ready) {
+        match (owner, self.steps) {
             (Some(owner), _) => owner.step(since, begun, ended, between),
-            (None, Some(ready)) => ready.overhead.store(ready.overhead.load(Relaxed) + took, Relaxed),
+            (None, Some(steps)) => steps.add_overhead(took),
             (None, None) => {}
         }
     }

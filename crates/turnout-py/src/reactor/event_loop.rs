@@ -151,7 +151,7 @@ impl EventLoop {
 
     /// One turn: look for events, then run what was ready when that was done. `last` is when the one before ended.
     fn turn(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, last: u64) -> PyResult<u64> {
-        let accounts = Accounts::of(&slf.get().readiness);
+        let accounts = Accounts::of(&slf.get().readiness, steps);
         let look = Self::look(slf, reactor, last, &accounts)?;
         let was_due = Self::take_due(slf, steps, &look)?;
         let ended = Self::run_ready(slf, reactor, steps, look.returned, &accounts)?;

@@ -39,6 +39,7 @@ mod descriptors;
 mod driver;
 mod engine;
 mod event_loop;
+mod figures;
 mod handles;
 mod inbox;
 mod pace;
@@ -55,6 +56,7 @@ mod turn;
 pub(crate) mod watchdog;
 
 pub(crate) use event_loop::EventLoop;
+pub(crate) use figures::Figures;
 pub(crate) use handles::{Handle as CallHandle, TimerHandle};
 pub(crate) use selector::Reactor;
 pub(crate) use shared::{AtWork, Deliver, Handle};

@@ -19,6 +19,7 @@ use crate::raw::ticks;
 use crate::reactor::accounts::Accounts;
 use crate::reactor::descriptors::{Descriptors, Ready};
 use crate::reactor::driver::{Driver, Found};
+use crate::reactor::figures::Figures;
 use crate::reactor::inbox::Waiting;
 use crate::reactor::pace::Pace;
 use crate::reactor::shared::{Deliver, Handle, Shared};
@@ -173,6 +174,11 @@ impl Reactor {
 
     pub(super) fn keys<'py>(&self, py: Python<'py>) -> &Bound<'py, PyDict> {
         self.keys.bind(py)
+    }
+
+    /// What its loop does, to be told.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures { shared: self.handle().0, steps: self.steps() }
     }
 
     pub(super) fn steps(&self) -> Arc<Steps> {

@@ -17,6 +17,8 @@ pub(super) struct Steps {
     /// Ticks between begin and end.
     ran: AtomicU64,
     longest: AtomicU64,
+    /// Ticks of steps that were no request's, as far as that is accounted for.
+    overhead: AtomicU64,
 }
 
 /// [`Steps`] at one moment, in nanoseconds.
@@ -25,6 +27,7 @@ pub(super) struct Sums {
     pub(super) queued: u64,
     pub(super) ran: u64,
     pub(super) longest: u64,
+    pub(super) overhead: u64,
 }
 
 impl Steps {
@@ -35,6 +38,7 @@ impl Steps {
             queued: AtomicU64::new(0),
             ran: AtomicU64::new(0),
             longest: AtomicU64::new(0),
+            overhead: AtomicU64::new(0),
         }
     }
 
@@ -48,6 +52,12 @@ impl Steps {
         if ran > self.longest.load(Relaxed) {
             self.longest.store(ran, Relaxed);
         }
+    }
+
+    /// A step of so many ticks was no request's.
+    #[inline]
+    pub(super) fn add_overhead(&self, ran: u64) {
+        grow(&self.overhead, ran);
     }
 
     /// The stamp of a moment `seconds` before `now`.
@@ -68,6 +78,7 @@ impl Steps {
             queued: nanoseconds(&self.queued),
             ran: nanoseconds(&self.ran),
             longest: nanoseconds(&self.longest),
+            overhead: nanoseconds(&self.overhead),
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) use crowd::Crowd;
 pub(crate) use keeping::{Doing, Keeping, current};
 pub(crate) use meter::{Mark, Meter};
 pub(crate) use rate::begin;
+pub(crate) use rungs::{in_words, number};
+pub(crate) use sampler::LOOKS;
 pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, view_figures};
 pub(crate) use watch::Watch;
 

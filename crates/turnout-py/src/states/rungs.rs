@@ -52,6 +52,37 @@ impl Rungs {
     }
 }
 
+/// Bits of [`number`]: it was found out, the run queue is known, the GIL is timed, the GIL is looked for.
+const KNOWN: u64 = 1;
+const RUN_QUEUE: u64 = 2;
+const GIL_EXACT: u64 = 4;
+const GIL_SAMPLED: u64 = 8;
+
+/// Where it stands, for the board; 0: nothing is accounted for.
+pub(crate) fn number() -> u64 {
+    let Some(rungs) = super::views().and_then(|_| found()) else { return 0 };
+    let gil = match rungs.gil {
+        GilRung::Exact(_) => GIL_EXACT,
+        GilRung::Sampled(_) => GIL_SAMPLED,
+        GilRung::Unknown(_) => 0,
+    };
+    KNOWN | gil | if rungs.run_queue { RUN_QUEUE } else { 0 }
+}
+
+/// What [`number`] gave in another process, one phrase a state. Why it is not better is that process' to say.
+pub(crate) fn in_words(number: u64) -> Vec<String> {
+    if number & KNOWN == 0 {
+        return vec!["accounting off".into()];
+    }
+    let run_queue = if number & RUN_QUEUE != 0 { "run queue exact" } else { "run queue unknown" };
+    let gil = match number & (GIL_EXACT | GIL_SAMPLED) {
+        GIL_EXACT => "gil exact",
+        GIL_SAMPLED => "gil sampled",
+        _ => "gil unknown",
+    };
+    ["cpu exact", run_queue, gil, "loop exact"].map(str::to_owned).into()
+}
+
 static RUNGS: OnceLock<Rungs> = OnceLock::new();
 
 /// Where it stands, if that was found out.

@@ -1,0 +1,165 @@
+//! The application: which path answers what, to whom.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+use turnout_http::{App, Request, Response};
+
+use crate::access::Access;
+use crate::answers::{JSON, TEXT, Wrong, full, not_allowed, wrong};
+use crate::api;
+use crate::assets;
+use crate::guard::{Names, Stranger};
+use crate::login::login;
+use crate::metrics::{KIND, metrics};
+use crate::store::{Phase, Store};
+use crate::stream::{MOST_STREAMS, stream};
+
+/// Windows that several readers ask for are computed once a second; so many are remembered.
+const MOST_WINDOWS: usize = 8;
+
+/// What takes the token.
+const GUARDED: [&str; 4] = ["/api/v1/now", "/api/v1/stream", "/api/v1/view", "/metrics"];
+
+const NO_TOKEN: Wrong = Wrong::new(
+    StatusCode::UNAUTHORIZED,
+    "no token, or a wrong one",
+    "send it as Authorization: Bearer TOKEN, or log in with a browser at /",
+);
+const NO_VIEW: Wrong = Wrong::new(
+    StatusCode::NOT_FOUND,
+    "no view of that name has answered a request since the server started",
+    "/api/v1/now names those that have",
+);
+const NOTHING: Wrong = Wrong::new(StatusCode::NOT_FOUND, "there is nothing of that name", "the page is at /");
+const FOREIGN_HOST: Wrong = Wrong::new(
+    StatusCode::FORBIDDEN,
+    "the Host of this request is no name of this socket",
+    "ask it by the address that --admin gives, by localhost, or by a name that --admin-host gives",
+);
+const FOREIGN_ORIGIN: Wrong = Wrong::new(
+    StatusCode::FORBIDDEN,
+    "the Origin of this request is another site",
+    "open the page by the name by which the socket is asked",
+);
+
+/// Shared by the connections and the streams.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    pub(crate) store: Arc<Mutex<Store>>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) names: Names,
+    /// Counts the seconds.
+    pub(crate) ticks: watch::Receiver<u64>,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) version: String,
+    pub(crate) windows: Mutex<Windows>,
+}
+
+/// Answers of one second, by the window they are of.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    tick: u64,
+    known: Vec<(u32, Bytes)>,
+}
+
+/// [`Admin`] as an application.
+pub(crate) struct Serving(pub(crate) Arc<Admin>);
+
+impl App for Serving {
+    async fn call(&self, request: Request) -> Response {
+        self.0.answer(&request)
+    }
+}
+
+impl Admin {
+    fn answer(self: &Arc<Self>, request: &Request) -> Response {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return not_allowed("GET, HEAD");
+        }
+        let path = request.target.path();
+        // Asked by probes under whatever name they know. They say nothing that a stranger could use.
+        match path {
+            "/healthz" => return full(StatusCode::OK, TEXT, "alive\n"),
+            "/readyz" => return self.ready(),
+            _ => {}
+        }
+        match self.names.admit(&request.headers, &request.connection) {
+            Ok(()) => {}
+            Err(Stranger::Host) => return wrong(FOREIGN_HOST),
+            Err(Stranger::Origin) => return wrong(FOREIGN_ORIGIN),
+        }
+        match path {
+            "/login" => return login(request, &self.access),
+            "/metrics" if !self.access.guards_metrics() => return self.metrics(),
+            _ => {}
+        }
+        // The page's own files: without the figures they are the same for everybody.
+        if let Some(file) = assets::find(path) {
+            return file;
+        }
+        if !GUARDED.contains(&path) {
+            return wrong(NOTHING);
+        }
+        if !self.access.allows(&request.headers) {
+            return wrong(NO_TOKEN);
+        }
+        self.guarded(path, request).unwrap_or_else(wrong)
+    }
+
+    fn ready(&self) -> Response {
+        let store = self.store.lock();
+        let (status, word) = match store.phase {
+            Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+            Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            Phase::Serving if store.is_ready() => (StatusCode::OK, "ready\n"),
+            Phase::Serving => (StatusCode::SERVICE_UNAVAILABLE, "no worker\n"),
+        };
+        full(status, TEXT, word)
+    }
+
+    fn metrics(&self) -> Response {
+        let text = metrics(&self.store.lock(), &self.version, self.open_streams());
+        full(StatusCode::OK, KIND, text)
+    }
+
+    fn guarded(self: &Arc<Self>, path: &str, request: &Request) -> Result<Response, Wrong> {
+        let query = request.target.query();
+        match path {
+            "/metrics" => Ok(self.metrics()),
+            "/api/v1/now" => Ok(full(StatusCode::OK, JSON, self.now(api::seconds(query, api::LIVE)?))),
+            "/api/v1/view" => {
+                let name = api::field(query, "name").unwrap_or_default();
+                let view = api::view(&self.store.lock(), &name, api::seconds(query, api::WHOLE)?).ok_or(NO_VIEW)?;
+                Ok(full(StatusCode::OK, JSON, serde_json::to_vec(&view).expect("numbers and text")))
+            }
+            "/api/v1/stream" => stream(self, &request.method, api::seconds(query, api::LIVE)?),
+            _ => Err(NOTHING),
+        }
+    }
+
+    /// The live table of that window, as it was when the last second ended: the same bytes for everybody who asks in this second.
+    pub(crate) fn now(&self, seconds: u32) -> Bytes {
+        let tick = *self.ticks.borrow();
+        let mut windows = self.windows.lock();
+        if windows.tick != tick {
+            *windows = Windows { tick, known: Vec::new() };
+        }
+        if let Some((_, bytes)) = windows.known.iter().find(|(known, _)| *known == seconds) {
+            return bytes.clone();
+        }
+        let now = api::now(&self.store.lock(), seconds);
+        let bytes = Bytes::from(serde_json::to_vec(&now).expect("numbers and text"));
+        if windows.known.len() < MOST_WINDOWS {
+            windows.known.push((seconds, bytes.clone()));
+        }
+        bytes
+    }
+
+    fn open_streams(&self) -> usize {
+        MOST_STREAMS - self.streams.available_permits()
+    }
+}

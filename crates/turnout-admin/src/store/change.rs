@@ -1,0 +1,94 @@
+//! What came to a view between two looks, and how a second of it is kept: small, for there are many.
+
+use turnout_states::{Bin, Times, View, bin_start};
+
+/// What `now` has more than `before`. A worker is somebody else's code: numbers that go down are no change.
+pub(super) fn difference(now: &View, before: Option<&View>) -> View {
+    let Some(before) = before else { return now.clone() };
+    let parts = before.times.parts();
+    let mut place = 0;
+    let parts = now.times.parts().map(|part| {
+        place += 1;
+        part.saturating_sub(parts[place - 1])
+    });
+    let mut stacked = now.stacked;
+    for (bin, earlier) in stacked.iter_mut().zip(&before.stacked) {
+        bin.requests = bin.requests.saturating_sub(earlier.requests);
+        for (state, earlier) in bin.states.iter_mut().zip(earlier.states) {
+            *state = state.saturating_sub(earlier);
+        }
+    }
+    let mut histograms = now.histograms.clone();
+    for (histogram, earlier) in histograms.iter_mut().zip(&before.histograms) {
+        *histogram = histogram.since(earlier);
+    }
+    View {
+        requests: now.requests.saturating_sub(before.requests),
+        failed: now.failed.saturating_sub(before.failed),
+        clamped: now.clamped.saturating_sub(before.clamped),
+        overlap: now.overlap.saturating_sub(before.overlap),
+        times: Times::from_parts(parts),
+        histograms,
+        stacked,
+    }
+}
+
+/// The three states of these parts, in seconds.
+pub(crate) fn states(parts: &[u64; Times::PARTS]) -> [f64; 3] {
+    let [processing, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, io] =
+        parts.map(|part| part as f64 / 1e9);
+    [processing, run_queue + gil + loop_queue + no_thread_cpu, no_thread_io + client + io]
+}
+
+/// One view in one second.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Slice {
+    pub(crate) requests: u32,
+    pub(crate) failed: u32,
+    pub(crate) clamped: u32,
+    pub(crate) parts: [u64; Times::PARTS],
+    /// Buckets of the histogram of the whole time, where there is anything.
+    pub(crate) wall: Box<[(u16, u32)]>,
+    /// Bins by the whole time, where there is anything.
+    pub(crate) bins: Box<[SmallBin]>,
+}
+
+/// As [`Bin`], in a third of its room: seven digits are enough for shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SmallBin {
+    pub(crate) place: u16,
+    pub(crate) requests: u32,
+    /// Seconds.
+    pub(crate) states: [f32; 3],
+}
+
+impl Slice {
+    pub(super) fn of(view: &View) -> Self {
+        let small = |(place, bin): (usize, &Bin)| SmallBin {
+            place: place as u16,
+            requests: bin.requests as u32,
+            states: bin.states.map(|state| (state as f64 / 1e9) as f32),
+        };
+        let counts = view.histograms[0].counts().iter().enumerate();
+        Self {
+            requests: view.requests as u32,
+            failed: view.failed as u32,
+            clamped: view.clamped as u32,
+            parts: view.times.parts(),
+            wall: counts.filter(|(_, count)| **count > 0).map(|(bucket, count)| (bucket as u16, *count)).collect(),
+            bins: view.stacked.iter().enumerate().filter(|(_, bin)| bin.requests > 0).map(small).collect(),
+        }
+    }
+
+    /// The room it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<(u16, Self)>() + size_of_val(&*self.wall) + size_of_val(&*self.bins)
+    }
+}
+
+impl SmallBin {
+    /// Where it begins and ends, in milliseconds.
+    pub(crate) fn ends(place: usize) -> (f64, f64) {
+        (bin_start(place) as f64 / 1e6, bin_start(place + 1) as f64 / 1e6)
+    }
+}

@@ -1,0 +1,209 @@
+//! What is kept of what the workers tell: sums since the server started, and the last 15 minutes second by second.
+//!
+//! Read once a second from the board, and once more when a worker has ended, before its stretch is cleared: so nothing that it told is
+//! lost. Called by the thread that serves, and by the supervisor.
+
+mod change;
+mod machine;
+mod ring;
+mod seat;
+mod sum;
+mod totals;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use turnout_states::{Board, MOST_VIEWS, OTHER, View};
+
+use change::{Slice, difference};
+pub(crate) use machine::Machine;
+use ring::Ring;
+
+pub(crate) use change::{SmallBin, states};
+pub(crate) use machine::Context;
+pub(crate) use ring::{LONGEST as LONGEST_WINDOW, Sample};
+pub(crate) use seat::{Seat, State, rates};
+pub(crate) use sum::{Bins, Sum, add_bins};
+pub(crate) use totals::{LIMITS, Totals};
+
+/// How far the server has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not every worker was ready yet.
+    Starting,
+    /// They were.
+    Serving,
+    /// It was told to end.
+    Draining,
+}
+
+/// What does not change.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Program and version.
+    pub(crate) title: String,
+    /// Cores this server may use.
+    pub(crate) cores: u32,
+    /// When it started, in seconds since 1970.
+    pub(crate) started: f64,
+    /// Puts [`Worker::rungs`](turnout_states::Worker::rungs) into words.
+    pub(crate) rungs: fn(u64) -> Vec<String>,
+}
+
+/// See the module. Its memory is bounded: 14 KiB for each view that a living worker has counted anything for, 64 MiB for the seconds
+/// ([`ring::MOST_BYTES`]), and 1 KiB of sums for each of [`MOST_VIEWS`] views.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) facts: Facts,
+    pub(crate) phase: Phase,
+    /// Workers that ended although nobody had told the server to.
+    pub(crate) deaths: u64,
+    /// When it was looked last, in seconds since 1970.
+    pub(crate) at: f64,
+    pub(crate) seats: Vec<Seat>,
+    board: Arc<Board>,
+    names: Names,
+    totals: Vec<Totals>,
+    ring: Ring,
+    machine: Machine,
+    /// What came since the last second ended.
+    fresh: FxHashMap<u16, View>,
+}
+
+/// Places for names, in the order in which they were told.
+#[derive(Debug, Default)]
+struct Names {
+    list: Vec<Box<str>>,
+    places: FxHashMap<Box<str>, u16>,
+}
+
+impl Names {
+    /// Workers that replace one another may have other names each time: what is too much is "other", as it is in a worker.
+    fn place_of(&mut self, name: &str) -> u16 {
+        let name = if self.list.len() >= MOST_VIEWS && !self.places.contains_key(name) { OTHER } else { name };
+        *self.places.entry(name.into()).or_insert_with(|| {
+            self.list.push(name.into());
+            (self.list.len() - 1) as u16
+        })
+    }
+}
+
+impl Store {
+    pub(crate) fn new(board: Arc<Board>, facts: Facts, machine: Machine) -> Self {
+        Self {
+            at: facts.started,
+            facts,
+            phase: Phase::Starting,
+            deaths: 0,
+            seats: (0..board.workers()).map(|_| Seat::default()).collect(),
+            board,
+            names: Names::default(),
+            totals: Vec::new(),
+            ring: Ring::default(),
+            machine,
+            fresh: FxHashMap::default(),
+        }
+    }
+
+    /// A second is over, or whatever `span` is: at this time, in seconds since 1970.
+    pub(crate) fn tick(&mut self, at: f64, span: f64) {
+        for index in 0..self.seats.len() {
+            self.collect(index);
+        }
+        for seat in &mut self.seats {
+            seat.remember(at);
+        }
+        self.machine.look();
+        self.at = at;
+        let mut views: Vec<_> = self.fresh.drain().map(|(place, view)| (place, Slice::of(&view))).collect();
+        views.sort_unstable_by_key(|(place, _)| *place);
+        self.ring.push(Sample { at, span, views });
+    }
+
+    /// Every worker is ready for the first time.
+    pub(crate) fn all_ready(&mut self) {
+        self.phase = Phase::Serving;
+        for seat in &mut self.seats {
+            seat.ready = true;
+        }
+    }
+
+    /// A worker that replaced another one is ready.
+    pub(crate) fn ready(&mut self, index: usize) {
+        if let Some(seat) = self.seats.get_mut(index) {
+            seat.ready = true;
+        }
+    }
+
+    /// A worker's process has ended: what it told last is taken in, and its stretch of the board cleared. Both before anybody else looks,
+    /// who would take the stretch for that of another worker and count it twice.
+    pub(crate) fn gone(&mut self, index: usize) {
+        self.collect(index);
+        // Only if memory cannot be written; the next worker writes over it.
+        let _ = self.board.clear(index);
+        self.deaths += u64::from(self.phase != Phase::Draining);
+        if let Some(seat) = self.seats.get_mut(index) {
+            *seat = Seat::default();
+        }
+    }
+
+    /// The end has begun.
+    pub(crate) fn draining(&mut self) {
+        self.phase = Phase::Draining;
+    }
+
+    /// Whether requests should be sent here.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.phase == Phase::Serving && self.seats.iter().any(|seat| seat.ready)
+    }
+
+    /// What the machine says of itself.
+    pub(crate) fn context(&self) -> Context {
+        self.machine.context()
+    }
+
+    /// Every view that was ever told of, with its sums.
+    pub(crate) fn totals(&self) -> impl Iterator<Item = (&str, &Totals)> {
+        self.names.list.iter().map(|name| &**name).zip(&self.totals)
+    }
+
+    /// A view's place, if it was ever told of.
+    pub(crate) fn place(&self, name: &str) -> Option<u16> {
+        self.names.places.get(name).copied()
+    }
+
+    /// The name of a place.
+    pub(crate) fn name(&self, place: u16) -> &str {
+        self.names.list.get(usize::from(place)).map_or(OTHER, |name| name)
+    }
+
+    /// The seconds of the last so many, the oldest first.
+    pub(crate) fn window(&self, seconds: f64) -> impl Iterator<Item = &Sample> {
+        self.ring.window(seconds)
+    }
+
+    /// Takes in what one worker has told since it was looked at last.
+    fn collect(&mut self, index: usize) {
+        // Of a worker that died while it wrote, what it was about to say is lost: what it had said is here already.
+        let (Some(seat), Ok(Some(worker))) = (self.seats.get_mut(index), self.board.worker(index)) else { return };
+        seat.notice(worker);
+        for place in 0..(worker.views as usize).min(MOST_VIEWS + 1) {
+            // Asked first: if it is written meanwhile, it is read once more than needed.
+            let Ok(version) = self.board.version(index, place) else { continue };
+            if seat.has_read(place, version) {
+                continue;
+            }
+            let Ok(Some((name, view))) = self.board.view(index, place) else { continue };
+            let change = difference(&view, seat.read(place, version, &view).as_deref());
+            let number = self.names.place_of(&name);
+            if self.totals.len() <= usize::from(number) {
+                self.totals.resize_with(usize::from(number) + 1, Totals::default);
+            }
+            self.totals[usize::from(number)].add(&change);
+            self.fresh.entry(number).or_default().add(&change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

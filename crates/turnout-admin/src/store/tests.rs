@@ -1,0 +1,254 @@
+use serde_json::Value;
+use turnout_states::{Ended, Times, Views, Worker};
+
+use super::*;
+use crate::api;
+use crate::metrics::metrics;
+
+const START: f64 = 1_000_000.0;
+const BEGAN: u64 = 1_000_000_000;
+
+/// A worker at one place of the board.
+struct Told {
+    board: Arc<Board>,
+    index: usize,
+    views: Views,
+    own: Worker,
+}
+
+impl Told {
+    fn new(board: &Arc<Board>, index: usize, process: u64) -> Self {
+        let own = Worker { process, began: BEGAN, ..Worker::default() };
+        Self { board: Arc::clone(board), index, views: Views::default(), own }
+    }
+
+    fn ends(&self, name: &str, processing: u64, io: u64) {
+        let times = Times { processing: processing * 1_000_000, io: io * 1_000_000, ..Times::default() };
+        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() });
+    }
+
+    #[expect(clippy::cast_sign_loss, reason = "after 1970")]
+    fn writes(&mut self, at: f64) {
+        self.own.written = (at * 1e3) as u64;
+        self.board.write(self.index, &self.own, &self.views).expect("written");
+    }
+}
+
+fn store(workers: usize) -> (Arc<Board>, Store) {
+    let board = Arc::new(Board::create(workers).expect("memfd"));
+    let facts =
+        Facts { title: "turnout 0".to_owned(), cores: 2, started: START, rungs: |rungs| vec![rungs.to_string()] };
+    let machine = Machine::below(std::path::Path::new("/nonexistent"));
+    (Arc::clone(&board), Store::new(board, facts, machine))
+}
+
+fn now(store: &Store, seconds: u32) -> Value {
+    serde_json::to_value(api::now(store, seconds)).expect("JSON")
+}
+
+fn total(store: &Store, name: &str) -> u64 {
+    store.totals().find(|(known, _)| *known == name).map_or(0, |(_, totals)| totals.requests)
+}
+
+#[test]
+fn a_dead_workers_sums_are_kept_and_nothing_is_counted_twice() {
+    let (board, mut store) = store(2);
+    let (mut first, mut second) = (Told::new(&board, 0, 7), Told::new(&board, 1, 8));
+    first.ends("a", 1, 9);
+    second.ends("a", 1, 9);
+    first.writes(START);
+    second.writes(START);
+    store.tick(START + 1.0, 1.0);
+    assert_eq!(total(&store, "a"), 2);
+    first.ends("a", 1, 9);
+    first.ends("b", 1, 9);
+    first.writes(START + 1.5);
+    store.gone(0);
+    assert_eq!((total(&store, "a"), total(&store, "b")), (3, 1), "what it told last is in");
+    assert_eq!(board.worker(0).expect("read"), None, "and its stretch is clear");
+    for second in 2..5 {
+        store.tick(START + f64::from(second), 1.0);
+    }
+    assert_eq!((total(&store, "a"), total(&store, "b"), store.deaths), (3, 1, 1));
+    let mut third = Told::new(&board, 0, 9);
+    third.ends("a", 1, 9);
+    third.writes(START + 5.0);
+    store.tick(START + 5.0, 1.0);
+    assert_eq!(total(&store, "a"), 4, "one that replaces it begins from nothing");
+    assert_eq!(now(&store, 60)["views"][0]["requests"], 4);
+}
+
+#[test]
+fn a_worker_that_took_its_place_unseen_is_another_one() {
+    let (board, mut store) = store(1);
+    let mut first = Told::new(&board, 0, 7);
+    for _ in 0..5 {
+        first.ends("a", 1, 1);
+    }
+    first.writes(START);
+    store.tick(START, 1.0);
+    board.clear(0).expect("written");
+    let mut second = Told::new(&board, 0, 8);
+    second.ends("a", 1, 1);
+    second.writes(START + 1.0);
+    store.tick(START + 1.0, 1.0);
+    assert_eq!(total(&store, "a"), 6);
+}
+
+#[test]
+fn a_window_has_what_ended_in_it() {
+    let (board, mut store) = store(1);
+    let mut worker = Told::new(&board, 0, 7);
+    for second in 1..=100_u32 {
+        worker.ends("early", 10, 30);
+        if second > 90 {
+            worker.ends("late", 200, 0);
+        }
+        worker.writes(START + f64::from(second));
+        store.tick(START + f64::from(second), 1.0);
+    }
+    let minute = now(&store, 60);
+    let views = minute["views"].as_array().expect("a list");
+    assert_eq!(views.len(), 2);
+    let (early, late) = (&views[0], &views[1]);
+    assert_eq!(
+        (early["name"].as_str(), early["requests"].as_u64()),
+        (Some("early"), Some(60)),
+        "the dearest first: {early}"
+    );
+    assert_eq!(
+        (early["rps"].as_f64(), early["mean"].as_f64(), early["knee"].as_f64()),
+        (Some(1.0), Some(40.0), Some(4.0))
+    );
+    assert_eq!(early["shares"], serde_json::json!({"processing": 0.25, "cpu": 0.0, "io": 0.75}));
+    assert_eq!(early["seconds_a_minute"].as_f64(), Some(2.4));
+    assert!(early["p95"].as_f64().is_some_and(|p95| (40.0..42.0).contains(&p95)), "{early}");
+    assert_eq!(early["trend"].as_array().map(Vec::len), Some(60));
+    assert_eq!(early["trend"][59], serde_json::json!([0.01, 0.0, 0.03]));
+    assert_eq!((late["requests"].as_u64(), late["seconds_a_minute"].as_f64()), (Some(10), Some(2.0)));
+    assert_eq!(now(&store, 5)["views"][0]["name"], "late");
+    let whole = now(&store, 900);
+    assert_eq!(whole["views"][0]["requests"], 100);
+    assert_eq!(whole["views"][0]["rps"], 1.0, "of the time there was, not of the window");
+}
+
+#[test]
+fn a_views_page_says_when_and_what_the_slow_ones_wait_for() {
+    let (board, mut store) = store(1);
+    let mut worker = Told::new(&board, 0, 7);
+    for second in 1..=60_u32 {
+        if second > 30 {
+            worker.ends("a", 2, 18);
+            worker.ends("a", 1, 0);
+        }
+        worker.writes(START + f64::from(second));
+        store.tick(START + f64::from(second), 1.0);
+    }
+    let page = serde_json::to_value(api::view(&store, "a", 900).expect("it is known")).expect("JSON");
+    assert_eq!((page["seconds"].as_u64(), page["totals"]["requests"].as_u64()), (Some(900), Some(60)));
+    let series = &page["series"];
+    assert_eq!(series["step"], 5);
+    let count = series["time"].as_array().map(Vec::len);
+    for name in ["rps", "processing", "cpu", "io", "p95"] {
+        assert_eq!(series[name].as_array().map(Vec::len), count, "{name}");
+    }
+    assert_eq!((&series["io"][0], &series["rps"][0]), (&Value::Null, &serde_json::json!(0.0)), "none ended yet");
+    assert_eq!(series["io"][10], 9.0);
+    let bins = page["bins"].as_array().expect("a list");
+    let ends: Vec<_> = bins.iter().map(|bin| (bin["from"].as_f64(), bin["requests"].as_u64())).collect();
+    assert_eq!((ends.first(), ends.last()), (Some(&(Some(1.0), Some(30))), Some(&(Some(20.0), Some(30)))), "{ends:?}");
+    assert_eq!(bins[0]["processing"], 1.0);
+    assert!(bins.last().is_some_and(|bin| bin["io"].as_f64().is_some_and(|io| (io - 0.9).abs() < 1e-3)), "{bins:?}");
+    assert!(api::view(&store, "b", 900).is_none());
+    assert!(page["totals"]["trend"].as_array().is_some_and(|trend| trend.len() <= 60));
+}
+
+#[test]
+fn a_worker_is_blocked_silent_or_gone() {
+    let (board, mut store) = store(2);
+    let mut worker = Told::new(&board, 0, 7);
+    worker.writes(START);
+    store.tick(START, 1.0);
+    let state = |store: &Store, index: usize| now(store, 60)["workers"][index]["state"].as_str().map(str::to_owned);
+    assert_eq!((state(&store, 0).as_deref(), state(&store, 1).as_deref()), (Some("serving"), Some("gone")));
+    worker.own.step_now = 1_500_000_000;
+    worker.writes(START + 1.0);
+    store.tick(START + 1.0, 1.0);
+    assert_eq!(state(&store, 0).as_deref(), Some("blocked"));
+    assert_eq!(now(&store, 60)["workers"][0]["blocked_for"], 1500.0);
+    store.tick(START + 4.0, 3.0);
+    assert_eq!(state(&store, 0).as_deref(), Some("silent"));
+    store.gone(0);
+    assert_eq!(state(&store, 0).as_deref(), Some("gone"));
+    assert_eq!(now(&store, 60)["workers"][0]["process"], 0);
+}
+
+#[test]
+fn rates_are_of_the_last_seconds() {
+    let (board, mut store) = store(1);
+    let mut worker = Told::new(&board, 0, 7);
+    worker.own.rungs = 5;
+    for second in 0..=20_u32 {
+        let at = START + f64::from(second);
+        worker.own.steps += 100;
+        worker.own.steps_ran += 250_000_000;
+        worker.own.steps_queued += 100_000_000;
+        worker.own.overhead += 50_000_000;
+        worker.own.cpu += 500_000_000;
+        worker.writes(at);
+        store.tick(at, 1.0);
+    }
+    let told = &now(&store, 60)["workers"][0];
+    let of = |name: &str| told[name].as_f64();
+    assert_eq!((of("loop_utilisation"), of("loop_queue"), of("overhead")), (Some(0.25), Some(1.0), Some(0.05)));
+    assert_eq!((of("cpu"), of("gil_utilisation"), of("gil_switches")), (Some(0.5), None, None));
+    assert_eq!(told["accounting"], serde_json::json!(["5"]));
+    worker.own.gil_looks = 100;
+    worker.own.gil_held = 40;
+    worker.own.gil_switches = 1000;
+    worker.writes(START + 21.0);
+    store.tick(START + 21.0, 1.0);
+    let told = &now(&store, 60)["workers"][0];
+    assert_eq!((&told["gil_utilisation"], &told["gil_switches"]), (&serde_json::json!(0.4), &serde_json::json!(100.0)));
+}
+
+#[test]
+fn ready_is_said_when_all_are_and_while_any_is() {
+    let (board, mut store) = store(2);
+    assert!(!store.is_ready());
+    store.all_ready();
+    assert!(store.is_ready());
+    store.gone(0);
+    assert!(store.is_ready(), "the other one serves");
+    store.gone(1);
+    assert!(!store.is_ready());
+    store.ready(1);
+    assert!(store.is_ready());
+    store.draining();
+    assert!(!store.is_ready());
+    drop(board);
+}
+
+#[test]
+fn names_are_bounded() {
+    let (board, mut store) = store(1);
+    for process in 1..4 {
+        let mut worker = Told::new(&board, 0, process);
+        for number in 0..MOST_VIEWS {
+            worker.ends(&format!("{process} {number}"), 1, 1);
+        }
+        worker.writes(START);
+        store.tick(START, 1.0);
+        board.clear(0).expect("written");
+    }
+    assert_eq!(store.totals().count(), MOST_VIEWS + 1);
+    assert_eq!(store.totals().map(|(_, totals)| totals.requests).sum::<u64>(), 3 * MOST_VIEWS as u64);
+    assert_eq!(total(&store, OTHER), 2 * MOST_VIEWS as u64);
+}
+
+#[test]
+fn metrics_end_with_their_end() {
+    let (_board, store) = store(1);
+    let text = metrics(&store, "0", 0);
+    assert!(text.ends_with("\n# EOF\n") && text.starts_with("# TYPE turnout info\n"), "{text}");
+}
