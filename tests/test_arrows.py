@@ -15,6 +15,7 @@ MAY_KNOW = {
     "turnout-net": set[str](),
     "turnout-states": set[str](),
     "turnout-testkit": set[str](),
+    "turnout-top": set[str](),
     "turnout-http": {"turnout-net"},
     "turnout-client": {"turnout-net"},
     "turnout-supervisor": {"turnout-net"},
@@ -29,6 +30,7 @@ MAY_KNOW = {
         "turnout-net",
         "turnout-states",
         "turnout-supervisor",
+        "turnout-top",
     },
 }
 # What tests alone may name besides.

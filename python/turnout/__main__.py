@@ -1,4 +1,4 @@
-"""The command line: ``turnout serve``, ``turnout routes``, ``turnout demo``, ``python -m turnout``."""
+"""The command line: ``turnout serve``, ``routes``, ``top`` and ``demo``, and ``python -m turnout``."""
 
 from __future__ import annotations
 

@@ -11,6 +11,20 @@ class Accounted:
     def times(self) -> Times | None:
         """Where its time has gone so far; None where nothing is accounted for."""
 
+    @property
+    def waits(self) -> dict[str, float]:
+        """Seconds that calls took of each kind that there were any of: "db", "http", "cache".
+
+        Calls side by side count once. What a call computed is in it, so it is no part of Waiting for I/O to the letter.
+        """
+
+    @staticmethod
+    def stamp() -> int:
+        """For `waited_for_database`."""
+
+    def waited_for_database(self, address: str, began: int) -> None:
+        """A query of it is over, which was sent when `began` was the stamp."""
+
     def resolved(self, view: str) -> None:
         """The name of the view that it is for."""
 
@@ -35,6 +49,9 @@ class ThreadHop:
 
 def accounting() -> list[str] | None:
     """How each state is known here, one phrase each; None where nothing is accounted for."""
+
+def address_figures() -> list[tuple[str, str, str, int, int, int]]:
+    """What views waited for: view, kind, address; calls, nanoseconds in all and of the longest."""
 
 def view_figures() -> list[tuple[str, list[int], list[int]]]:
     """All views that had requests: name; requests, failed, clamped and nanoseconds of overlap; the parts of their time.

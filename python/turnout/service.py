@@ -146,6 +146,7 @@ class Service:
             "connection_sharing": self.settings["connection_sharing"],
             "thread_sharing": self.settings["thread_sharing"],
             "server_timing": self.settings["server_timing"],
+            "accounting": self.settings["accounting"],
             "thread_wait": self.settings["queue_timeout"],
         }
 

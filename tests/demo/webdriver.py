@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -26,7 +28,11 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 
-ENTER = "\ue007"
+ENTER, ESCAPE, TAB = "\ue007", "\ue00c", "\ue004"
+UP, DOWN = "\ue013", "\ue015"
+
+#: The key under which WebDriver names an element.
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
 class Browser:
@@ -54,9 +60,44 @@ class Browser:
         send("POST", f"{self._session}/element/{element}/clear", {})
         send("POST", f"{self._session}/element/{element}/value", {"text": text})
 
+    def click(self, selector: str) -> None:
+        send("POST", f"{self._session}/element/{self._find(selector)}/click", {})
+
+    def press(self, *keys: str) -> None:
+        """On whatever has the focus."""
+        strokes = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        actions = [{"type": "key", "id": "keyboard", "actions": strokes}]
+        send("POST", f"{self._session}/actions", {"actions": actions})
+
+    def point(self, selector: str) -> None:
+        """Moves the mouse there."""
+        origin = {ELEMENT: self._find(selector)}
+        move = {"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": origin}
+        send("POST", f"{self._session}/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": [move]}]})
+
+    def until(self, condition: str, seconds: float = 20) -> Any:
+        """What a JavaScript expression comes to, once that is true."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.run(f"return {condition}")):
+            assert time.monotonic() < deadline, f"never true: {condition}"
+            time.sleep(0.05)
+        return value
+
+    def log(self) -> list[dict[str, Any]]:
+        """What the console got since the last look."""
+        return send("POST", f"{self._session}/se/log", {"type": "browser"})
+
+    def devtools(self, command: str, **parameters: Any) -> Any:
+        """What WebDriver has no word for."""
+        return send("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def picture(self) -> bytes:
+        """The window as PNG."""
+        return base64.b64decode(send("GET", f"{self._session}/screenshot"))
+
     def _find(self, selector: str) -> str:
         found = send("POST", f"{self._session}/element", {"using": "css selector", "value": selector})
-        return next(iter(found.values()))
+        return found[ELEMENT]
 
 
 @contextmanager
@@ -70,7 +111,8 @@ def browser(profile: str, *, scripts: bool, dark: bool = False) -> Iterator[Brow
             allowed = {"profile.managed_default_content_settings.javascript": 1 if scripts else 2}
             theme = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if dark else []
             options = {"binary": BROWSER, "args": [*FLAGS, *theme, f"--user-data-dir={profile}"], "prefs": allowed}
-            wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            wanted = {"capabilities": {"alwaysMatch": capabilities}}
             session = f"{base}/session/{send('POST', f'{base}/session', wanted)['sessionId']}"
             try:
                 # How long it looks for an element.

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import random
+import threading
 
 import pytest
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -393,6 +394,37 @@ def test_a_connection_that_the_project_puts_there_itself_is_the_requests(make):
     finally:
         shared.dec_thread_sharing()
         shared.close()
+
+
+def test_a_connection_that_was_lent_is_not_taken_when_that_ends_while_a_request_uses_it(make):
+    """A live server's test is over, and takes its connection back, before the last request of its browser is."""
+    ours = threading.get_ident()
+    lent = connections.create_connection("default")
+    lent.inc_thread_sharing()
+    lent.ensure_connection()
+    ended = []
+
+    def put():
+        connections["default"] = lent
+
+    async def puts(request):
+        await sync_to_async(put)()
+        lent.dec_thread_sharing()
+        ended.append(lent._thread_ident)
+        # Another hop, and the end of the request.
+        await sync_to_async(lambda: None)()
+        return "done"
+
+    async def check(driver):
+        scripts.update(puts=puts)
+        await get(driver, "puts")
+
+    make(check, settings=SCRIPTS)
+    assert (ended, lent._thread_ident) == ([ours], ours)
+    # Still open, and of use to its owner.
+    with lent.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    lent.close()
 
 
 def test_nothing_marked_goes_to_the_next_request(make):

@@ -88,6 +88,13 @@ print(json.dumps({"done": done, "said": said}))
 """
 
 
+def environment(upstream: str) -> dict[str, str]:
+    """Not that of other tests in this process, whose settings celery would load."""
+    return {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"} | {
+        "UPSTREAM": upstream
+    }
+
+
 @pytest.fixture
 def worker(tmp_path: Path, upstream: str) -> Iterator[Path]:
     """A worker with two children; the folder it lives in."""
@@ -98,7 +105,7 @@ def worker(tmp_path: Path, upstream: str) -> Iterator[Path]:
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "tasks_to_fork", "worker", "-P", "prefork", "-c", "2", *quiet],
             cwd=tmp_path,
-            env={**os.environ, "UPSTREAM": upstream, "C_FORCE_ROOT": "1"},
+            env=environment(upstream) | {"C_FORCE_ROOT": "1"},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -117,7 +124,7 @@ def test_tasks_in_forked_children_call_with_what_was_made_before(worker: Path, u
     done = subprocess.run(
         [sys.executable, "send.py"],
         cwd=worker,
-        env={**os.environ, "UPSTREAM": upstream},
+        env=environment(upstream),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

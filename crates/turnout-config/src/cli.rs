@@ -12,6 +12,7 @@ use crate::file;
 use crate::routes::{self, Question};
 use crate::settings::Settings;
 use crate::table::{Group, OPTIONS, Opt, Takes};
+use crate::top::{self, Top};
 use crate::value;
 
 /// What the command line asks for.
@@ -23,6 +24,8 @@ pub enum Command {
     Serve(Box<Settings>),
     /// Show what would be served.
     Routes(Box<Settings>, Question),
+    /// Watch a server that runs.
+    Top(Top),
 }
 
 /// What is read beside the arguments.
@@ -62,6 +65,7 @@ pub fn parse(arguments: &[String], around: &Surroundings) -> Result<Command, Con
             settings.app = app.or(settings.app);
             Ok(Command::Routes(Box::new(settings), question))
         }
+        Some(("top", typed)) => Ok(Command::Top(top::top(typed, around)?)),
         // `turnout demo` is Python's: it is listed here for the help only.
         _ => Ok(Command::Print(text_of(&command.render_long_help(), around.colour))),
     }
@@ -138,6 +142,7 @@ fn program(colour: bool) -> clap::Command {
         .max_term_width(110)
         .subcommand(serve())
         .subcommand(show_routes())
+        .subcommand(watch())
         .subcommand(clap::Command::new("demo").about("Run the hotel-search example five ways, print the table, show the page"))
         .after_help("turnout serve --help lists every option. In a Django project, `turnout serve` is enough.")
 }
@@ -170,6 +175,14 @@ fn show_routes() -> clap::Command {
         .arg(settings_file())
         .args(shared.map(argument))
         .after_help(routes::AFTER_HELP)
+}
+
+fn watch() -> clap::Command {
+    clap::Command::new("top")
+        .about("Watch a running server: where the time of each view goes, live, in a terminal")
+        .override_usage(top::USAGE)
+        .args(top::arguments())
+        .after_help(top::AFTER_HELP)
 }
 
 fn settings_file() -> Arg {
@@ -229,7 +242,7 @@ fn text_of(text: &StyledStr, colour: bool) -> String {
 
 /// clap's errors are several lines with a usage; ours say what, and what to do.
 fn one_line(error: &clap::Error, command: &str) -> ConfigError {
-    let command = if command == "routes" { command } else { "serve" };
+    let command = if ["routes", "top"].contains(&command) { command } else { "serve" };
     let of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),

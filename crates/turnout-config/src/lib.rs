@@ -11,6 +11,7 @@ mod reference;
 mod routes;
 mod settings;
 mod table;
+mod top;
 mod value;
 
 pub use cli::{Command, ConfigError, Surroundings, defaults, parse};
@@ -20,3 +21,4 @@ pub use settings::{
     AccessLogFormat, Accounting, ConnectionSharing, Interface, LogLevel, ServerTiming, Settings, ThreadSharing,
 };
 pub use table::{Group, OPTIONS, Opt, Takes};
+pub use top::Top;

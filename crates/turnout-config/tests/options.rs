@@ -162,6 +162,33 @@ fn settings_survive_the_way_to_the_worker() {
 }
 
 #[test]
+fn top_reads_its_flags_and_the_variables_of_the_server_it_looks_at() {
+    let top = |line: &str, around: &Surroundings| match run(line, around) {
+        Ok(Command::Top(top)) => top,
+        other => panic!("{line}: {other:?}"),
+    };
+    let bare = top("top", &nowhere());
+    assert_eq!((bare.admin.as_str(), bare.seconds, bare.once), ("http://127.0.0.1:9180", 60, false));
+    assert_eq!((bare.token, bare.token_file), (None, None));
+    let names = ["TURNOUT_ADMIN", "TURNOUT_ADMIN_TOKEN_FILE", "TURNOUT_ADMIN_TOKEN"].map(str::to_owned);
+    let variables = names.into_iter().zip(["unix:/a", "token", "secret"].map(str::to_owned)).collect();
+    let around = Surroundings { variables, ..nowhere() };
+    let told = top("top --once --seconds 900", &around);
+    assert_eq!((told.admin.as_str(), told.seconds, told.once), ("unix:/a", 900, true));
+    assert_eq!((told.token.as_deref(), told.token_file), (Some("secret"), Some("/nonexistent/token".into())));
+    let typed = top("top --admin localhost:1 --token-file /b", &around);
+    assert_eq!((typed.admin.as_str(), typed.token_file), ("localhost:1", Some("/b".into())));
+    for (line, said) in [
+        ("top --seconds 4", "invalid value '4' for '--seconds <N>': 4 is not in 5..=900"),
+        ("top --onec", "--onec: no such option, did you mean --once?"),
+        ("top now", "now: one argument too many, or no such command; see turnout top --help"),
+        ("top --admin off", "off: there is nothing to look at; --admin names a server"),
+    ] {
+        assert_eq!(refused_in(line, &nowhere()), said);
+    }
+}
+
+#[test]
 fn routes_reads_the_settings_of_serve_and_a_question_of_its_own() {
     let variables =
         [("TURNOUT_INTERFACE".to_owned(), "wsgi".to_owned()), ("TURNOUT_THREADS".to_owned(), "3".to_owned())];

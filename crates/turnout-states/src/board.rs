@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(board.worker(1).expect("read"), None);
         let views = Views::default();
         let id = views.place_of("hotels.views.süche");
-        views.record(id, &request(40));
+        views.record(id, &request(40), &[], 1.0);
         let worker = Worker { process: 7, threads: 3, gil_switches: 12, ..Worker::default() };
         board.write(1, &worker, &views).expect("written");
         assert_eq!(board.worker(0).expect("read"), None, "the other one's stretch is its own");
@@ -314,7 +314,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    views.record(id, &request(2));
+                    views.record(id, &request(2), &[], 1.0);
                     board.write(0, &Worker { process: 1, ..Worker::default() }, &views).expect("written");
                 }
                 over.store(true, Relaxed);

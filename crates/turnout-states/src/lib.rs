@@ -13,6 +13,7 @@ mod thread;
 mod times;
 mod view;
 mod views;
+mod waits;
 
 pub use account::{Account, Interruptions, OnThread};
 pub use board::{Board, Worker};
@@ -22,3 +23,4 @@ pub use thread::{Activity, Probe};
 pub use times::Times;
 pub use view::{BINS, Bin, Ended, View, bin, bin_start};
 pub use views::{LONGEST_NAME, MOST_VIEWS, OTHER, Place, ViewId, Views};
+pub use waits::{AddressId, Addresses, AtAddress, ByAddress, KINDS, Kind, MOST_WAITS, Wait, Waits};

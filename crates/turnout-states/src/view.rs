@@ -2,6 +2,7 @@
 
 use crate::histogram::{self, Histogram};
 use crate::times::Times;
+use crate::waits::KINDS;
 
 /// Bins of [`View::stacked`]: nine to a power of ten, from 10 us to 1,000 s, one below and one above.
 pub const BINS: usize = 8 * 9 + 2;
@@ -28,6 +29,9 @@ pub struct View {
     pub overlap: u64,
     /// Nanoseconds, summed.
     pub times: Times,
+    /// Nanoseconds that calls of each kind took (`Kind::ALL`), those of one request side by side counted once. What a call computed is in it, so this is
+    /// not a part of Waiting for I/O to the letter.
+    pub kinds: [u64; KINDS],
     /// Of the whole time, of Processing, of Waiting for CPU, of Waiting for I/O.
     pub histograms: [Histogram; 4],
     /// What the slow ones wait for: states by the whole time.
@@ -42,6 +46,7 @@ impl Default for View {
             clamped: 0,
             overlap: 0,
             times: Times::default(),
+            kinds: [0; KINDS],
             histograms: Default::default(),
             stacked: [Bin::default(); BINS],
         }
@@ -53,6 +58,8 @@ impl Default for View {
 pub struct Ended {
     /// Where its time went, in nanoseconds.
     pub times: Times,
+    /// See [`View::kinds`].
+    pub kinds: [u64; KINDS],
     /// See [`View::overlap`].
     pub overlap: u64,
     /// See [`View::clamped`].
@@ -64,12 +71,15 @@ pub struct Ended {
 impl View {
     /// Counts one more.
     pub fn record(&mut self, ended: &Ended) {
-        let Ended { times, overlap, clamped, failed } = ended;
+        let Ended { times, kinds, overlap, clamped, failed } = ended;
         self.requests += 1;
         self.failed += u64::from(*failed);
         self.clamped += u64::from(*clamped);
         self.overlap += overlap;
         self.times = self.times.plus(times);
+        for (sum, time) in self.kinds.iter_mut().zip(kinds) {
+            *sum += time;
+        }
         let wall = times.wall();
         let states = [times.processing, times.waiting_for_cpu(), times.waiting_for_io()];
         for (histogram, time) in self.histograms.iter_mut().zip([wall].into_iter().chain(states)) {
@@ -89,6 +99,9 @@ impl View {
         self.clamped += other.clamped;
         self.overlap += other.overlap;
         self.times = self.times.plus(&other.times);
+        for (sum, more) in self.kinds.iter_mut().zip(other.kinds) {
+            *sum += more;
+        }
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             mine.add(theirs);
         }
@@ -127,7 +140,7 @@ pub fn bin_start(bin: usize) -> u64 {
 }
 
 /// How many words [`View::words`] gives.
-pub(crate) const WORDS: usize = 4 + Times::PARTS + 4 * histogram::BUCKETS.div_ceil(2) + BINS * 4;
+pub(crate) const WORDS: usize = 4 + Times::PARTS + KINDS + 4 * histogram::BUCKETS.div_ceil(2) + BINS * 4;
 
 impl View {
     /// All of it, as numbers in a fixed order.
@@ -142,6 +155,7 @@ impl View {
         [self.requests, self.failed, self.clamped, self.overlap]
             .into_iter()
             .chain(self.times.parts())
+            .chain(self.kinds)
             .chain(counts)
             .chain(bins)
     }
@@ -157,6 +171,9 @@ impl View {
             *part = next()?;
         }
         view.times = Times::from_parts(parts);
+        for kind in &mut view.kinds {
+            *kind = next()?;
+        }
         for histogram in &mut view.histograms {
             for pair in histogram.counts_mut().chunks_mut(2) {
                 let word = next()?;
@@ -185,7 +202,13 @@ mod tests {
         for milliseconds in [1, 2, 40, 900] {
             let io = milliseconds * 1_000_000;
             let times = Times { processing: 400_000, gil: 30_000, no_thread_io: 5_000, io, ..Times::default() };
-            view.record(&Ended { times, overlap: 7, clamped: milliseconds == 2, failed: milliseconds == 900 });
+            view.record(&Ended {
+                times,
+                kinds: [5, 0, 9],
+                overlap: 7,
+                clamped: milliseconds == 2,
+                failed: milliseconds == 900,
+            });
         }
         view
     }
@@ -206,6 +229,7 @@ mod tests {
     fn sums_bins_and_histograms_tell_of_the_same_requests() {
         let view = some();
         assert_eq!((view.requests, view.failed, view.clamped, view.overlap), (4, 1, 1, 28));
+        assert_eq!(view.kinds, [20, 0, 36]);
         let [wall, processing, cpu, io] = &view.histograms;
         assert!([wall, processing, cpu, io].into_iter().all(|histogram| histogram.count() == 4));
         assert_eq!(view.stacked.iter().map(|bin| bin.requests).sum::<u64>(), 4);

@@ -6,6 +6,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::view::{Ended, View};
+use crate::waits::{Addresses, ByAddress, Wait};
 
 /// So many views are kept apart; what comes later is counted as "other". A view is 14 KiB.
 pub const MOST_VIEWS: usize = 500;
@@ -34,6 +35,8 @@ impl ViewId {
 #[derive(Debug)]
 pub struct Views {
     table: RwLock<Table>,
+    /// Where requests wait.
+    pub addresses: Addresses,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,8 @@ struct Table {
 pub struct Place {
     /// At most [`LONGEST_NAME`] bytes.
     pub name: Box<str>,
+    /// What its requests waited for.
+    pub by_address: ByAddress,
     figures: Mutex<Figures>,
 }
 
@@ -59,7 +64,8 @@ struct Figures {
 
 impl Default for Views {
     fn default() -> Self {
-        Self { table: RwLock::new(Table { by_name: FxHashMap::default(), places: vec![Place::named(OTHER)] }) }
+        let table = Table { by_name: FxHashMap::default(), places: vec![Place::named(OTHER)] };
+        Self { table: RwLock::new(table), addresses: Addresses::default() }
     }
 }
 
@@ -83,10 +89,11 @@ impl Views {
         id
     }
 
-    /// One more request of that view has ended.
-    pub fn record(&self, id: ViewId, ended: &Ended) {
+    /// One more request of that view has ended; its waits, `factor` nanoseconds a unit.
+    pub fn record(&self, id: ViewId, ended: &Ended, waits: &[Wait], factor: f64) {
         let table = self.table.read();
         let place = table.places.get(id.place()).unwrap_or(&table.places[0]);
+        place.by_address.add(waits, factor);
         let mut figures = place.figures.lock();
         figures.view.record(ended);
         figures.changed = true;
@@ -100,7 +107,7 @@ impl Views {
 
 impl Place {
     fn named(name: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), figures: Mutex::default() })
+        Arc::new(Self { name: name.into(), by_address: ByAddress::default(), figures: Mutex::default() })
     }
 
     /// Its figures as they are now.
@@ -139,9 +146,9 @@ mod tests {
         assert_eq!(views.all().len(), MOST_VIEWS + 1);
         let late = views.place_of("one too many");
         assert_eq!(late, ViewId::default());
-        views.record(late, &Ended::default());
-        views.record(first, &Ended::default());
-        views.record(first, &Ended::default());
+        views.record(late, &Ended::default(), &[], 1.0);
+        views.record(first, &Ended::default(), &[], 1.0);
+        views.record(first, &Ended::default(), &[], 1.0);
         let counts: Vec<_> = views.all().iter().map(|place| place.view().requests).take(2).collect();
         assert_eq!(counts, [1, 2]);
         assert_eq!(&*views.all()[0].name, OTHER);
@@ -161,7 +168,7 @@ mod tests {
     fn only_what_has_changed_is_shown_again() {
         let views = Views::default();
         let id = views.place_of("a");
-        views.record(id, &Ended::default());
+        views.record(id, &Ended::default(), &[], 1.0);
         let place = views.all()[id.place()].clone();
         assert_eq!(place.if_changed(|view| view.requests), Some(1));
         assert_eq!(place.if_changed(|view| view.requests), None);

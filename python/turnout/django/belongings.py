@@ -44,6 +44,9 @@ class Travelling:
         self._owned: set[str] = set()
         # Every connection it used: what is done once a request was done to these.
         self._seen: list[Any] = []
+        # Connections of another thread's, which lets this request use them: a test's own, behind a live server. The
+        # other thread may end that at any time, and they stay its own.
+        self._lent: list[Any] = []
 
     def arrive(self, *, foreign: bool) -> None:
         """Unpack."""
@@ -52,7 +55,7 @@ class Travelling:
             sharing.enter(self._take)
             ident = threading.get_ident()
             for alias, connection in self._packed.items():
-                if not connection.allow_thread_sharing:
+                if not connection.allow_thread_sharing and connection not in self._lent:
                     # What Django looks at when a connection is used.
                     connection._thread_ident = ident
                 connections[alias] = connection
@@ -70,14 +73,15 @@ class Travelling:
         if self._foreign:
             self._look_again()
         for connection in self._here.values():
-            why = sharing.why_it_stays(connection)
+            why = "" if connection in self._lent else sharing.why_it_stays(connection)
             if why:
                 return why
         if self._foreign and not self._rules.threads:
             return "code that nobody vouches for ran in one of its hops, and such threads are not shared"
         for alias, connection in self._here.items():
             _unbind(alias)
-            if alias in self._owned or sharing.is_marked(connection) or sharing.is_a_database(connection):
+            stays = connection in self._lent or alias in self._owned
+            if stays or sharing.is_marked(connection) or sharing.is_a_database(connection):
                 self._packed[alias] = connection
             else:
                 self._store.give(connection)
@@ -88,8 +92,9 @@ class Travelling:
         """Close and forget what is on this thread."""
         for alias, connection in (*self._here.items(), *self._packed.items()):
             _unbind(alias)
-            with contextlib.suppress(Exception):
-                sharing.discard(connection)
+            if connection not in self._lent:
+                with contextlib.suppress(Exception):
+                    sharing.discard(connection)
         self._packed = {}
         self._go()
         self._values = None
@@ -108,7 +113,7 @@ class Travelling:
         for alias in self._here:
             _unbind(alias)
         for connection in (*self._here.values(), *self._packed.values()):
-            if connection.allow_thread_sharing:
+            if connection.allow_thread_sharing or connection in self._lent:
                 continue
             connection._thread_ident = ident
             if sharing.is_marked(connection) or connection not in self._seen:
@@ -133,7 +138,9 @@ class Travelling:
     def _take(self, alias: str) -> Any:
         """Django asks for a connection of this thread, where there is none."""
         connection = self._store.take(alias, self._seen) or sharing.make(alias)
-        if connection not in self._seen:
+        if connection._thread_ident != threading.get_ident():
+            self._lent.append(connection)
+        elif connection not in self._seen:
             self._seen.append(connection)
             self._store.seen(connection)
         self._here[alias] = connection
@@ -146,6 +153,8 @@ class Travelling:
         local = connections._connections
         here = {alias: getattr(local, alias, None) for alias in connections.settings}
         self._here = {alias: connection for alias, connection in here.items() if connection is not None}
+        ident = threading.get_ident()
+        self._lent += [one for one in self._here.values() if one._thread_ident != ident and one not in self._lent]
         self._owned.update(self._here)
 
 

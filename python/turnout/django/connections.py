@@ -17,6 +17,8 @@ from typing import Any
 
 from django.db import connections
 
+from turnout.django import queries
+
 log = logging.getLogger("turnout.django")
 
 
@@ -149,7 +151,7 @@ def why_it_stays(connection: Any) -> str:
 
 def is_marked(connection: Any) -> bool:
     """Whether a request has left something on its connection that no other one may meet."""
-    return bool(connection.in_atomic_block or connection.run_on_commit or connection.execute_wrappers)
+    return bool(connection.in_atomic_block or connection.run_on_commit or queries.foreign(connection.execute_wrappers))
 
 
 def discard(connection: Any) -> None:
@@ -186,7 +188,9 @@ def install() -> None:
 
 def make(alias: str) -> Any:
     """A connection of Django's, as always."""
-    return type(connections).create_connection(connections, alias)
+    connection = type(connections).create_connection(connections, alias)
+    queries.watch(connection)
+    return connection
 
 
 def enter(take: Callable[[str], Any] | None) -> None:

@@ -25,7 +25,18 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver, set_script_prefix, set_urlconf
 
 from turnout._turnout import SyncPool
-from turnout.django import answers, connections, declared, hooks, routes, shipped, shortcuts, threadlocals, timing
+from turnout.django import (
+    answers,
+    connections,
+    declared,
+    hooks,
+    queries,
+    routes,
+    shipped,
+    shortcuts,
+    threadlocals,
+    timing,
+)
 from turnout.django.asynctrack import AsyncTrack, seeded_urlconf
 from turnout.django.belongings import Resident, Rules, Travelling
 from turnout.django.beside import own_thread
@@ -70,6 +81,7 @@ class DjangoHandler:
         connection_sharing: str = "hop",
         thread_sharing: str = "shared",
         server_timing: str = "off",
+        accounting: str = "off",
         thread_wait: float = 30.0,
         thread_idle: float = 60.0,
     ) -> None:
@@ -85,6 +97,7 @@ class DjangoHandler:
         # What requests on the loop share, unless Django's own rule is wanted: a thread, and its connections, each.
         self.rules = Rules(connection_sharing == "hop", thread_sharing == "shared" and threadlocals.installed())
         self.timing = timing.rule(server_timing)
+        queries.timed = accounting != "off"
         self.keepers = Keepers()
         self.store = Store(lambda: self.hops.threads)
         self.hops = HopPool(

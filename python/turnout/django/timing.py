@@ -24,11 +24,12 @@ def rule(option: str) -> Callable[[Any, Any], None] | None:
 
 def tell(request: Any, response: Any) -> None:
     """Add the header."""
-    times = request.turnout.times if request.turnout is not None else None
+    accounted = request.turnout
+    times = accounted.times if accounted is not None else None
     if times is None:
         return
-    theirs = response.headers.get(HEADER)
-    response.headers[HEADER] = f"{theirs}, {told(times)}" if theirs else told(times)
+    theirs, ours = response.headers.get(HEADER), told(times, accounted.waits)
+    response.headers[HEADER] = f"{theirs}, {ours}" if theirs else ours
 
 
 def tell_staff(request: Any, response: Any) -> None:
@@ -38,15 +39,15 @@ def tell_staff(request: Any, response: Any) -> None:
         tell(request, response)
 
 
-def told(times: Times) -> str:
-    """`cpu;dur=3.2, waitcpu;dur=1.1;desc="gil 0.9", io;dur=45.0;desc="..."`, in milliseconds."""
+def told(times: Times, waits: dict[str, float]) -> str:
+    """`cpu;dur=3.2, waitcpu;dur=1.1;desc="gil 0.9", io;dur=45.0;desc="db 12.0 http 33.0"`, in milliseconds."""
     wait_cpu = _described(
         ("run queue", times.run_queue),
         ("gil", times.gil),
         ("loop", times.loop_queue),
         ("no thread", times.no_thread_cpu),
     )
-    wait_io = _described(("no thread", times.no_thread_io), ("client", times.client))
+    wait_io = _described(*waits.items(), ("no thread", times.no_thread_io), ("client", times.client))
     return (
         f"cpu;dur={_ms(times.processing)}"
         f", waitcpu;dur={_ms(times.waiting_for_cpu)}{wait_cpu}"

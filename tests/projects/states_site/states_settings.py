@@ -9,4 +9,5 @@ ROOT_URLCONF = "states_urls"
 ASGI_APPLICATION = "states_asgi.application"
 MIDDLEWARE = ["states_urls.who_asks"]
 INSTALLED_APPS: list[str] = []
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("STATES_DATABASE", ":memory:")}}
 USE_TZ = True

@@ -10,11 +10,12 @@ import time
 from types import SimpleNamespace
 
 from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connection
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.utils.decorators import sync_and_async_middleware
 
-from turnout import _turnout
+from turnout import _turnout, http
 
 
 @sync_and_async_middleware
@@ -175,6 +176,42 @@ def streams_from_thread(request):
     return StreamingHttpResponse(pieces())
 
 
+def told_waits(request) -> JsonResponse:
+    return JsonResponse({**request.turnout.times._asdict(), "waits": request.turnout.waits})
+
+
+def _sleep_in_database(milliseconds: float) -> None:
+    connection.ensure_connection()
+    connection.connection.create_function("wait", 1, lambda ms: wait(ms))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT wait(%s)", [milliseconds])
+
+
+def queries(request):
+    _sleep_in_database(30)
+    _sleep_in_database(30)
+    return told_waits(request)
+
+
+async def queries_from_loop(request):
+    await sync_to_async(_sleep_in_database)(60)
+    return told_waits(request)
+
+
+def calls(request):
+    upstream = request.GET["upstream"]
+    http.client.get(upstream)
+    http.client.gather([http.Request("GET", upstream) for _ in range(3)], deadline=20)
+    return told_waits(request)
+
+
+async def calls_from_loop(request):
+    upstream = request.GET["upstream"]
+    await http.client.aget(upstream)
+    await http.client.agather([http.Request("GET", upstream) for _ in range(3)], deadline=20)
+    return told_waits(request)
+
+
 def fails(request):
     raise RuntimeError("as it should")
 
@@ -189,7 +226,10 @@ def figures(request):
         name: {**dict(zip(names, counts, strict=True)), "parts": parts}
         for name, counts, parts in _turnout.view_figures()
     }
-    return JsonResponse({"rungs": _turnout.accounting(), "views": views, "process": os.getpid()})
+    addresses = _turnout.address_figures()
+    return JsonResponse(
+        {"addresses": addresses, "rungs": _turnout.accounting(), "views": views, "process": os.getpid()}
+    )
 
 
 VIEWS = [
@@ -210,6 +250,10 @@ VIEWS = [
     opens_from_thread,
     streams,
     streams_from_thread,
+    queries,
+    queries_from_loop,
+    calls,
+    calls_from_loop,
     fails,
     takes_body,
     figures,

@@ -4,6 +4,7 @@ mod admin;
 mod link;
 mod report;
 mod serve;
+mod top;
 
 use std::ffi::OsString;
 
@@ -64,6 +65,7 @@ fn run(arguments: &[OsString], worker: Vec<OsString>) -> Outcome {
                 serde_json::to_string(&question).expect(json),
             );
         }
+        Ok(Command::Top(wanted)) => return Outcome::Over(top::top(wanted, &around)),
         Err(error) => {
             report::complain(&error);
             return Outcome::Over(USAGE);

@@ -18,6 +18,8 @@ use super::loops;
 use super::ticket::{Lost, Reply, Ticket, abandon};
 use super::{errors, offloop};
 use crate::interface::thrown;
+use crate::raw::ticks;
+use crate::states;
 
 /// How often a thread that handles signals looks for them while it waits.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -62,6 +64,9 @@ pub(super) fn wait_feeding<'py, W: Work>(
             State::Waits => py.check_signals()?, // what it raises drops `here`, and that ends the work
             State::Done(reply) => {
                 drop(here);
+                if let Some(keeping) = states::current(py) {
+                    reply.account(&keeping, ticks());
+                }
                 return reply.build(py, about);
             }
             State::Asked => {

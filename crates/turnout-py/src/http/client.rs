@@ -21,6 +21,7 @@ use super::scope::Current;
 use super::ticket::{Reply, Ticket};
 use super::{counters, errors, offloop};
 use crate::raw;
+use crate::states::Keeping;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, weakref, module = "turnout._turnout")]
@@ -293,6 +294,12 @@ struct Sent {
 }
 
 impl Reply for Sent {
+    fn account(&self, keeping: &Keeping, now: u64) {
+        if let Ok(answer) = &self.answer {
+            keeping.waited_for_upstream(&answer.head.url, answer.timings.total, now);
+        }
+    }
+
     fn build<'py>(self, py: Python<'py>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match self.answer {
             Ok(answer) => Ok(Bound::new(py, HttpResponse::new(answer, &self.home, Some(request)))?.into_any()),

@@ -22,6 +22,7 @@ use super::options::seconds;
 use super::outcome::{Decode, Made};
 use super::ticket::Reply;
 use crate::interface::Ready;
+use crate::states::Keeping;
 
 /// What Python's words for a gather come to.
 pub(super) struct Wanted {
@@ -154,6 +155,14 @@ pub(super) struct Gathered {
 }
 
 impl Reply for Gathered {
+    fn account(&self, keeping: &Keeping, now: u64) {
+        for outcome in &self.all.outcomes {
+            if let Some(answer) = &outcome.answer {
+                keeping.waited_for_upstream(&answer.head.url, outcome.elapsed, now);
+            }
+        }
+    }
+
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if self.all.ended == Ended::Cancelled {
             // Nobody is left who could use the outcomes.
@@ -309,6 +318,14 @@ struct Came {
 }
 
 impl Reply for Came {
+    fn account(&self, keeping: &Keeping, now: u64) {
+        if let Some(outcome) = &self.outcome
+            && let Some(answer) = &outcome.answer
+        {
+            keeping.waited_for_upstream(&answer.head.url, outcome.elapsed, now);
+        }
+    }
+
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let Some(outcome) = self.outcome else {
             return if self.is_async { Err(PyStopAsyncIteration::new_err(())) } else { Ok(py.None().into_bound(py)) };

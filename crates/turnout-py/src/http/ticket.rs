@@ -15,7 +15,7 @@ use turnout_client::{Error, Kind};
 use super::errors;
 use super::feed::HttpFeed;
 use super::loops::Way;
-use crate::raw;
+use crate::raw::{self, ticks};
 use crate::reactor::Deliver;
 use crate::states::{self, Keeping};
 
@@ -23,6 +23,9 @@ use crate::states::{self, Keeping};
 pub(super) trait Reply: Send + 'static {
     /// Makes the object that is waited for, or the exception. `about` is what the call was made from.
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
+
+    /// Tells the account of whoever waited for it which upstreams it waited for. `now`: when it came.
+    fn account(&self, _keeping: &Keeping, _now: u64) {}
 }
 
 struct Entry {
@@ -156,6 +159,9 @@ impl<R: Reply> Deliver for Done<R> {
     }
 
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(keeping) = &self.keeping {
+            self.reply.account(keeping, ticks());
+        }
         let entry = TABLE.lock().entries.remove(&self.number);
         let Some(Entry { future, about, call, .. }) = entry else { return Ok(()) };
         drop(call);

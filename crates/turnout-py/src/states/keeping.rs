@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use turnout_states::{Account, Ended, Interruptions, Times, ViewId, Views};
+use turnout_states::{Account, Ended, Interruptions, KINDS, Kind, Times, ViewId, Views, Wait, Waits};
+
+use url::Url;
 
 use super::crowd::Crowd;
 use super::meter::{Mark, Meter};
@@ -26,6 +28,8 @@ const NOWHERE: &str = "(no view)";
 pub(crate) struct Keeping {
     views: &'static Views,
     account: Mutex<Account>,
+    /// What it waited for, as far as that is known.
+    waits: Mutex<Waits>,
     view: AtomicU16,
     status: AtomicU16,
     clamped: AtomicBool,
@@ -48,6 +52,7 @@ impl Keeping {
         Some(Self {
             views,
             account: Mutex::new(account),
+            waits: Mutex::default(),
             view: AtomicU16::new(NO_VIEW),
             status: AtomicU16::new(0),
             clamped: AtomicBool::new(false),
@@ -65,6 +70,28 @@ impl Keeping {
     /// The name of the view that it turned out to be for.
     pub(crate) fn is_for(&self, view: &str) {
         self.view.store(self.views.place_of(view).place() as u16, Relaxed);
+    }
+
+    /// A call of it was over at `ended`, which waited since `began` for something at this address.
+    pub(crate) fn waited(&self, kind: Kind, address: &str, began: u64, ended: u64) {
+        let address = self.views.addresses.id_of(address);
+        self.waits.lock().add(Wait { kind, address, began, ended });
+    }
+
+    /// The same, for an upstream that took so long to answer.
+    pub(crate) fn waited_for_upstream(&self, url: &Url, took: Duration, ended: u64) {
+        let host = url.host_str().unwrap_or_default();
+        let began = ended.saturating_sub(scaled(took.as_nanos() as u64, 1.0 / nanoseconds_a_tick()));
+        match url.port_or_known_default() {
+            Some(port) => self.waited(Kind::Http, &format!("{host}:{port}"), began, ended),
+            None => self.waited(Kind::Http, host, began, ended),
+        }
+    }
+
+    /// How long it has waited for each kind of thing so far, in nanoseconds.
+    pub(crate) fn kinds(&self) -> [u64; KINDS] {
+        let rate = nanoseconds_a_tick();
+        self.waits.lock().sums().map(|sum| scaled(sum, rate))
     }
 
     /// How it was answered.
@@ -142,8 +169,10 @@ impl Keeping {
         account.end(now);
         let rate = nanoseconds_a_tick();
         let status = self.status.load(Relaxed);
+        let waits = self.waits.lock();
         let ended = Ended {
             times: account.times().scaled(rate),
+            kinds: waits.sums().map(|sum| scaled(sum, rate)),
             overlap: scaled(account.overlap(), rate),
             clamped: self.clamped.load(Relaxed),
             failed: status >= 500,
@@ -151,7 +180,7 @@ impl Keeping {
         drop(account);
         let view = ViewId::from_place(self.view.load(Relaxed).into());
         let view = view.unwrap_or_else(|| self.views.place_of(NOWHERE));
-        self.views.record(view, &ended);
+        self.views.record(view, &ended, waits.kept(), rate);
     }
 
     /// How it stands, in nanoseconds, with what of the present step or job has passed so far.

@@ -25,7 +25,7 @@ pub(crate) use meter::{Mark, Meter};
 pub(crate) use rate::begin;
 pub(crate) use rungs::{in_words, number};
 pub(crate) use sampler::LOOKS;
-pub(crate) use seen::{Accounted, ThreadHop, accounting, view_figures};
+pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, view_figures};
 pub(crate) use watch::Watch;
 
 /// All views of this process; one worker is one process. Not there: nothing is accounted for.

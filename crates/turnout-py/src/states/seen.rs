@@ -5,12 +5,14 @@ use std::sync::Arc;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use turnout_states::Times;
+use pyo3::types::PyDict;
+use turnout_states::{AtAddress, KINDS, Kind, Times};
 
 use super::crowd::Crowd;
 use super::keeping::{Doing, Keeping};
 use super::meter::{Mark, Meter};
 use super::rungs;
+use crate::raw::ticks;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, subclass, module = "turnout._turnout")]
@@ -26,6 +28,31 @@ impl Accounted {
         let seconds = keeping.times().parts().map(|part| part as f64 / 1e9);
         let make = MAKE.import(py, "turnout.times", "Times")?;
         make.call_method1(intern!(py, "_make"), (seconds,)).map(Some)
+    }
+
+    /// Seconds that calls took of each kind that there were any of, those side by side counted once: "db", "http", "cache".
+    #[getter]
+    fn waits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let found = PyDict::new(py);
+        for (kind, sum) in Kind::ALL.iter().zip(self.0.as_ref().map_or([0; KINDS], |keeping| keeping.kinds())) {
+            if sum > 0 {
+                found.set_item(kind.word(), sum as f64 / 1e9)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A stamp for `waited`.
+    #[staticmethod]
+    fn stamp() -> u64 {
+        ticks()
+    }
+
+    /// A call of it is over that waited since `began` for the database at this address.
+    fn waited_for_database(&self, address: &str, began: u64) {
+        if let Some(keeping) = &self.0 {
+            keeping.waited(Kind::Database, address, began, ticks());
+        }
     }
 
     /// The name of the view that it is for.
@@ -87,6 +114,20 @@ impl ThreadHop {
             self.keeping.end_on_thread(self.taken, &self.before, &now, &HOPS);
         }
     }
+}
+
+/// What the views waited for: view, kind, address, calls, nanoseconds in all, of the longest.
+#[pyfunction]
+pub(crate) fn address_figures() -> Vec<(String, &'static str, String, u64, u64, u64)> {
+    let Some(views) = super::views() else { return Vec::new() };
+    let all = views.all();
+    let figures = all.iter().flat_map(|place| {
+        place.by_address.all().into_iter().map(|(kind, address, AtAddress { calls, time, longest })| {
+            let address = views.addresses.name(address).to_string();
+            (place.name.to_string(), kind.word(), address, calls, time, longest)
+        })
+    });
+    figures.collect()
 }
 
 /// How each state is known here, one phrase each; None where nothing is accounted for.
