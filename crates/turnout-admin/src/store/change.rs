@@ -22,12 +22,17 @@ pub(super) fn difference(now: &View, before: Option<&View>) -> View {
     for (histogram, earlier) in histograms.iter_mut().zip(&before.histograms) {
         *histogram = histogram.since(earlier);
     }
+    let mut kinds = now.kinds;
+    for (kind, earlier) in kinds.iter_mut().zip(before.kinds) {
+        *kind = kind.saturating_sub(earlier);
+    }
     View {
         requests: now.requests.saturating_sub(before.requests),
         failed: now.failed.saturating_sub(before.failed),
         clamped: now.clamped.saturating_sub(before.clamped),
         overlap: now.overlap.saturating_sub(before.overlap),
         times: Times::from_parts(parts),
+        kinds,
         histograms,
         stacked,
     }
