@@ -91,39 +91,44 @@ impl Waits {
 /// Names of addresses: `host:port`, or what else says where.
 #[derive(Debug)]
 pub struct Addresses {
-    table: RwLock<(FxHashMap<Box<str>, AddressId>, Vec<Arc<str>>)>,
+    table: RwLock<Names>,
+}
+
+#[derive(Debug)]
+struct Names {
+    by_name: FxHashMap<Box<str>, AddressId>,
+    names: Vec<Arc<str>>,
 }
 
 impl Default for Addresses {
     fn default() -> Self {
-        Self { table: RwLock::new((FxHashMap::default(), vec!["other".into()])) }
+        Self { table: RwLock::new(Names { by_name: FxHashMap::default(), names: vec!["other".into()] }) }
     }
 }
 
 impl Addresses {
     /// The place of a name, given now if it has none.
     pub fn id_of(&self, name: &str) -> AddressId {
-        if let Some(id) = self.table.read().0.get(name) {
+        if let Some(id) = self.table.read().by_name.get(name) {
             return *id;
         }
         let mut table = self.table.write();
-        let (ids, names) = &mut *table;
-        if let Some(id) = ids.get(name) {
+        if let Some(id) = table.by_name.get(name) {
             return *id;
         }
-        if names.len() > MOST_ADDRESSES {
+        if table.names.len() > MOST_ADDRESSES {
             return AddressId::default();
         }
-        let id = AddressId(names.len() as u16);
-        names.push(name.into());
-        ids.insert(name.into(), id);
+        let id = AddressId(table.names.len() as u16);
+        table.names.push(name.into());
+        table.by_name.insert(name.into(), id);
         id
     }
 
     /// The name at a place.
     pub fn name(&self, id: AddressId) -> Arc<str> {
         let table = self.table.read();
-        table.1.get(usize::from(id.0)).unwrap_or(&table.1[0]).clone()
+        table.names.get(usize::from(id.0)).unwrap_or(&table.names[0]).clone()
     }
 }
 

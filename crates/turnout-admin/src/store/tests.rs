@@ -24,7 +24,7 @@ impl Told {
 
     fn ends(&self, name: &str, processing: u64, io: u64) {
         let times = Times { processing: processing * 1_000_000, io: io * 1_000_000, ..Times::default() };
-        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() });
+        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() }, &[], 1.0);
     }
 
     #[expect(clippy::cast_sign_loss, reason = "after 1970")]

@@ -57,7 +57,7 @@ impl Site {
     /// A request of this view ends.
     pub(crate) fn ends(&self, name: &str, milliseconds: u64) {
         let times = Times { processing: 1_000_000, io: milliseconds * 1_000_000, ..Times::default() };
-        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() });
+        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() }, &[], 1.0);
     }
 
     /// The worker writes.
