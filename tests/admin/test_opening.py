@@ -74,6 +74,11 @@ def test_the_token_of_a_file_opens_it(tmp_path: Path) -> None:
     assert TOKEN not in server.log
 
 
+def test_the_variable_that_top_reads_may_be_a_url() -> None:
+    with serve(["asgi_app:plain"], cwd=APPS, env={"TURNOUT_ADMIN": "http://127.0.0.1:0/"}) as server:
+        assert ask(server, "/healthz").text == "alive\n"
+
+
 def test_metrics_are_open_without_a_token_file_and_no_link_is_written_to_a_log() -> None:
     with serve(["asgi_app:plain", *ADMIN], cwd=APPS) as server:
         assert ask(server, "/metrics", token=None).status == 200

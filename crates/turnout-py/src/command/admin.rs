@@ -82,7 +82,9 @@ impl Watching {
 }
 
 fn listen(text: &str, settings: &Settings) -> Result<(Bind, Listener), String> {
-    let bind = Bind::parse(text).map_err(|error| format!("--admin {error}"))?;
+    // `turnout top` is told where the socket is by the same variable, and people copy it out of a browser.
+    let address = text.strip_prefix("http://").map_or(text, |rest| rest.trim_end_matches('/'));
+    let bind = Bind::parse(address).map_err(|error| format!("--admin {error}"))?;
     let public = settings.binds.iter().any(|public| Bind::parse(public).is_ok_and(|public| public == bind));
     if public && !matches!(bind, Bind::Tcp { port: 0, .. }) {
         return Err(format!(
