@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(read, [("hotels.views.süche".to_owned(), views.all()[id.place()].view())]);
         let version = |place| board.version(1, place).expect("read");
         let before = (version(0), version(id.place()), version(MOST_VIEWS + 1));
-        views.record(id, &request(40));
+        views.record(id, &request(40), &[], 1.0);
         board.write(1, &worker, &views).expect("written");
         assert_eq!((version(0), version(MOST_VIEWS + 1)), (before.0, 0), "nothing new there");
         assert_ne!(version(id.place()), before.1);
