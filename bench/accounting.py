@@ -110,6 +110,8 @@ def served(how: str, core: int) -> Iterator[Running]:
         "DJANGO_SETTINGS_MODULE": "mysite.settings",
         "BENCH_UPSTREAM": "",
         "BENCH_INTERFACE": "asgi",
+        # Two interpreters differ by more than what is looked for if their dictionaries do.
+        "PYTHONHASHSEED": "0",
     }
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="turnout-bench-"))

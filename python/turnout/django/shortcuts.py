@@ -128,7 +128,8 @@ class RememberedMatches:
         match = self._resolved(request)
         incoming = getattr(request, "turnout", None)
         if incoming is not None:
-            incoming.resolved(view_name(match))
+            # Module and name, as Django has it in its own messages.
+            incoming.resolved(getattr(match, "_func_path", "(a view without a name)"))
         if self.turnout_seen is not None and (self.turnout_sees_all or hasattr(request, "urlconf")):
             self.turnout_seen(request, match)
         return match
@@ -151,11 +152,6 @@ class RememberedMatches:
         if type(match) is ResolverMatch and not match.args and not match.kwargs and len(matches) < _PATHS:
             matches[request.path_info] = _copy(match)
         return match
-
-
-def view_name(match: ResolverMatch) -> str:
-    """What a view is called where people see it: module and name, as Django has it in its own messages."""
-    return str(getattr(match, "_func_path", "") or match.view_name or "(a view without a name)")
 
 
 def _copy(match: ResolverMatch) -> ResolverMatch:

@@ -126,11 +126,10 @@ impl Timed {
             self.mark = None;
             return;
         };
-        let now = self.meter.map(Meter::mark);
-        if let (Some(before), Some(now)) = (&self.mark, &now) {
-            keeping.end_on_thread(taken, before, now, &pool.crowd);
-        }
-        self.mark = now;
+        let (Some(meter), Some(before)) = (self.meter, &self.mark) else { return };
+        let now = meter.mark_after(before, taken, states::nanoseconds_a_tick());
+        keeping.end_on_thread(taken, before, &now, &pool.crowd);
+        self.mark = Some(now);
     }
 }
 

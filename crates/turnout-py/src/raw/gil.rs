@@ -62,13 +62,12 @@ fn is_inside(address: usize) -> bool {
 /// Runs one wait, and notes how long it was if it was for the GIL. Takes no lock and no memory, and leaves `errno` as it was after the wait.
 fn timed(condition: usize, wait: impl FnOnce() -> c_int) -> c_int {
     let Some(meter) = meter_of_this_thread().filter(|_| is_inside(condition)) else { return wait() };
-    let before = meter.clocks().read();
+    let before = meter.clocks().queued();
     let began = Instant::now();
     let answer = wait();
     let errno = errno();
     let waited = began.elapsed();
-    let meanwhile = meter.clocks().read().since(before);
-    meter.waited(waited, meanwhile);
+    meter.waited(waited, meter.clocks().queued().saturating_sub(before));
     set_errno(errno);
     answer
 }

@@ -1,7 +1,7 @@
 //! What one thread is measured by, and one look at it.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ pub(crate) struct Meter {
     gil: AtomicU64,
     /// How many there were.
     gil_waits: AtomicU64,
+    /// For so many batches of the loop's steps the run queue is looked at: one that missed some time was there not long ago.
+    suspicious: AtomicU32,
+    turns: AtomicU32,
     /// How others see what it does; `None` where that cannot be read.
     probe: Option<Probe>,
 }
@@ -30,6 +33,13 @@ pub(crate) struct Meter {
 const LONG_LOOK: u64 = 20_000;
 /// So often it is tried.
 const LOOKS: u32 = 3;
+/// Batches of steps.
+const SUSPICIOUS: u32 = 256;
+/// Nanoseconds that a job may miss before the run queue is asked, and how many jobs in a row may not ask it.
+const MISSED: f64 = 20_000.0;
+const UNASKED: u32 = 8;
+/// Nanoseconds of computing in one wait for the GIL: a system call and the way there and back.
+const WAIT_COSTS: u64 = 3_000;
 
 /// Those of all threads that have one. Looked through when one comes or goes, and a hundred times a second where waits are sampled.
 static ALL: Mutex<Vec<Weak<Meter>>> = Mutex::new(Vec::new());
@@ -41,6 +51,9 @@ pub(crate) struct Mark {
     pub(crate) at: u64,
     reading: Reading,
     gil: u64,
+    gil_waits: u64,
+    /// The run queue was last asked so many marks ago.
+    unasked: u32,
 }
 
 impl Meter {
@@ -50,6 +63,8 @@ impl Meter {
             generation: fork_generation(),
             gil: AtomicU64::new(0),
             gil_waits: AtomicU64::new(0),
+            suspicious: AtomicU32::new(0),
+            turns: AtomicU32::new(0),
             probe: Probe::for_this_thread().ok(),
         }
     }
@@ -73,12 +88,33 @@ impl Meter {
         &self.clocks
     }
 
-    /// Adds one wait for the GIL, and what the thread's clocks said of that time. Called by the thread itself.
-    pub(crate) fn waited(&self, wall: Duration, meanwhile: Reading) {
-        let net = (wall.as_nanos() as u64).saturating_sub(meanwhile.computed + meanwhile.queued);
+    /// Adds one wait for the GIL, and for how much of it the thread was in the run queue. Called by the thread itself.
+    pub(crate) fn waited(&self, wall: Duration, queued: u64) {
+        let net = (wall.as_nanos() as u64).saturating_sub(queued + WAIT_COSTS);
         // Nobody else writes, so this needs no atomic addition.
         self.gil.store(self.gil.load(Relaxed) + net, Relaxed);
         self.gil_waits.store(self.gil_waits.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Time of a step is missing: see [`super::Watch`].
+    pub(super) fn suspect(&self) {
+        self.suspicious.store(SUSPICIOUS, Relaxed);
+    }
+
+    /// Whether that was not long ago. Asked once a batch.
+    pub(super) fn is_suspicious(&self) -> bool {
+        let left = self.suspicious.load(Relaxed);
+        if left > 0 {
+            self.suspicious.store(left - 1, Relaxed);
+        }
+        left > 0
+    }
+
+    /// One time in so many.
+    pub(super) fn is_turn(&self, of: u32) -> bool {
+        let count = self.turns.load(Relaxed).wrapping_add(1);
+        self.turns.store(count, Relaxed);
+        count.is_multiple_of(of)
     }
 
     /// Adds so much waiting for the GIL, where it is only looked for. Called by one thread for all.
@@ -108,12 +144,30 @@ impl Meter {
             let reading = self.clocks.read();
             let at = ticks();
             if at.saturating_sub(before) < LONG_LOOK {
-                return Mark { at, reading, gil: self.gil() };
+                return self.mark_of(at, reading);
             }
             before = at;
         }
         let reading = self.clocks.read();
-        Mark { at: ticks(), reading, gil: self.gil() }
+        self.mark_of(ticks(), reading)
+    }
+
+    /// The same at the end of a job that was taken then, after `before`. The run queue is asked only if some of its time is missing, or was not for
+    /// a while: a job that only computes costs one system call.
+    pub(crate) fn mark_after(&self, before: &Mark, taken: u64, rate: f64) -> Mark {
+        let computed = self.clocks.computed();
+        let at = ticks();
+        let known = computed.saturating_sub(before.reading.computed) + self.gil().saturating_sub(before.gil);
+        let missing = at.saturating_sub(taken.min(before.at)) as f64 * rate - known as f64;
+        if missing > MISSED || before.unasked >= UNASKED {
+            return self.mark();
+        }
+        let reading = Reading { computed, queued: before.reading.queued };
+        Mark { unasked: before.unasked + 1, ..self.mark_of(at, reading) }
+    }
+
+    fn mark_of(&self, at: u64, reading: Reading) -> Mark {
+        Mark { at, reading, gil: self.gil(), gil_waits: self.gil_waits(), unasked: 0 }
     }
 }
 
@@ -132,7 +186,7 @@ impl Mark {
             in_ticks(computed).saturating_sub(looked),
             in_ticks(queued) + woke,
             in_ticks(self.gil.saturating_sub(earlier.gil)),
-            in_ticks(tolerated()),
+            in_ticks(tolerated() + WAIT_COSTS * self.gil_waits.saturating_sub(earlier.gil_waits)),
         )
     }
 }

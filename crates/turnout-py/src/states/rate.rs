@@ -1,6 +1,7 @@
 //! From counts of [`ticks`] to nanoseconds.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::raw::ticks;
@@ -12,10 +13,30 @@ pub(crate) fn begin() {
     ORIGIN.get_or_init(|| (ticks(), Instant::now()));
 }
 
+/// The rate as it was last measured, as bits, and when that was.
+static KNOWN: AtomicU64 = AtomicU64::new(0);
+static KNOWN_AT: AtomicU64 = AtomicU64::new(0);
+/// It is measured again after so many ticks: a fraction of a second.
+const KEPT: u64 = 1 << 28;
+
 /// Measured over the life of the process, so it gets better with time; a tenth of a second is good for a millionth.
+#[inline]
 pub(crate) fn nanoseconds_a_tick() -> f64 {
+    let known = KNOWN.load(Relaxed);
+    if known != 0 && ticks().saturating_sub(KNOWN_AT.load(Relaxed)) < KEPT {
+        return f64::from_bits(known);
+    }
+    measure()
+}
+
+#[cold]
+fn measure() -> f64 {
     let (first, began) = *ORIGIN.get_or_init(|| (ticks(), Instant::now()));
-    began.elapsed().as_nanos() as f64 / ticks().saturating_sub(first).max(1) as f64
+    let now = ticks();
+    let rate = began.elapsed().as_nanos() as f64 / now.saturating_sub(first).max(1) as f64;
+    KNOWN.store(rate.to_bits(), Relaxed);
+    KNOWN_AT.store(now, Relaxed);
+    rate
 }
 
 /// What [`ticks`] was so long ago.

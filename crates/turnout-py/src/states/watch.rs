@@ -1,15 +1,20 @@
 //! What came between, in a step of the loop: others had the GIL or the processor, or the step blocked.
 //!
 //! A short step is taken to have computed all the time it did not wait for the GIL, which is known for nothing. Only for a long one the thread's
-//! clocks are asked: once at the beginning of each batch of steps, and at the end of each long one.
+//! clock is asked: once at the beginning of each batch of steps, and at the end of each long one. Only if some of its time is missing there the run
+//! queue is asked too, and for a while after that at the beginning of each batch as well, to have something to compare with.
 
-use turnout_states::{Interruptions, Reading};
+use turnout_states::Interruptions;
 
 use super::meter::Meter;
 use super::rate::nanoseconds_a_tick;
 
-/// In nanoseconds: what a step shorter than this may have been kept from is not worth two system calls.
+/// In nanoseconds: what a step shorter than this may have been kept from is not worth a system call.
 const LONG: u64 = 50_000;
+/// A step longer than this is always looked at. Of those between, one in [`SAMPLED`] is as long as none was found that missed any time: most that
+/// compute for 0.1 ms do nothing else.
+const LONGER: u64 = 20 * LONG;
+const SAMPLED: u32 = 8;
 
 /// The loop thread's clocks around a batch of steps.
 #[derive(Clone, Copy)]
@@ -18,7 +23,9 @@ pub(crate) struct Watch {
     /// [`LONG`] in ticks, and the rate it was reckoned with.
     long: u64,
     rate: f64,
-    reading: Reading,
+    computed: u64,
+    /// Where it was read lately.
+    queued: Option<u64>,
     gil: u64,
     /// Ticks of short steps since the reading.
     short: u64,
@@ -32,13 +39,16 @@ impl Watch {
         let meter = Meter::of_this_thread()?;
         let rate = nanoseconds_a_tick();
         let long = (LONG as f64 / rate) as u64;
-        Some(Self { meter, long, rate, reading: meter.clocks().read(), gil: meter.gil(), short: 0 })
+        let queued = meter.is_suspicious().then(|| meter.clocks().queued());
+        Some(Self { meter, long, rate, computed: meter.clocks().computed(), queued, gil: meter.gil(), short: 0 })
     }
 
     /// A step has ended that took so many ticks.
     #[inline]
     pub(crate) fn step(&mut self, took: u64) -> Interruptions {
-        if took < self.long {
+        if took < self.long
+            || (took < self.long * (LONGER / LONG) && self.queued.is_none() && !self.meter.is_turn(SAMPLED))
+        {
             return self.short_step(took);
         }
         self.long_step(took)
@@ -56,17 +66,20 @@ impl Watch {
     }
 
     fn long_step(&mut self, took: u64) -> Interruptions {
-        let (now, gil) = (self.meter.clocks().read(), self.meter.gil());
-        let Reading { computed, queued } = now.since(self.reading);
-        let computed = self.ticks(computed).saturating_sub(self.short);
+        let (now, gil) = (self.meter.clocks().computed(), self.meter.gil());
+        let computed = self.ticks(now.saturating_sub(self.computed)).saturating_sub(self.short);
         let waited = self.ticks(gil.saturating_sub(self.gil)).min(took);
+        (self.computed, self.gil, self.short) = (now, gil, 0);
         let missing = took.saturating_sub(computed + waited);
-        let run_queue = self.ticks(queued).min(missing);
-        let blocked = missing - run_queue;
-        (self.reading, self.gil, self.short) = (now, gil, 0);
-        // The two clocks are not read at one moment, and the kernel's own work for the thread is on neither.
-        let blocked = if blocked < self.long { 0 } else { blocked };
-        Interruptions { gil: waited, run_queue, blocked }
+        // The clocks are not read at one moment, and the kernel's own work for the thread is on neither.
+        if missing < self.long {
+            return Interruptions { gil: waited, ..Interruptions::default() };
+        }
+        let queued = self.meter.clocks().queued();
+        let before = self.queued.replace(queued).unwrap_or(queued);
+        self.meter.suspect();
+        let run_queue = self.ticks(queued.saturating_sub(before)).min(missing);
+        Interruptions { gil: waited, run_queue, blocked: missing - run_queue }
     }
 
     #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
