@@ -19,6 +19,9 @@ export const STATES = [
   },
 ];
 
+/** What calls were for. Their time is measured at the call, so it is beside the parts, not one of them. */
+const CALLS = [["db", "calls: database"], ["http", "calls: upstreams"], ["cache", "calls: cache"]];
+
 /** Mean milliseconds a request in one state. */
 export function spent(state, parts) {
   return state.parts.length ? state.parts.reduce((sum, [key]) => sum + (parts[key] ?? 0), 0) : parts[state.key] ?? 0;
@@ -65,6 +68,7 @@ export function lines(state, view) {
   return [
     line("whole", state.title, spent(state, view.parts), true),
     ...state.parts.map(([key, title]) => line("part", title, view.parts[key] ?? 0, false)),
+    ...(state.key === "io" ? CALLS.filter(([key]) => view.waits?.[key] > 0) : []).map(([key, title]) => line("part", title, view.waits[key], false)),
   ];
 }
 

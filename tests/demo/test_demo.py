@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from turnout.demo.measure import Figures
 
 pytestmark = pytest.mark.timeout(150)
 
+ADMIN = r"live: (http://\S+)\n"
 ROW = re.compile(r"^(.+?) {2,}([\d,]+) ms +([\d,]+) ms +(\d+) +([\d,]+) MB$", re.MULTILINE)
 
 
@@ -67,6 +69,27 @@ def test_the_page_ends_with_the_demo_and_that_is_a_good_end() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
+    finally:
+        end(process)
+
+
+def test_the_page_of_the_server_s_own_figures_is_one_click_away() -> None:
+    process = start("--page", "--bind", "127.0.0.1:0")
+    try:
+        printed = read_until(process, ADMIN)
+        (url,), (link,) = re.findall(PAGE, printed), re.findall(ADMIN, printed)
+        with urllib.request.urlopen(url + "/") as answer:
+            assert answer.status == 200
+        # As a browser does it: the link gives a cookie and leads to the page.
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        assert b"<title>turnout" in opener.open(link).read()
+        figures_url = link.partition("/login")[0] + "/api/v1/now"
+        until = time.monotonic() + 30
+        while True:
+            views = json.loads(opener.open(figures_url).read())["views"]
+            if any(view["requests"] for view in views):
+                break
+            assert time.monotonic() < until, views
     finally:
         end(process)
 

@@ -21,7 +21,7 @@ def test_text() -> None:
     line = next(line for line in log.splitlines() if "tester/1" in line)
     pattern = (
         r'127\.0\.0\.1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "GET /\?a=b HTTP/1\.1" 200 \d+ \d+\.\dms '
-        r'"http://x/" "tester/1"'
+        r'"http://x/" "tester/1" cpu=\d+\.\dms waitcpu=\d+\.\dms io=\d+\.\dms'
     )
     assert re.fullmatch(pattern, line), line
 
@@ -37,7 +37,21 @@ def test_json_to_a_file(tmp_path: Path) -> None:
     assert first.keys() >= {"time", "peer", "method", "target", "version", "status", "bytes", "duration_ms", "outcome"}
     assert (first["method"], first["target"], first["status"], first["outcome"]) == ("GET", "/", 200, "complete")
     assert first["duration_ms"] > 0
+    # Up to its head, to a thousandth.
+    spent = [first[name] for name in ("cpu_ms", "waitcpu_ms", "io_ms")]
+    assert spent[0] > 0
+    assert 0 < sum(spent) <= first["duration_ms"] + 0.002, first
     assert second["status"] == 500
+
+
+def test_where_nothing_is_accounted_for_nothing_is_said_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    arguments = ["wsgi_app:app", "--accounting", "off", "--access-log", "json", "--access-log-file", str(path)]
+    with serve(arguments, cwd=APPS) as server:
+        get(server.url, "/")
+        server.stop()
+    (entry,) = (json.loads(line) for line in path.read_text().splitlines())
+    assert [entry[name] for name in ("cpu_ms", "waitcpu_ms", "io_ms")] == [None] * 3
 
 
 def test_it_is_written_to_the_last_line_before_the_end() -> None:

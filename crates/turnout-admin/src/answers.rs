@@ -46,7 +46,7 @@ pub(crate) fn answer(status: StatusCode, kind: &'static str, body: Body) -> Resp
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    Response { status, reason: None, headers, body }
+    Response { status, reason: None, headers, body, spent: None }
 }
 
 pub(crate) fn full(status: StatusCode, kind: &'static str, content: impl Into<Bytes>) -> Response {

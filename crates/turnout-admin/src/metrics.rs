@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use turnout_states::Worker;
+use turnout_states::{Kind, Worker};
 
 use crate::store::{LIMITS, Seat, State, Store, Totals, states};
 
@@ -62,6 +62,17 @@ fn views(text: &mut Text, store: &Store) {
         for ((state, part), nanoseconds) in PARTS.iter().zip(totals.parts) {
             let labels = [("view", view), ("state", *state), ("part", *part)];
             text.sample("_total", &labels, nanoseconds as f64 / 1e9);
+        }
+    }
+    text.family(
+        "turnout_view_calls_seconds",
+        "counter",
+        "seconds",
+        "Time of calls by what they were for; those of one request side by side count once.",
+    );
+    for (view, totals) in store.totals() {
+        for (kind, nanoseconds) in Kind::ALL.iter().zip(totals.kinds) {
+            text.sample("_total", &[("view", view), ("kind", kind.word())], nanoseconds as f64 / 1e9);
         }
     }
     text.family(

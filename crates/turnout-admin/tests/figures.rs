@@ -112,8 +112,10 @@ fn the_answer_is_as_it_is_described() {
     );
     assert_eq!(
         keys(&now["views"][0]),
-        "clamped failed knee mean name p50 p95 p99 parts requests rps seconds_a_minute shares trend"
+        "clamped failed knee mean name p50 p95 p99 parts requests rps seconds_a_minute shares trend waits"
     );
+    // One request with 2 ms of the database, as `Site::ends` has it.
+    assert_eq!(now["views"][0]["waits"], serde_json::json!({ "db": 2.0, "http": 0.0, "cache": 0.0 }));
     assert_eq!(
         keys(&now["views"][0]["parts"]),
         "client gil io loop_queue no_thread_cpu no_thread_io processing run_queue"

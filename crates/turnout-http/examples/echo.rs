@@ -34,7 +34,13 @@ impl App for Echo {
         });
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Response { status: StatusCode::OK, reason: None, headers, body: Body::Full(said.to_string().into()) }
+        Response {
+            status: StatusCode::OK,
+            reason: None,
+            headers,
+            body: Body::Full(said.to_string().into()),
+            spent: None,
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Answer {
 
 /// Judges what the app gave, and reads the first piece of a file. An `Err` is answered with 500.
 pub(crate) async fn check(response: Response, method: &Method) -> Result<Answer, Fault> {
-    let Response { status, reason, mut headers, body } = response;
+    let Response { status, reason, mut headers, body, spent: _ } = response;
     if status.is_informational() {
         return Err(Fault::Informational(status.as_u16()));
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
@@ -64,6 +64,19 @@ pub struct Response {
     pub headers: HeaderMap,
     /// What follows the head.
     pub body: Body,
+    /// What the app knows of where its time went, for the access log.
+    pub spent: Option<Spent>,
+}
+
+/// The time of a request up to its answer's head, by what it was in: computing, ready and not computing, waiting for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Computing.
+    pub processing: Duration,
+    /// Ready to.
+    pub waiting_for_cpu: Duration,
+    /// Neither.
+    pub waiting_for_io: Duration,
 }
 
 impl Response {
@@ -71,6 +84,6 @@ impl Response {
     pub fn plain(status: StatusCode, text: &'static str) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
-        Self { status, reason: None, headers, body: Body::Full(text.as_bytes().into()) }
+        Self { status, reason: None, headers, body: Body::Full(text.as_bytes().into()), spent: None }
     }
 }

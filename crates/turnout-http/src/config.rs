@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 
+use crate::app::Spent;
+
 /// Every bound on what a peer may send, and on how long it may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -97,6 +99,8 @@ pub struct AccessEntry<'a> {
     pub received: Instant,
     /// From then until the last byte of the answer was handed to the connection.
     pub duration: Duration,
+    /// Where the time up to the answer's head went, as far as the app knows.
+    pub spent: Option<Spent>,
     /// As the peer sent it.
     pub user_agent: Option<&'a HeaderValue>,
     /// As the peer sent it.

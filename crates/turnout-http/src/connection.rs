@@ -128,6 +128,7 @@ fn record_refusal<A>(serving: &Serving<A>, facts: &Connection, refusal: Refusal)
         peer: facts.peer,
         received: Instant::now(),
         duration: std::time::Duration::ZERO,
+        spent: None,
         user_agent: None,
         referer: None,
         outcome: Outcome::Refused(refusal.why),

@@ -64,10 +64,13 @@ pub(crate) async fn exchange<A: App>(
         let called = call(&*serving.app, request, &wire).await;
         wire.end_answer();
         match called {
-            Called::Answered(response) => answer::check(response, &method).await.unwrap_or_else(|fault| {
-                record.fault(fault);
-                answer::failed()
-            }),
+            Called::Answered(response) => {
+                record.spent(response.spent);
+                answer::check(response, &method).await.unwrap_or_else(|fault| {
+                    record.fault(fault);
+                    answer::failed()
+                })
+            }
             Called::Panicked => {
                 record.fault(Fault::Panicked);
                 answer::failed()

@@ -24,7 +24,7 @@ mod wire;
 
 pub use admission::{Admission, Neighbours};
 pub use answer::has_no_content;
-pub use app::{App, Connection, Request, Response};
+pub use app::{App, Connection, Request, Response, Spent};
 pub use body::{Aborted, Body, BodyError, BodySender, Chunks, Collected, RequestBody, Room, SendError};
 pub use config::{AccessEntry, AccessLog, Config, Fault, Limits, Outcome};
 pub use drain::Drain;

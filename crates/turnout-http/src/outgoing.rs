@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use http_body::{Frame, SizeHint};
 
 use crate::admission::Permit;
-use crate::app::Connection;
+use crate::app::{Connection, Spent};
 use crate::body::{Aborted, Chunks};
 use crate::config::{AccessEntry, Config, Fault, Outcome};
 use crate::file::Pieces;
@@ -53,6 +53,7 @@ struct Seen {
     connection: Arc<Connection>,
     received: Instant,
     status: Option<StatusCode>,
+    spent: Option<Spent>,
     sent: u64,
     outcome: Outcome,
 }
@@ -189,6 +190,7 @@ impl Record {
                 connection: Arc::clone(connection),
                 received,
                 status: None,
+                spent: None,
                 sent: 0,
                 outcome: Outcome::Disconnected,
             })
@@ -204,6 +206,12 @@ impl Record {
 
     pub(crate) fn refused(&mut self, why: &'static str) {
         self.end(Outcome::Refused(why));
+    }
+
+    pub(crate) fn spent(&mut self, spent: Option<Spent>) {
+        if let Some(seen) = &mut self.seen {
+            seen.spent = spent;
+        }
     }
 
     pub(crate) fn status(&mut self, status: StatusCode) {
@@ -240,6 +248,7 @@ impl Drop for Record {
             peer: seen.connection.peer,
             received: seen.received,
             duration: seen.received.elapsed(),
+            spent: seen.spent,
             user_agent: seen.user_agent.as_ref(),
             referer: seen.referer.as_ref(),
             outcome: seen.outcome,

@@ -40,7 +40,7 @@ impl App for Files {
         if let Some(length) = *self.promise.lock().unwrap() {
             headers.insert(CONTENT_LENGTH, length.into());
         }
-        Response { status, reason: None, headers, body: Body::File(range) }
+        Response { status, reason: None, headers, body: Body::File(range), spent: None }
     }
 }
 

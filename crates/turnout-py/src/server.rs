@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use turnout_config::{LogLevel, Settings};
+use turnout_config::{AccessLogFormat, LogLevel, Settings};
 use turnout_http::{Admission, Config, Drain, Fault, Limits, Neighbours};
 use turnout_net::{Bind, Listener};
 use turnout_supervisor::Slot;
@@ -72,7 +72,7 @@ impl Server {
         let threads = pool.get().pool.clone();
         http::serve(py, reactor.clone());
         states::account(py, settings.accounting);
-        let event_loop = Loop::new(reactor, event_loop.unbind());
+        let event_loop = Loop::new(reactor, event_loop.unbind(), settings.access_log != AccessLogFormat::Off);
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
         let debug = settings.log_level == LogLevel::Debug;
         let root = Root::new(&settings.root_path, settings.root_path_kept).map(Arc::new);

@@ -98,8 +98,10 @@ def compare(project: Project, upstreams: _turnout.LabUpstreams, at_once: int) ->
 
 def stay(project: Project, bind: str | None) -> None:
     """Serve the page until Ctrl-C or SIGTERM."""
-    with Server(project, bind or "127.0.0.1:8000", fallback="127.0.0.1:0" if bind is None else None) as server:
+    fallback = "127.0.0.1:0" if bind is None else None
+    with Server(project, bind or "127.0.0.1:8000", fallback, admin=True) as server:
         say(f"\nThe page, to try it by hand: {server.url}/ (Ctrl-C ends it)")
+        say(f"Where the time of its requests goes, live: {server.admin_link}")
         try:
             server.wait()
         except KeyboardInterrupt:

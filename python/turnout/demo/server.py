@@ -54,8 +54,12 @@ class Project:
 class Server:
     """`with Server(...) as server:` starts it, waits until it is ready, and ends its whole process group."""
 
-    def __init__(self, project: Project, bind: str, fallback: str | None = None) -> None:
+    def __init__(self, project: Project, bind: str, fallback: str | None = None, *, admin: bool = False) -> None:
         self._project = project
+        # Of the admin socket, which knows where the time of requests goes.
+        self._token = secrets.token_urlsafe(24) if admin else ""
+        #: Logs a browser in there; empty where it is not open.
+        self.admin_link = ""
         self._binds = [bind, *([fallback] if fallback else [])]
         self._log = project.directory / f"server-{secrets.token_hex(4)}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,6 +90,11 @@ class Server:
     def _start(self, bind: str) -> bool:
         read, write = os.pipe()
         command = [sys.executable, "-m", "turnout", "serve", "--bind", bind, "--ready-fd", str(write)]
+        if self._token:
+            file = self._project.directory / "admin-token"
+            file.touch(mode=0o600)
+            file.write_text(self._token)
+            command += ["--admin", "127.0.0.1:0", "--admin-token-file", str(file)]
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
@@ -112,6 +121,8 @@ class Server:
             return False
         told = json.loads(ready)
         self.url, self.workers = told["addresses"][0], told["workers"]
+        if self._token:
+            self.admin_link = f"{told['admin']}/login?token={self._token}"
         return True
 
     def _stop(self) -> None:

@@ -1,6 +1,7 @@
 //! One view's row: what the live table and the view's page have in common.
 
 use serde::Serialize;
+use turnout_states::Kind;
 
 use crate::store::Sum;
 
@@ -15,6 +16,14 @@ pub(crate) struct Parts {
     no_thread_io: f64,
     client: f64,
     io: f64,
+}
+
+/// Mean milliseconds a request of calls, by what they were for; those of one request side by side count once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Waits {
+    db: f64,
+    http: f64,
+    cache: f64,
 }
 
 /// Parts of the whole; they sum to 1.
@@ -39,6 +48,7 @@ pub(crate) struct Row {
     mean: Option<f64>,
     pub(crate) seconds_a_minute: f64,
     parts: Parts,
+    waits: Waits,
     pub(crate) shares: Shares,
     knee: Option<f64>,
     pub(crate) trend: Vec<[f64; 3]>,
@@ -55,6 +65,7 @@ impl Row {
         let each = sum.requests.max(1) as f64;
         let [computed, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, other] =
             sum.parts.map(|part| rounded(part as f64 / 1e6 / each));
+        let calls = |kind: Kind| rounded(sum.kinds[kind as usize] as f64 / 1e6 / each);
         Self {
             name: name.to_owned(),
             requests: sum.requests,
@@ -76,6 +87,7 @@ impl Row {
                 client,
                 io: other,
             },
+            waits: Waits { db: calls(Kind::Database), http: calls(Kind::Http), cache: calls(Kind::Cache) },
             shares: Shares::of(states),
             knee: (processing > 0.0).then(|| rounded(1.0 + io / processing)),
             trend,

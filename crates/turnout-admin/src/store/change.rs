@@ -1,6 +1,6 @@
 //! What came to a view between two looks, and how a second of it is kept: small, for there are many.
 
-use turnout_states::{Bin, Times, View, bin_start};
+use turnout_states::{Bin, KINDS, Times, View, bin_start};
 
 /// What `now` has more than `before`. A worker is somebody else's code: numbers that go down are no change.
 pub(super) fn difference(now: &View, before: Option<&View>) -> View {
@@ -52,6 +52,8 @@ pub(crate) struct Slice {
     pub(crate) failed: u32,
     pub(crate) clamped: u32,
     pub(crate) parts: [u64; Times::PARTS],
+    /// Nanoseconds of calls, by kind.
+    pub(crate) kinds: [u64; KINDS],
     /// Buckets of the histogram of the whole time, where there is anything.
     pub(crate) wall: Box<[(u16, u32)]>,
     /// Bins by the whole time, where there is anything.
@@ -80,6 +82,7 @@ impl Slice {
             failed: view.failed as u32,
             clamped: view.clamped as u32,
             parts: view.times.parts(),
+            kinds: view.kinds,
             wall: counts.filter(|(_, count)| **count > 0).map(|(bucket, count)| (bucket as u16, *count)).collect(),
             bins: view.stacked.iter().enumerate().filter(|(_, bin)| bin.requests > 0).map(small).collect(),
         }

@@ -74,6 +74,7 @@ mod tests {
             failed: 0,
             clamped: 0,
             parts: [0; Times::PARTS],
+            kinds: [0; turnout_states::KINDS],
             wall: vec![(0, 1); buckets].into(),
             bins: Box::default(),
         };

@@ -1,6 +1,6 @@
 //! Seconds of one view, added up.
 
-use turnout_states::{BINS, Histogram, Times};
+use turnout_states::{BINS, Histogram, KINDS, Times};
 
 use crate::store::change::{Slice, states};
 
@@ -11,6 +11,7 @@ pub(crate) struct Sum {
     pub(crate) failed: u64,
     pub(crate) clamped: u64,
     pub(crate) parts: [u64; Times::PARTS],
+    pub(crate) kinds: [u64; KINDS],
     wall: Histogram,
 }
 
@@ -20,6 +21,9 @@ impl Sum {
         self.failed += u64::from(slice.failed);
         self.clamped += u64::from(slice.clamped);
         for (sum, more) in self.parts.iter_mut().zip(slice.parts) {
+            *sum = sum.saturating_add(more);
+        }
+        for (sum, more) in self.kinds.iter_mut().zip(slice.kinds) {
             *sum = sum.saturating_add(more);
         }
         for (bucket, count) in &slice.wall {

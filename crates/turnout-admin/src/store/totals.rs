@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use turnout_states::{BUCKETS, Histogram, Times, View, lower_end};
+use turnout_states::{BUCKETS, Histogram, KINDS, Times, View, lower_end};
 
 /// Upper ends of the buckets that metrics show, in seconds. A collector keeps a series for each of them, each view and each state: the
 /// workers' own buckets are forty times as many.
@@ -24,6 +24,7 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
     pub(crate) clamped: u64,
     pub(crate) parts: [u64; Times::PARTS],
+    pub(crate) kinds: [u64; KINDS],
     counts: [[u64; LIMITS.len() + 1]; 4],
 }
 
@@ -37,6 +38,9 @@ impl Totals {
             *sum = sum.saturating_add(more);
         }
         for (sum, more) in self.parts.iter_mut().zip(change.times.parts()) {
+            *sum = sum.saturating_add(more);
+        }
+        for (sum, more) in self.kinds.iter_mut().zip(change.kinds) {
             *sum = sum.saturating_add(more);
         }
         for (counts, histogram) in self.counts.iter_mut().zip(&change.histograms) {

@@ -57,7 +57,12 @@ impl Site {
     /// A request of this view ends.
     pub(crate) fn ends(&self, name: &str, milliseconds: u64) {
         let times = Times { processing: 1_000_000, io: milliseconds * 1_000_000, ..Times::default() };
-        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() }, &[], 1.0);
+        self.views.record(
+            self.views.place_of(name),
+            &Ended { times, kinds: [2_000_000, 0, 0], ..Ended::default() },
+            &[],
+            1.0,
+        );
     }
 
     /// The worker writes.

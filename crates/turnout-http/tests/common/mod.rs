@@ -224,7 +224,7 @@ fn answer(status: StatusCode, headers: &[(&'static str, &str)], body: Body) -> R
     for (name, value) in headers {
         map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     }
-    Response { status, reason: None, headers: map, body }
+    Response { status, reason: None, headers: map, body, spent: None }
 }
 
 struct Log(Arc<Notes>);

@@ -6,9 +6,10 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use http::{HeaderValue, Version};
-use turnout_http::{AccessEntry, Outcome};
+use turnout_http::{AccessEntry, Outcome, Spent};
 
-/// `PEER TIME "METHOD TARGET VERSION" STATUS BYTES MILLISECONDSms "REFERER" "USER-AGENT"`, and how it ended if not well.
+/// `PEER TIME "METHOD TARGET VERSION" STATUS BYTES MILLISECONDSms "REFERER" "USER-AGENT"`, where the time up to the answer's head went, if that is
+/// known (`cpu=MSms waitcpu=MSms io=MSms`), and how it ended if not well.
 pub(super) fn text(entry: &AccessEntry<'_>, to: &mut Vec<u8>) {
     // Writing to a Vec does not fail.
     let _ = match entry.peer {
@@ -34,6 +35,10 @@ pub(super) fn text(entry: &AccessEntry<'_>, to: &mut Vec<u8>) {
     to.extend_from_slice(b"\" \"");
     escape(entry.user_agent.map_or(b"-", HeaderValue::as_bytes), to);
     to.push(b'"');
+    if let Some(spent) = &entry.spent {
+        let [cpu, wait_cpu, io] = milliseconds(spent);
+        let _ = write!(to, " cpu={cpu:.1}ms waitcpu={wait_cpu:.1}ms io={io:.1}ms");
+    }
     match entry.outcome {
         Outcome::Complete => {}
         Outcome::Refused(why) => drop(write!(to, " refused: {why}")),
@@ -45,6 +50,8 @@ pub(super) fn text(entry: &AccessEntry<'_>, to: &mut Vec<u8>) {
 /// One object a line; a field that is not known is null.
 pub(super) fn json(entry: &AccessEntry<'_>, to: &mut Vec<u8>) {
     let value = |value: Option<&HeaderValue>| value.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+    let spent = entry.spent.as_ref().map(milliseconds);
+    let rounded = |milliseconds: f64| (milliseconds * 1e3).round() / 1e3;
     let object = serde_json::json!({
         "time": humantime::format_rfc3339_millis(received(entry)).to_string(),
         "peer": entry.peer.map(|it| it.ip().to_string()),
@@ -54,6 +61,9 @@ pub(super) fn json(entry: &AccessEntry<'_>, to: &mut Vec<u8>) {
         "status": entry.status.map(|it| it.as_u16()),
         "bytes": entry.sent,
         "duration_ms": (entry.duration.as_secs_f64() * 1e6).round() / 1e3,
+        "cpu_ms": spent.map(|spent| rounded(spent[0])),
+        "waitcpu_ms": spent.map(|spent| rounded(spent[1])),
+        "io_ms": spent.map(|spent| rounded(spent[2])),
         "referer": value(entry.referer),
         "user_agent": value(entry.user_agent),
         "outcome": word(entry.outcome),
@@ -62,6 +72,10 @@ pub(super) fn json(entry: &AccessEntry<'_>, to: &mut Vec<u8>) {
     // A map of text and numbers into a Vec: neither can fail.
     let _ = serde_json::to_writer(&mut *to, &object);
     to.push(b'\n');
+}
+
+fn milliseconds(spent: &Spent) -> [f64; 3] {
+    [spent.processing, spent.waiting_for_cpu, spent.waiting_for_io].map(|time| time.as_secs_f64() * 1e3)
 }
 
 fn received(entry: &AccessEntry<'_>) -> SystemTime {

@@ -13,7 +13,8 @@ use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::sync::oneshot;
-use turnout_http::{Body, BodySender, FileRange, ReasonPhrase, Response, SendError};
+use turnout_http::{Body, BodySender, FileRange, ReasonPhrase, Response, SendError, Spent};
+use turnout_states::Times;
 
 use super::awaitable::{Pending, Ready};
 use crate::pool::Pool;
@@ -51,7 +52,7 @@ impl StatusLine {
     }
 
     fn response(self, headers: HeaderMap, body: Body) -> Response {
-        Response { status: self.code, reason: self.reason, headers, body }
+        Response { status: self.code, reason: self.reason, headers, body, spent: None }
     }
 }
 
@@ -129,8 +130,12 @@ impl Answer {
     fn send_head(&mut self, response: Response, next: State) -> PyResult<()> {
         match std::mem::replace(&mut self.state, next) {
             State::Unanswered(head) => {
+                let mut response = response;
                 if let Some(keeping) = &self.call.keeping {
                     keeping.answered(response.status.as_u16());
+                    if self.event_loop.logs {
+                        response.spent = Some(spent(&keeping.times()));
+                    }
                 }
                 // The runtime wakes the connection when it is driven next: no system call from here.
                 let send = Box::new(move || drop(head.send(response)));
@@ -270,6 +275,14 @@ impl Answer {
         if self.is_unanswered() && self.send_head(response, State::Ended).is_ok() {
             self.call.done.store(true, SeqCst);
         }
+    }
+}
+
+fn spent(times: &Times) -> Spent {
+    Spent {
+        processing: Duration::from_nanos(times.processing),
+        waiting_for_cpu: Duration::from_nanos(times.waiting_for_cpu()),
+        waiting_for_io: Duration::from_nanos(times.waiting_for_io()),
     }
 }
 

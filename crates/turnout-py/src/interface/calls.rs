@@ -23,6 +23,8 @@ use crate::states::Keeping;
 pub(crate) struct Loop {
     pub(crate) reactor: Handle,
     pub(crate) asyncio: Py<PyAny>,
+    /// Somebody reads what the access log says of each answer.
+    pub(crate) logs: bool,
     calls: Mutex<FxHashMap<u64, Entry>>,
     pending: Mutex<FxHashMap<u64, Py<PyAny>>>,
     numbers: AtomicU64,
@@ -146,10 +148,11 @@ impl Call {
 }
 
 impl Loop {
-    pub(crate) fn new(reactor: Handle, asyncio: Py<PyAny>) -> Arc<Self> {
+    pub(crate) fn new(reactor: Handle, asyncio: Py<PyAny>, logs: bool) -> Arc<Self> {
         Arc::new(Self {
             reactor,
             asyncio,
+            logs,
             calls: Mutex::default(),
             pending: Mutex::default(),
             numbers: AtomicU64::new(1),
