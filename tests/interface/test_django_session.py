@@ -239,7 +239,9 @@ def environment(case: Case, database: Path, folder: Path) -> tuple[dict[str, str
 def ours(case: Case, database: Path, folder: Path) -> Iterator[Visitor]:
     """`turnout serve`."""
     more, record = environment(case, database, folder)
-    with serve(["recorded:application", "--workers", "1"], cwd=SITE, env=more) as serving:
+    # What turnout adds for DEBUG and staff is no part of the answer that Django gives.
+    options = ["--workers", "1", "--server-timing", "off"]
+    with serve(["recorded:application", *options], cwd=SITE, env=more) as serving:
         yield Visitor(serving.port, record)
 
 
