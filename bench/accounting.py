@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,15 +21,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import Load, fetch_json, together
+from bench.load import Load, tells, together
 from bench.measure import free_port
-from bench.postgres import postgres
+from bench.postgres import fill, postgres
 from bench.processes import Child, cpu_seconds, running, wait_until
 
 SITE = Path(__file__).resolve().parent / "site"
 HERE = SITE.parent
 WARM_UP = 1.0
-FILL = "from django.contrib.auth.models import User; User.objects.create_user('reader')"
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ def main() -> int:
     found: dict[str, list[tuple[float, float]]] = {case.name: [] for case in CASES}
     with postgres(cores[-1]) as database:
         os.environ["BENCH_DATABASE"] = json.dumps({**database, "CONN_MAX_AGE": 600})
-        for command in (["migrate", "--verbosity=0"], ["shell", "-c", FILL]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=SITE, check=True, stdout=subprocess.DEVNULL)
+        fill(SITE, database)
         for number in range(options.rounds):
             measure(found, cores[0], options.seconds, backwards=number % 2 == 1)
             told = (f"{name} {pairs[-1][0]:.1f} -> {pairs[-1][1]:.1f}" for name, pairs in found.items())
@@ -117,15 +114,8 @@ def served(how: str, core: int) -> Iterator[Running]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="turnout-bench-"))
         child = Child([*command, "--accounting", how], core=core, env=environment, cwd=SITE, log=Path(folder, "log"))
         stack.enter_context(running(child))
-        wait_until(lambda: _ready(port), seconds=30, child=child, what=f"turnout --accounting {how}")
+        wait_until(lambda: tells(port, "pid"), seconds=30, child=child, what=f"turnout --accounting {how}")
         yield Running(how, child, port)
-
-
-def _ready(port: int) -> bool:
-    try:
-        return "pid" in fetch_json(port, "/facts/")
-    except (OSError, ValueError):
-        return False
 
 
 def difference(pairs: list[tuple[float, float]]) -> float:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.load import Load, answer, fetch_json, together
+from bench.load import Load, answer, tells, together
 from bench.measure import free_port
 from bench.processes import Child, running, wait_until
 
@@ -60,7 +60,7 @@ def measure(name: str, core: int, rounds: int, seconds: float) -> dict[int, list
     with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder:
         child = Child(command, core=core, env=environment, cwd=SITE, log=Path(folder, "log"))
         with running(child):
-            wait_until(lambda: _ready(port), seconds=30, child=child, what=name)
+            wait_until(lambda: tells(port, "pid"), seconds=30, child=child, what=name)
             together([Load("/", CONNECTIONS)], port, 1, None)
             for _ in range(rounds):
                 for tasks in TASKS:
@@ -70,13 +70,6 @@ def measure(name: str, core: int, rounds: int, seconds: float) -> dict[int, list
                         raise RuntimeError(f"{name}: {figures.first_error}")
                     rates[tasks].append(figures.rps)
     return rates
-
-
-def _ready(port: int) -> bool:
-    try:
-        return "pid" in fetch_json(port, "/facts/")
-    except (OSError, ValueError):
-        return False
 
 
 if __name__ == "__main__":

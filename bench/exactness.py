@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-from bench.load import fetch_json
+from bench.load import fetch_json, tells
 from bench.measure import free_port
 from bench.processes import Child, running, wait_until
 
@@ -178,15 +178,8 @@ def served(*options: str, **environment: str) -> Iterator[int]:
         env = {**os.environ, "PYTHONPATH": path, **environment}
         child = Child(command, core=None, env=env, cwd=SITE, log=Path(folder, "log"))
         with running(child):
-            wait_until(lambda: _ready(port), seconds=30, child=child, what="turnout")
+            wait_until(lambda: tells(port, "truth", "/figures/"), seconds=30, child=child, what="turnout")
             yield port
-
-
-def _ready(port: int) -> bool:
-    try:
-        return "truth" in fetch_json(port, "/figures/")
-    except (OSError, ValueError):
-        return False
 
 
 @contextmanager

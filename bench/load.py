@@ -144,6 +144,14 @@ def fetch_json(port: int, path: str) -> dict[str, float]:
         connection.close()
 
 
+def tells(port: int, key: str, path: str = "/facts/") -> bool:
+    """Whether the server is up, which its document with this key shows."""
+    try:
+        return key in fetch_json(port, path)
+    except (OSError, ValueError):
+        return False
+
+
 def _browser_headers() -> dict[str, str]:
     """The headers of browser.lua, which is their one home."""
     headers = {}

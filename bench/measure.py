@@ -94,14 +94,8 @@ def start(server: Server, port: int, plan: Plan) -> Child:
     log = LOGS / f"{server.label.replace(' ', '-')}.log"
     child = Child(server.command(port), core=plan.server_core, env=environment, cwd=SITE, log=log)
 
-    def ready() -> bool:
-        try:
-            return "pid" in generator.fetch_json(port, "/facts/")
-        except (OSError, ValueError):
-            return False
-
     try:
-        wait_until(ready, seconds=30, child=child, what=server.label)
+        wait_until(lambda: generator.tells(port, "pid"), seconds=30, child=child, what=server.label)
     except BaseException:
         child.stop()
         raise

@@ -13,8 +13,6 @@ import json
 import os
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from pathlib import Path
 
 from bench.load import Figures, Load, answer, together
 from bench.machine import describe
-from bench.postgres import postgres
+from bench.postgres import fill, postgres
 from bench.processes import Child, Sampler, cpu_seconds, running, wait_until
 from bench.servers import Server, variants
 
@@ -111,9 +109,7 @@ def main() -> None:
     load = Load(PATH, arguments.connections)
     rounds: dict[tuple[str, str], list[Round]] = defaultdict(list)
     with postgres(cores[-1]) as database:
-        fill = {**os.environ, "BENCH_DATABASE": json.dumps(database)}
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=SITE, env=fill, check=True)
-        subprocess.run([sys.executable, "manage.py", "shell", "-c", _FILL], cwd=SITE, env=fill, check=True)
+        fill(SITE, database)
         for _ in range(arguments.rounds):
             for family, kept in TAKES_PART:
                 if family not in arguments.servers.split(","):
@@ -131,9 +127,6 @@ def main() -> None:
         said = f"{arguments.connections} connections, {arguments.rounds} alternating rounds of {arguments.seconds:g} s"
         lines = [*head, f"{said}, medians; server on one core, load and database on the other.", "", *table, ""]
         (HERE / "results" / f"{arguments.name}.md").write_text("\n".join(lines))
-
-
-_FILL = "from django.contrib.auth.models import User; User.objects.create_user('reader')"
 
 
 def _table(rounds: dict[tuple[str, str], list[Round]]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import json
 import os
 import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +53,15 @@ def postgres(core: int | None) -> Iterator[dict[str, object]]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         Path(f"{folder}.log").unlink(missing_ok=True)
+
+
+def fill(site: Path, database: dict[str, object]) -> None:
+    """Make the site's tables, and the one user that its views read."""
+    environment = {**os.environ, "BENCH_DATABASE": json.dumps(database)}
+    one_user = "from django.contrib.auth.models import User; User.objects.create_user('reader')"
+    for command in (["migrate", "--verbosity=0"], ["shell", "-c", one_user]):
+        done = [sys.executable, "manage.py", *command]
+        subprocess.run(done, cwd=site, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def _answers(port: int) -> bool:
