@@ -122,23 +122,25 @@ def test_who_waits_for_a_thread_is_said_to(one_thread):
     assert found["no_thread_io"] >= 0.2
 
 
-def test_a_body_that_comes_late_is_its_client_s_time(site):
+def told_in_two_parts(site: Serving, first: bytes, rest: bytes) -> dict:
+    """What a view tells whose client sends its request slowly."""
     with socket.create_connection((site.host, site.port)) as client:
-        client.sendall(b"POST /takes_body/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nab")
+        client.sendall(first)
         time.sleep(0.3)  # the client is slow
-        client.sendall(b"cd")
+        client.sendall(rest)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
-    found = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def test_a_body_that_comes_late_is_its_client_s_time(site):
+    head = b"POST /takes_body/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n"
+    found = told_in_two_parts(site, head + b"ab", b"cd")
     assert (found["bytes"], found["client"] >= 0.29) == (4, True), found
 
 
 def test_a_head_that_comes_late_is_its_client_s_time_too(site):
-    with socket.create_connection((site.host, site.port)) as client:
-        client.sendall(b"GET /waits/ HTTP/1.1\r\nHost: x\r\nConnec")
-        time.sleep(0.3)  # the client is slow
-        client.sendall(b"tion: close\r\n\r\n")
-        answer = b"".join(iter(lambda: client.recv(65536), b""))
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["client"] >= 0.29
+    found = told_in_two_parts(site, b"GET /waits/ HTTP/1.1\r\nHost: x\r\nConnec", b"tion: close\r\n\r\n")
+    assert found["client"] >= 0.29
 
 
 @pytest.mark.parametrize("view", ["streams", "streams_from_thread"])
