@@ -143,7 +143,7 @@ fn program(colour: bool) -> clap::Command {
         .subcommand(serve())
         .subcommand(show_routes())
         .subcommand(watch())
-        .subcommand(clap::Command::new("demo").about("Run the hotel-search example five ways, print the table, show the page"))
+        .subcommand(clap::Command::new("demo").about("Run the hotel-search example nine ways, print the table, show the page"))
         .after_help("turnout serve --help lists every option. In a Django project, `turnout serve` is enough.")
 }
 
