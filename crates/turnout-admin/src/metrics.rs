@@ -59,7 +59,7 @@ fn views(text: &mut Text, store: &Store) {
         "Time of requests by state, and by what it consists of.",
     );
     for (view, totals) in store.totals() {
-        for ((state, part), nanoseconds) in PARTS.iter().zip(totals.parts) {
+        for ((state, part), nanoseconds) in PARTS.iter().zip(totals.times.parts()) {
             let labels = [("view", view), ("state", *state), ("part", *part)];
             text.sample("_total", &labels, nanoseconds as f64 / 1e9);
         }
@@ -82,11 +82,11 @@ fn views(text: &mut Text, store: &Store) {
         "Time of a request, from its first byte to its end.",
     );
     for (view, totals) in store.totals() {
-        histogram(text, totals, 0, states(&totals.parts).iter().sum(), &[("view", view)]);
+        histogram(text, totals, 0, states(&totals.times).iter().sum(), &[("view", view)]);
     }
     text.family("turnout_view_state_seconds", "histogram", "seconds", "Time of a request in one state.");
     for (view, totals) in store.totals() {
-        for (place, (state, sum)) in ["processing", "cpu", "io"].into_iter().zip(states(&totals.parts)).enumerate() {
+        for (place, (state, sum)) in ["processing", "cpu", "io"].into_iter().zip(states(&totals.times)).enumerate() {
             histogram(text, totals, place + 1, sum, &[("view", view), ("state", state)]);
         }
     }

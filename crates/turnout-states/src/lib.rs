@@ -9,6 +9,7 @@ mod account;
 mod board;
 mod clocks;
 mod histogram;
+mod names;
 mod thread;
 mod times;
 mod view;

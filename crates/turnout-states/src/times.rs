@@ -38,9 +38,9 @@ impl Times {
         self.no_thread_io + self.client + self.io
     }
 
-    /// For a free thread: shown by name, whichever state it counts for.
-    pub fn no_thread(&self) -> u64 {
-        self.no_thread_cpu + self.no_thread_io
+    /// Processing, Waiting for CPU, Waiting for I/O.
+    pub fn states(&self) -> [u64; 3] {
+        [self.processing, self.waiting_for_cpu(), self.waiting_for_io()]
     }
 
     /// Each part, in the order of the fields.
@@ -63,7 +63,17 @@ impl Times {
     pub fn plus(&self, other: &Self) -> Self {
         let mut parts = self.parts();
         for (mine, theirs) in parts.iter_mut().zip(other.parts()) {
-            *mine += theirs;
+            *mine = mine.saturating_add(theirs);
+        }
+        Self::from_parts(parts)
+    }
+
+    /// What came since an earlier state of these sums, part by part. One that went down is no change.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut parts = self.parts();
+        for (mine, theirs) in parts.iter_mut().zip(earlier.parts()) {
+            *mine = mine.saturating_sub(theirs);
         }
         Self::from_parts(parts)
     }

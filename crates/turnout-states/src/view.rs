@@ -81,7 +81,7 @@ impl View {
             *sum += time;
         }
         let wall = times.wall();
-        let states = [times.processing, times.waiting_for_cpu(), times.waiting_for_io()];
+        let states = times.states();
         for (histogram, time) in self.histograms.iter_mut().zip([wall].into_iter().chain(states)) {
             histogram.record(time);
         }
@@ -111,6 +111,34 @@ impl View {
                 *sum += more;
             }
         }
+    }
+
+    /// What came since an earlier state of these figures. Numbers that went down are no change.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        for (mine, theirs) in [
+            (&mut since.requests, earlier.requests),
+            (&mut since.failed, earlier.failed),
+            (&mut since.clamped, earlier.clamped),
+            (&mut since.overlap, earlier.overlap),
+        ] {
+            *mine = mine.saturating_sub(theirs);
+        }
+        since.times = self.times.since(&earlier.times);
+        for (mine, theirs) in since.kinds.iter_mut().zip(earlier.kinds) {
+            *mine = mine.saturating_sub(theirs);
+        }
+        for (mine, theirs) in since.histograms.iter_mut().zip(&earlier.histograms) {
+            *mine = mine.since(theirs);
+        }
+        for (mine, theirs) in since.stacked.iter_mut().zip(&earlier.stacked) {
+            mine.requests = mine.requests.saturating_sub(theirs.requests);
+            for (state, less) in mine.states.iter_mut().zip(theirs.states) {
+                *state = state.saturating_sub(less);
+            }
+        }
+        since
     }
 }
 
@@ -246,6 +274,15 @@ mod tests {
         assert_eq!(words.len(), WORDS);
         assert_eq!(View::from_words(&words), Some(view));
         assert_eq!(View::from_words(&words[1..]), None);
+    }
+
+    #[test]
+    fn what_came_since_is_what_was_added() {
+        let before = some();
+        let mut now = before.clone();
+        now.add(&some());
+        assert_eq!(now.since(&before), some());
+        assert_eq!(before.since(&now), View::default(), "numbers that went down are no change");
     }
 
     #[test]

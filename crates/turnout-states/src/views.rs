@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-use rustc_hash::FxHashMap;
+use parking_lot::Mutex;
 
+use crate::names::Names;
 use crate::view::{Ended, View};
 use crate::waits::{Addresses, ByAddress, Wait};
 
@@ -34,15 +34,9 @@ impl ViewId {
 /// See the module. A place, once given to a name, is that name's.
 #[derive(Debug)]
 pub struct Views {
-    table: RwLock<Table>,
+    names: Names<Place>,
     /// Where requests wait.
     pub addresses: Addresses,
-}
-
-#[derive(Debug)]
-struct Table {
-    by_name: FxHashMap<Box<str>, ViewId>,
-    places: Vec<Arc<Place>>,
 }
 
 /// One view's name and figures.
@@ -64,35 +58,19 @@ struct Figures {
 
 impl Default for Views {
     fn default() -> Self {
-        let table = Table { by_name: FxHashMap::default(), places: vec![Place::named(OTHER)] };
-        Self { table: RwLock::new(table), addresses: Addresses::default() }
+        Self { names: Names::new(MOST_VIEWS, Place::named(OTHER)), addresses: Addresses::default() }
     }
 }
 
 impl Views {
     /// The place of a name, given now if it has none.
     pub fn place_of(&self, name: &str) -> ViewId {
-        let name = cut(name);
-        if let Some(id) = self.table.read().by_name.get(name) {
-            return *id;
-        }
-        let mut table = self.table.write();
-        if let Some(id) = table.by_name.get(name) {
-            return *id;
-        }
-        if table.places.len() > MOST_VIEWS {
-            return ViewId::default();
-        }
-        let id = ViewId(table.places.len() as u16);
-        table.places.push(Place::named(name));
-        table.by_name.insert(name.into(), id);
-        id
+        ViewId(self.names.place_of(cut(name), Place::named))
     }
 
     /// One more request of that view has ended; its waits, `factor` nanoseconds a unit.
     pub fn record(&self, id: ViewId, ended: &Ended, waits: &[Wait], factor: f64) {
-        let table = self.table.read();
-        let place = table.places.get(id.place()).unwrap_or(&table.places[0]);
+        let place = self.names.at(id.0);
         place.by_address.add(waits, factor);
         let mut figures = place.figures.lock();
         figures.view.record(ended);
@@ -101,7 +79,7 @@ impl Views {
 
     /// All of them, by place.
     pub fn all(&self) -> Vec<Arc<Place>> {
-        self.table.read().places.clone()
+        self.names.all()
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+
+use crate::names::Names;
+use crate::views::OTHER;
 
 /// So many waits of one request are kept one by one; all of them are summed.
 pub const MOST_WAITS: usize = 64;
@@ -90,45 +93,23 @@ impl Waits {
 
 /// Names of addresses: `host:port`, or what else says where.
 #[derive(Debug)]
-pub struct Addresses {
-    table: RwLock<Names>,
-}
-
-#[derive(Debug)]
-struct Names {
-    by_name: FxHashMap<Box<str>, AddressId>,
-    names: Vec<Arc<str>>,
-}
+pub struct Addresses(Names<str>);
 
 impl Default for Addresses {
     fn default() -> Self {
-        Self { table: RwLock::new(Names { by_name: FxHashMap::default(), names: vec!["other".into()] }) }
+        Self(Names::new(MOST_ADDRESSES, OTHER.into()))
     }
 }
 
 impl Addresses {
     /// The place of a name, given now if it has none.
     pub fn id_of(&self, name: &str) -> AddressId {
-        if let Some(id) = self.table.read().by_name.get(name) {
-            return *id;
-        }
-        let mut table = self.table.write();
-        if let Some(id) = table.by_name.get(name) {
-            return *id;
-        }
-        if table.names.len() > MOST_ADDRESSES {
-            return AddressId::default();
-        }
-        let id = AddressId(table.names.len() as u16);
-        table.names.push(name.into());
-        table.by_name.insert(name.into(), id);
-        id
+        AddressId(self.0.place_of(name, |name| name.into()))
     }
 
     /// The name at a place.
     pub fn name(&self, id: AddressId) -> Arc<str> {
-        let table = self.table.read();
-        table.names.get(usize::from(id.0)).unwrap_or(&table.names[0]).clone()
+        self.0.at(id.0)
     }
 }
 

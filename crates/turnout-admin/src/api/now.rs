@@ -135,7 +135,7 @@ fn views(store: &Store, seconds: u32) -> Vec<Row> {
             adding.sum.add(slice);
             let Some(step) = step else { continue };
             adding.trend.resize(steps.count, [0.0; 3]);
-            for (sum, more) in adding.trend[step].iter_mut().zip(states(&slice.parts)) {
+            for (sum, more) in adding.trend[step].iter_mut().zip(states(&slice.times)) {
                 *sum += more;
             }
         }

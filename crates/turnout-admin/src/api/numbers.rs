@@ -64,7 +64,7 @@ impl Row {
         let any = sum.requests > 0;
         let each = sum.requests.max(1) as f64;
         let [computed, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, other] =
-            sum.parts.map(|part| rounded(part as f64 / 1e6 / each));
+            sum.times.parts().map(|part| rounded(part as f64 / 1e6 / each));
         let calls = |kind: Kind| rounded(sum.kinds[kind as usize] as f64 / 1e6 / each);
         Self {
             name: name.to_owned(),

@@ -2,47 +2,9 @@
 
 use turnout_states::{Bin, KINDS, Times, View, bin_start};
 
-/// What `now` has more than `before`. A worker is somebody else's code: numbers that go down are no change.
-pub(super) fn difference(now: &View, before: Option<&View>) -> View {
-    let Some(before) = before else { return now.clone() };
-    let parts = before.times.parts();
-    let mut place = 0;
-    let parts = now.times.parts().map(|part| {
-        place += 1;
-        part.saturating_sub(parts[place - 1])
-    });
-    let mut stacked = now.stacked;
-    for (bin, earlier) in stacked.iter_mut().zip(&before.stacked) {
-        bin.requests = bin.requests.saturating_sub(earlier.requests);
-        for (state, earlier) in bin.states.iter_mut().zip(earlier.states) {
-            *state = state.saturating_sub(earlier);
-        }
-    }
-    let mut histograms = now.histograms.clone();
-    for (histogram, earlier) in histograms.iter_mut().zip(&before.histograms) {
-        *histogram = histogram.since(earlier);
-    }
-    let mut kinds = now.kinds;
-    for (kind, earlier) in kinds.iter_mut().zip(before.kinds) {
-        *kind = kind.saturating_sub(earlier);
-    }
-    View {
-        requests: now.requests.saturating_sub(before.requests),
-        failed: now.failed.saturating_sub(before.failed),
-        clamped: now.clamped.saturating_sub(before.clamped),
-        overlap: now.overlap.saturating_sub(before.overlap),
-        times: Times::from_parts(parts),
-        kinds,
-        histograms,
-        stacked,
-    }
-}
-
-/// The three states of these parts, in seconds.
-pub(crate) fn states(parts: &[u64; Times::PARTS]) -> [f64; 3] {
-    let [processing, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, io] =
-        parts.map(|part| part as f64 / 1e9);
-    [processing, run_queue + gil + loop_queue + no_thread_cpu, no_thread_io + client + io]
+/// Seconds of each state.
+pub(crate) fn states(times: &Times) -> [f64; 3] {
+    times.states().map(|state| state as f64 / 1e9)
 }
 
 /// One view in one second.
@@ -51,7 +13,7 @@ pub(crate) struct Slice {
     pub(crate) requests: u32,
     pub(crate) failed: u32,
     pub(crate) clamped: u32,
-    pub(crate) parts: [u64; Times::PARTS],
+    pub(crate) times: Times,
     /// Nanoseconds of calls, by kind.
     pub(crate) kinds: [u64; KINDS],
     /// Buckets of the histogram of the whole time, where there is anything.
@@ -81,7 +43,7 @@ impl Slice {
             requests: view.requests as u32,
             failed: view.failed as u32,
             clamped: view.clamped as u32,
-            parts: view.times.parts(),
+            times: view.times,
             kinds: view.kinds,
             wall: counts.filter(|(_, count)| **count > 0).map(|(bucket, count)| (bucket as u16, *count)).collect(),
             bins: view.stacked.iter().enumerate().filter(|(_, bin)| bin.requests > 0).map(small).collect(),

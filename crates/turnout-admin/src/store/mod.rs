@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use turnout_states::{Board, MOST_VIEWS, OTHER, View};
 
-use change::{Slice, difference};
+use change::Slice;
 pub(crate) use machine::Machine;
 use ring::Ring;
 
@@ -194,7 +194,10 @@ impl Store {
                 continue;
             }
             let Ok(Some((name, view))) = self.board.view(index, place) else { continue };
-            let change = difference(&view, seat.read(place, version, &view).as_deref());
+            let change = match seat.read(place, version, &view) {
+                Some(before) => view.since(&before),
+                None => view,
+            };
             let number = self.names.place_of(&name);
             if self.totals.len() <= usize::from(number) {
                 self.totals.resize_with(usize::from(number) + 1, Totals::default);

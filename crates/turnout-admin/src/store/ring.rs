@@ -73,7 +73,7 @@ mod tests {
             requests: 1,
             failed: 0,
             clamped: 0,
-            parts: [0; Times::PARTS],
+            times: Times::default(),
             kinds: [0; turnout_states::KINDS],
             wall: vec![(0, 1); buckets].into(),
             bins: Box::default(),

@@ -10,7 +10,7 @@ pub(crate) struct Sum {
     pub(crate) requests: u64,
     pub(crate) failed: u64,
     pub(crate) clamped: u64,
-    pub(crate) parts: [u64; Times::PARTS],
+    pub(crate) times: Times,
     pub(crate) kinds: [u64; KINDS],
     wall: Histogram,
 }
@@ -20,9 +20,7 @@ impl Sum {
         self.requests += u64::from(slice.requests);
         self.failed += u64::from(slice.failed);
         self.clamped += u64::from(slice.clamped);
-        for (sum, more) in self.parts.iter_mut().zip(slice.parts) {
-            *sum = sum.saturating_add(more);
-        }
+        self.times = self.times.plus(&slice.times);
         for (sum, more) in self.kinds.iter_mut().zip(slice.kinds) {
             *sum = sum.saturating_add(more);
         }
@@ -33,7 +31,7 @@ impl Sum {
 
     /// Seconds of each state.
     pub(crate) fn states(&self) -> [f64; 3] {
-        states(&self.parts)
+        states(&self.times)
     }
 
     /// Milliseconds below which this part of the requests stayed.

@@ -23,7 +23,7 @@ pub(crate) struct Totals {
     pub(crate) requests: u64,
     pub(crate) failed: u64,
     pub(crate) clamped: u64,
-    pub(crate) parts: [u64; Times::PARTS],
+    pub(crate) times: Times,
     pub(crate) kinds: [u64; KINDS],
     counts: [[u64; LIMITS.len() + 1]; 4],
 }
@@ -37,9 +37,7 @@ impl Totals {
         ] {
             *sum = sum.saturating_add(more);
         }
-        for (sum, more) in self.parts.iter_mut().zip(change.times.parts()) {
-            *sum = sum.saturating_add(more);
-        }
+        self.times = self.times.plus(&change.times);
         for (sum, more) in self.kinds.iter_mut().zip(change.kinds) {
             *sum = sum.saturating_add(more);
         }

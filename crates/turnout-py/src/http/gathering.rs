@@ -156,11 +156,7 @@ pub(super) struct Gathered {
 
 impl Reply for Gathered {
     fn account(&self, keeping: &Keeping, now: u64) {
-        for outcome in &self.all.outcomes {
-            if let Some(answer) = &outcome.answer {
-                keeping.waited_for_upstream(&answer.head.url, outcome.elapsed, now);
-            }
-        }
+        self.all.outcomes.iter().for_each(|outcome| account(outcome, keeping, now));
     }
 
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -178,6 +174,13 @@ impl Reply for Gathered {
             outcomes.push(made.of(outcome)?);
         }
         Ok((PyList::new(py, outcomes)?, self.all.completion).into_pyobject(py)?.into_any())
+    }
+}
+
+/// Which upstream was waited for, and how long, if it answered at all.
+fn account<V>(outcome: &gather::Outcome<V>, keeping: &Keeping, now: u64) {
+    if let Some(answer) = &outcome.answer {
+        keeping.waited_for_upstream(&answer.head.url, outcome.elapsed, now);
     }
 }
 
@@ -319,10 +322,8 @@ struct Came {
 
 impl Reply for Came {
     fn account(&self, keeping: &Keeping, now: u64) {
-        if let Some(outcome) = &self.outcome
-            && let Some(answer) = &outcome.answer
-        {
-            keeping.waited_for_upstream(&answer.head.url, outcome.elapsed, now);
+        if let Some(outcome) = &self.outcome {
+            account(outcome, keeping, now);
         }
     }
 

@@ -127,7 +127,7 @@ impl Timed {
             return;
         };
         let (Some(meter), Some(before)) = (self.meter, &self.mark) else { return };
-        let now = meter.mark_after(before, taken, states::nanoseconds_a_tick());
+        let now = meter.mark_after(before, taken);
         keeping.end_on_thread(taken, before, &now, &pool.crowd);
         self.mark = Some(now);
     }

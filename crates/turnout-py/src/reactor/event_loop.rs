@@ -153,7 +153,7 @@ impl EventLoop {
     fn turn(slf: &Bound<'_, Self>, reactor: &Reactor, steps: &Steps, last: u64) -> PyResult<u64> {
         let accounts = Accounts::of(&slf.get().readiness, steps);
         let look = Self::look(slf, reactor, last, &accounts)?;
-        let was_due = Self::take_due(slf, steps, &look)?;
+        let was_due = Self::take_due(slf, &look)?;
         let ended = Self::run_ready(slf, reactor, steps, look.returned, &accounts)?;
         if was_due && look.waited_from.is_some() && !slf.get().stopping.load(Relaxed) {
             // A timer's callback is nearly always the first half of a step: it resolves the future that a task sleeps on. After a
@@ -223,7 +223,7 @@ impl EventLoop {
     }
 
     /// What is due becomes ready. False: nothing was.
-    fn take_due(slf: &Bound<'_, Self>, steps: &Steps, look: &Look) -> PyResult<bool> {
+    fn take_due(slf: &Bound<'_, Self>, look: &Look) -> PyResult<bool> {
         let this = slf.get();
         if this.timers.lock().next().is_none() {
             return Ok(false);
@@ -235,7 +235,7 @@ impl EventLoop {
             any = true;
             // A loop that slept until then was woken as early as could be; a busy one kept it waiting.
             let slept = look.waited_from.is_some_and(|from| from <= when);
-            let since = if slept { look.returned } else { steps.before(look.returned, now - when) };
+            let since = if slept { look.returned } else { Steps::before(look.returned, now - when) };
             this.ready.lock().push_back(Ready { step: Step::Native(handle), since, origin: Origin::Inside });
         }
         if any && look.waited_from.is_some() {
@@ -403,7 +403,7 @@ impl EventLoop {
         let time = slf.getattr(intern!(py, "time"))?;
         let native = time.is_instance_of::<PyCFunction>() && time.getattr(intern!(py, "__self__"))?.is(slf);
         this.foreign_clock.store(!native, Relaxed);
-        this.breath.store(steps.ticks_in(BREATH), Relaxed);
+        this.breath.store(states::ticks_in(BREATH.as_nanos() as u64), Relaxed);
         let running = !slf.getattr(intern!(py, "_thread_id"))?.is_none();
         let mut last = ticks();
         loop {

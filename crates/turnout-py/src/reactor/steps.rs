@@ -4,13 +4,11 @@
 //! thread with the GIL held, read from anywhere.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
-use crate::raw::ticks;
+use crate::states::{nanoseconds_in, ticks_in};
 
 /// Sums since the loop was made.
 pub(super) struct Steps {
-    origin: (u64, Instant),
     count: AtomicU64,
     /// Ticks between ready and begin: the step waited for others.
     queued: AtomicU64,
@@ -33,7 +31,6 @@ pub(super) struct Sums {
 impl Steps {
     pub(super) fn new() -> Self {
         Self {
-            origin: (ticks(), Instant::now()),
             count: AtomicU64::new(0),
             queued: AtomicU64::new(0),
             ran: AtomicU64::new(0),
@@ -42,7 +39,7 @@ impl Steps {
         }
     }
 
-    /// One step, by its stamps of [`ticks`]. They may come from different processors: see there.
+    /// One step, by its stamps of [`crate::raw::ticks`]. They may come from different processors: see there.
     #[inline]
     pub(super) fn add(&self, ready: u64, begun: u64, ended: u64) {
         let ran = ended.saturating_sub(begun);
@@ -61,18 +58,12 @@ impl Steps {
     }
 
     /// The stamp of a moment `seconds` before `now`.
-    pub(super) fn before(&self, now: u64, seconds: f64) -> u64 {
-        now.saturating_sub(whole(seconds * 1e9 / self.nanoseconds_a_tick(now)))
-    }
-
-    /// So many ticks are `length`.
-    pub(super) fn ticks_in(&self, length: Duration) -> u64 {
-        whole(length.as_nanos() as f64 / self.nanoseconds_a_tick(ticks()))
+    pub(super) fn before(now: u64, seconds: f64) -> u64 {
+        now.saturating_sub(ticks_in(whole(seconds * 1e9)))
     }
 
     pub(super) fn sums(&self) -> Sums {
-        let scale = self.nanoseconds_a_tick(ticks());
-        let nanoseconds = |sum: &AtomicU64| whole(sum.load(Relaxed) as f64 * scale);
+        let nanoseconds = |sum: &AtomicU64| nanoseconds_in(sum.load(Relaxed));
         Sums {
             count: self.count.load(Relaxed),
             queued: nanoseconds(&self.queued),
@@ -80,12 +71,6 @@ impl Steps {
             longest: nanoseconds(&self.longest),
             overhead: nanoseconds(&self.overhead),
         }
-    }
-
-    /// Measured over the whole life of the loop, so it gets better with time; nothing waits for it.
-    fn nanoseconds_a_tick(&self, now: u64) -> f64 {
-        let (first, began) = self.origin;
-        began.elapsed().as_nanos() as f64 / now.saturating_sub(first).max(1) as f64
     }
 }
 

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use turnout_states::{Account, Ended, Interruptions, KINDS, Kind, Times, ViewId, Views, Wait, Waits};
-
 use url::Url;
 
 use super::crowd::Crowd;
 use super::meter::{Mark, Meter};
-use super::rate::{nanoseconds_a_tick, ticks_at};
+use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, ticks_in};
 use super::seen::Accounted;
 use super::watch::Watch;
 use crate::raw::{self, ticks};
@@ -81,7 +80,7 @@ impl Keeping {
     /// The same, for an upstream that took so long to answer.
     pub(crate) fn waited_for_upstream(&self, url: &Url, took: Duration, ended: u64) {
         let host = url.host_str().unwrap_or_default();
-        let began = ended.saturating_sub(scaled(took.as_nanos() as u64, 1.0 / nanoseconds_a_tick()));
+        let began = ended.saturating_sub(ticks_in(took.as_nanos() as u64));
         match url.port_or_known_default() {
             Some(port) => self.waited(Kind::Http, &format!("{host}:{port}"), began, ended),
             None => self.waited(Kind::Http, host, began, ended),
@@ -90,8 +89,7 @@ impl Keeping {
 
     /// How long it has waited for each kind of thing so far, in nanoseconds.
     pub(crate) fn kinds(&self) -> [u64; KINDS] {
-        let rate = nanoseconds_a_tick();
-        self.waits.lock().sums().map(|sum| scaled(sum, rate))
+        self.waits.lock().sums().map(nanoseconds_in)
     }
 
     /// How it was answered.
@@ -131,8 +129,7 @@ impl Keeping {
 
     /// The thread that took it at `taken` is done: `before` and `now` are its marks around that.
     pub(crate) fn end_on_thread(&self, taken: u64, before: &Mark, now: &Mark, crowd: &Crowd) {
-        let rate = nanoseconds_a_tick();
-        let (call, clamped) = now.split(before, taken, rate);
+        let (call, clamped) = now.split(before, taken);
         if clamped {
             self.clamped.store(true, Relaxed);
         }
@@ -172,8 +169,8 @@ impl Keeping {
         let waits = self.waits.lock();
         let ended = Ended {
             times: account.times().scaled(rate),
-            kinds: waits.sums().map(|sum| scaled(sum, rate)),
-            overlap: scaled(account.overlap(), rate),
+            kinds: waits.sums().map(nanoseconds_in),
+            overlap: nanoseconds_in(account.overlap()),
             clamped: self.clamped.load(Relaxed),
             failed: status >= 500,
         };
@@ -186,12 +183,11 @@ impl Keeping {
     /// How it stands, in nanoseconds, with what of the present step or job has passed so far.
     pub(crate) fn times(&self) -> Times {
         let mut account = self.account.lock().clone();
-        let rate = nanoseconds_a_tick();
         if !account.is_over() {
             match DOING.get() {
                 Doing::Job(taken, before) => {
                     if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
-                        account.end_on_thread(now.at, now.split(&before, taken, rate).0);
+                        account.end_on_thread(now.at, now.split(&before, taken).0);
                     }
                 }
                 Doing::Step(since, began, mut watch) => {
@@ -201,7 +197,7 @@ impl Keeping {
                 Doing::Nothing => account.end(ticks()),
             }
         }
-        account.times().scaled(rate)
+        account.times().scaled(nanoseconds_a_tick())
     }
 }
 
@@ -235,11 +231,6 @@ impl Drop for Keeping {
             self.end(left);
         }
     }
-}
-
-#[expect(clippy::cast_sign_loss, reason = "neither is negative")]
-fn scaled(time: u64, rate: f64) -> u64 {
-    (time as f64 * rate) as u64
 }
 
 /// The account of the request that the running code is for. Asked after each step of the loop.

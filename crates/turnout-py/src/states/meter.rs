@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use turnout_states::{Activity, Clocks, OnThread, Probe, Reading};
 
+use super::rate::{nanoseconds_in, ticks_in};
 use super::rungs::{self, GilRung};
 use crate::raw::{self, fork_generation, ticks};
 
@@ -32,11 +33,11 @@ pub(crate) struct Meter {
 /// few microseconds are what it takes.
 const LONG_LOOK: u64 = 20_000;
 /// So often it is tried.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 4;
 /// Batches of steps.
 const SUSPICIOUS: u32 = 256;
 /// Nanoseconds that a job may miss before the run queue is asked, and how many jobs in a row may not ask it.
-const MISSED: f64 = 20_000.0;
+const MISSED: u64 = 20_000;
 const UNASKED: u32 = 8;
 /// Nanoseconds of computing in one wait for the GIL: a system call and the way there and back.
 const WAIT_COSTS: u64 = 3_000;
@@ -140,25 +141,25 @@ impl Meter {
     /// How it stands now. To be called by the thread itself.
     pub(crate) fn mark(&self) -> Mark {
         let mut before = ticks();
-        for _ in 0..LOOKS {
+        let mut looks = 0;
+        loop {
             let reading = self.clocks.read();
             let at = ticks();
-            if at.saturating_sub(before) < LONG_LOOK {
+            looks += 1;
+            if at.saturating_sub(before) < LONG_LOOK || looks == LOOKS {
                 return self.mark_of(at, reading);
             }
             before = at;
         }
-        let reading = self.clocks.read();
-        self.mark_of(ticks(), reading)
     }
 
     /// The same at the end of a job that was taken then, after `before`. The run queue is asked only if some of its time is missing, or was not for
     /// a while: a job that only computes costs one system call.
-    pub(crate) fn mark_after(&self, before: &Mark, taken: u64, rate: f64) -> Mark {
+    pub(crate) fn mark_after(&self, before: &Mark, taken: u64) -> Mark {
         let computed = self.clocks.computed();
         let at = ticks();
         let known = computed.saturating_sub(before.reading.computed) + self.gil().saturating_sub(before.gil);
-        let missing = at.saturating_sub(taken.min(before.at)) as f64 * rate - known as f64;
+        let missing = nanoseconds_in(at.saturating_sub(taken.min(before.at))).saturating_sub(known);
         if missing > MISSED || before.unasked >= UNASKED {
             return self.mark();
         }
@@ -174,19 +175,17 @@ impl Meter {
 impl Mark {
     /// What a thread did from `taken` on, in ticks, by this mark and one around then: not long before, while it did next to nothing, or a little later,
     /// when it woke up. True beside it: see [`OnThread::split`].
-    #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
-    pub(crate) fn split(&self, earlier: &Self, taken: u64, rate: f64) -> (OnThread, bool) {
-        let in_ticks = |nanoseconds: u64| (nanoseconds as f64 / rate) as u64;
+    pub(crate) fn split(&self, earlier: &Self, taken: u64) -> (OnThread, bool) {
         let Reading { computed, queued } = self.reading.since(earlier.reading);
         // Marked before it took this: it looked for work until then. Marked after: it was on its way to a processor.
         let looked = taken.saturating_sub(earlier.at);
         let woke = earlier.at.saturating_sub(taken);
         OnThread::split(
             self.at.saturating_sub(taken),
-            in_ticks(computed).saturating_sub(looked),
-            in_ticks(queued) + woke,
-            in_ticks(self.gil.saturating_sub(earlier.gil)),
-            in_ticks(tolerated() + WAIT_COSTS * self.gil_waits.saturating_sub(earlier.gil_waits)),
+            ticks_in(computed).saturating_sub(looked),
+            ticks_in(queued) + woke,
+            ticks_in(self.gil.saturating_sub(earlier.gil)),
+            ticks_in(tolerated() + WAIT_COSTS * self.gil_waits.saturating_sub(earlier.gil_waits)),
         )
     }
 }

@@ -22,7 +22,7 @@ use turnout_states::Views;
 pub(crate) use crowd::Crowd;
 pub(crate) use keeping::{Doing, Keeping, current};
 pub(crate) use meter::{Mark, Meter};
-pub(crate) use rate::{begin, nanoseconds_a_tick};
+pub(crate) use rate::{begin, nanoseconds_in, ticks_in};
 pub(crate) use rungs::{in_words, number};
 pub(crate) use sampler::LOOKS;
 pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, view_figures};

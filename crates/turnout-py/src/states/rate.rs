@@ -1,4 +1,4 @@
-//! From counts of [`ticks`] to nanoseconds.
+//! From counts of [`ticks`] to nanoseconds, and back: the one place that knows how long a tick is.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -39,8 +39,22 @@ fn measure() -> f64 {
     rate
 }
 
-/// What [`ticks`] was so long ago.
-#[expect(clippy::cast_sign_loss, reason = "neither is negative")]
+/// So many nanoseconds in ticks.
+pub(crate) fn ticks_in(nanoseconds: u64) -> u64 {
+    scaled(nanoseconds, 1.0 / nanoseconds_a_tick())
+}
+
+/// So many ticks in nanoseconds.
+pub(crate) fn nanoseconds_in(ticks: u64) -> u64 {
+    scaled(ticks, nanoseconds_a_tick())
+}
+
+/// What [`ticks`] was at that moment.
 pub(crate) fn ticks_at(moment: Instant) -> u64 {
-    ticks().saturating_sub((moment.elapsed().as_nanos() as f64 / nanoseconds_a_tick()) as u64)
+    ticks().saturating_sub(ticks_in(moment.elapsed().as_nanos() as u64))
+}
+
+#[expect(clippy::cast_sign_loss, reason = "neither is negative")]
+fn scaled(time: u64, rate: f64) -> u64 {
+    (time as f64 * rate) as u64
 }

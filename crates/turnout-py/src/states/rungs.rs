@@ -37,18 +37,28 @@ pub(crate) struct Rungs {
 }
 
 impl Rungs {
-    /// One phrase a state.
+    /// One phrase a state, and why one is not better.
     pub(crate) fn told(&self) -> Vec<String> {
-        let run_queue = if self.run_queue { "run queue exact" } else { "run queue unknown (no schedstat here)" };
-        let mut gil = match &self.gil {
-            GilRung::Exact(_) => "gil exact".to_owned(),
-            GilRung::Sampled(_) => "gil sampled".to_owned(),
-            GilRung::Unknown(why) => format!("gil unknown ({why})"),
+        let why_gil = match &self.gil {
+            GilRung::Exact(_) => None,
+            GilRung::Sampled(_) => self.why_not,
+            GilRung::Unknown(why) => Some(*why),
         };
-        if let Some(why) = self.why_not.filter(|_| matches!(self.gil, GilRung::Sampled(_))) {
-            gil = format!("{gil} ({why})");
-        }
-        vec!["cpu exact".into(), run_queue.into(), gil, "loop exact".into()]
+        let why_run_queue = (!self.run_queue).then_some("no schedstat here");
+        let because = |(phrase, why): (String, Option<&str>)| match why {
+            Some(why) => format!("{phrase} ({why})"),
+            None => phrase,
+        };
+        in_words(self.number()).into_iter().zip([None, why_run_queue, why_gil, None]).map(because).collect()
+    }
+
+    fn number(&self) -> u64 {
+        let gil = match self.gil {
+            GilRung::Exact(_) => GIL_EXACT,
+            GilRung::Sampled(_) => GIL_SAMPLED,
+            GilRung::Unknown(_) => 0,
+        };
+        KNOWN | gil | if self.run_queue { RUN_QUEUE } else { 0 }
     }
 }
 
@@ -60,13 +70,7 @@ const GIL_SAMPLED: u64 = 8;
 
 /// Where it stands, for the board; 0: nothing is accounted for.
 pub(crate) fn number() -> u64 {
-    let Some(rungs) = super::views().and_then(|_| found()) else { return 0 };
-    let gil = match rungs.gil {
-        GilRung::Exact(_) => GIL_EXACT,
-        GilRung::Sampled(_) => GIL_SAMPLED,
-        GilRung::Unknown(_) => 0,
-    };
-    KNOWN | gil | if rungs.run_queue { RUN_QUEUE } else { 0 }
+    super::views().and_then(|_| found()).map_or(0, Rungs::number)
 }
 
 /// What [`number`] gave in another process, one phrase a state. Why it is not better is that process' to say.

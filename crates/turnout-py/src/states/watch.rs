@@ -7,22 +7,21 @@
 use turnout_states::Interruptions;
 
 use super::meter::Meter;
-use super::rate::nanoseconds_a_tick;
+use super::rate::ticks_in;
 
 /// In nanoseconds: what a step shorter than this may have been kept from is not worth a system call.
 const LONG: u64 = 50_000;
-/// A step longer than this is always looked at. Of those between, one in [`SAMPLED`] is as long as none was found that missed any time: most that
-/// compute for 0.1 ms do nothing else.
-const LONGER: u64 = 20 * LONG;
+/// A step so many times as long is always looked at. Of those between, one in [`SAMPLED`] is as long as none was found that missed any time: most
+/// that compute for 0.1 ms do nothing else.
+const LONGER: u64 = 20;
 const SAMPLED: u32 = 8;
 
 /// The loop thread's clocks around a batch of steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Watch {
     meter: &'static Meter,
-    /// [`LONG`] in ticks, and the rate it was reckoned with.
+    /// [`LONG`] in ticks.
     long: u64,
-    rate: f64,
     computed: u64,
     /// Where it was read lately.
     queued: Option<u64>,
@@ -33,25 +32,29 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Around the steps that follow; `None` where nothing is accounted for.
-    #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
     pub(crate) fn begin() -> Option<Self> {
         super::views()?;
         let meter = Meter::of_this_thread()?;
-        let rate = nanoseconds_a_tick();
-        let long = (LONG as f64 / rate) as u64;
         let queued = meter.is_suspicious().then(|| meter.clocks().queued());
-        Some(Self { meter, long, rate, computed: meter.clocks().computed(), queued, gil: meter.gil(), short: 0 })
+        Some(Self {
+            meter,
+            long: ticks_in(LONG),
+            computed: meter.clocks().computed(),
+            queued,
+            gil: meter.gil(),
+            short: 0,
+        })
     }
 
     /// A step has ended that took so many ticks.
     #[inline]
     pub(crate) fn step(&mut self, took: u64) -> Interruptions {
-        if took < self.long
-            || (took < self.long * (LONGER / LONG) && self.queued.is_none() && !self.meter.is_turn(SAMPLED))
-        {
-            return self.short_step(took);
+        let trusted = took < self.long * LONGER && self.queued.is_none();
+        if took < self.long || (trusted && !self.meter.is_turn(SAMPLED)) {
+            self.short_step(took)
+        } else {
+            self.long_step(took)
         }
-        self.long_step(took)
     }
 
     fn short_step(&mut self, took: u64) -> Interruptions {
@@ -60,15 +63,15 @@ impl Watch {
         if gil == self.gil {
             return Interruptions::default();
         }
-        let waited = self.ticks(gil - self.gil).min(took);
+        let waited = ticks_in(gil - self.gil).min(took);
         self.gil = gil;
         Interruptions { gil: waited, ..Interruptions::default() }
     }
 
     fn long_step(&mut self, took: u64) -> Interruptions {
         let (now, gil) = (self.meter.clocks().computed(), self.meter.gil());
-        let computed = self.ticks(now.saturating_sub(self.computed)).saturating_sub(self.short);
-        let waited = self.ticks(gil.saturating_sub(self.gil)).min(took);
+        let computed = ticks_in(now.saturating_sub(self.computed)).saturating_sub(self.short);
+        let waited = ticks_in(gil.saturating_sub(self.gil)).min(took);
         (self.computed, self.gil, self.short) = (now, gil, 0);
         let missing = took.saturating_sub(computed + waited);
         // The clocks are not read at one moment, and the kernel's own work for the thread is on neither.
@@ -78,12 +81,7 @@ impl Watch {
         let queued = self.meter.clocks().queued();
         let before = self.queued.replace(queued).unwrap_or(queued);
         self.meter.suspect();
-        let run_queue = self.ticks(queued.saturating_sub(before)).min(missing);
+        let run_queue = ticks_in(queued.saturating_sub(before)).min(missing);
         Interruptions { gil: waited, run_queue, blocked: missing - run_queue }
-    }
-
-    #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
-    fn ticks(&self, nanoseconds: u64) -> u64 {
-        (nanoseconds as f64 / self.rate) as u64
     }
 }
