@@ -23,6 +23,8 @@ from turnout._states import Accounted as Accounted
 from turnout._states import ThreadHop as ThreadHop
 from turnout._states import accounting as accounting
 from turnout._states import address_figures as address_figures
+from turnout._states import findings as findings
+from turnout._states import recent_requests as recent_requests
 from turnout._states import view_figures as view_figures
 
 _P = ParamSpec("_P")

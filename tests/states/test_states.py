@@ -123,7 +123,7 @@ def test_who_waits_for_a_thread_is_said_to(one_thread):
 
 
 def told_in_two_parts(site: Serving, first: bytes, rest: bytes) -> dict:
-    """What a view tells whose client sends its request slowly."""
+    """What a view tells whose client sends its request slowly. A busy machine may see the first part a little late."""
     with socket.create_connection((site.host, site.port)) as client:
         client.sendall(first)
         time.sleep(0.3)  # the client is slow
@@ -135,12 +135,12 @@ def told_in_two_parts(site: Serving, first: bytes, rest: bytes) -> dict:
 def test_a_body_that_comes_late_is_its_client_s_time(site):
     head = b"POST /takes_body/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n"
     found = told_in_two_parts(site, head + b"ab", b"cd")
-    assert (found["bytes"], found["client"] >= 0.29) == (4, True), found
+    assert (found["bytes"], found["client"] >= 0.2) == (4, True), found
 
 
 def test_a_head_that_comes_late_is_its_client_s_time_too(site):
     found = told_in_two_parts(site, b"GET /waits/ HTTP/1.1\r\nHost: x\r\nConnec", b"tion: close\r\n\r\n")
-    assert found["client"] >= 0.29
+    assert found["client"] >= 0.2
 
 
 @pytest.mark.parametrize("view", ["streams", "streams_from_thread"])
@@ -247,6 +247,44 @@ def test_outbound_calls_are_waits_for_their_upstream(fresh, upstream, view):
     [[kind, address, calls, longest]] = addresses(fresh, f".{view}")
     assert (kind, address, calls) == ("http", upstream.removeprefix("http://").rstrip("/"), 4)
     assert longest >= 0.0395e9
+
+
+def kept(site: Serving, view: str) -> dict:
+    return json.loads(get(site.url, f"/kept/?view=states_urls.{view}").body)
+
+
+def test_the_last_requests_are_kept_with_their_waits(fresh, upstream):
+    for _ in range(3):
+        get(fresh.url, f"/calls/?upstream={upstream}")
+    ended(fresh, "calls", 3)
+    recent = kept(fresh, "calls")["recent"]
+    assert len(recent) == 3
+    assert [began for began, _, _ in recent] == sorted(began for began, _, _ in recent)
+    for began, parts, waits in recent:
+        assert abs(began / 1e9 - time.time()) < 60
+        assert [kind for kind, *_ in waits] == ["http"] * 4
+        assert all(0 < sent < answered <= sum(parts) for _, _, sent, answered in waits)
+        # The first alone, the other three together.
+        (_, _, _, first), *together = waits
+        assert max(sent for _, _, sent, _ in together) < min(answered for _, _, _, answered in together)
+        assert first <= min(sent for _, _, sent, _ in together)
+
+
+def test_requests_are_kept_within_the_memory_that_is_given(upstream):
+    for none in served("--kept-requests", "0"):
+        get(none.url, f"/calls/?upstream={upstream}")
+        ended(none, "calls")
+        assert kept(none, "calls")["recent"] == []
+
+
+def test_calls_that_could_go_together_are_noticed_and_others_are_not(fresh, upstream):
+    for view in ["calls_in_sequence", "calls_in_sequence", "waits", "queries_from_loop"]:
+        get(fresh.url, f"/{view}/?upstream={upstream}")
+    ended(fresh, "calls_in_sequence", 2)
+    [[finding, view, _, what, count, worst, number]] = kept(fresh, "")["findings"]
+    assert (finding, view) == ("in-sequence", "states_urls.calls_in_sequence")
+    assert (what, count, number) == (upstream.removeprefix("http://").rstrip("/"), 2, 3)
+    assert worst >= 0.075e9
 
 
 def timing(site: Serving, view: str, **headers: str) -> str | None:

@@ -74,6 +74,8 @@ pub struct Settings {
     pub half_close: bool,
     /// How the time of requests is accounted for.
     pub accounting: Accounting,
+    /// Bytes that the requests may take which are kept whole.
+    pub kept_requests: u64,
     /// Which answers say where their time went.
     pub server_timing: ServerTiming,
     /// Whether and how each answer is logged.

@@ -346,6 +346,14 @@ pub const OPTIONS: &[Opt] = &[
         }),
     },
     Opt {
+        name: "kept-requests",
+        group: Group::Logs,
+        value: "SIZE",
+        default: "64m",
+        help: "What the last requests may take in memory that each worker keeps whole, with what each waited for: at most 5,000 of a view and 4 MiB. Room is taken as they come, and the oldest give way. 0 keeps none.",
+        takes: Takes::One(|to, text| value::size_within(text, 0, 1 << 40).map(|it| to.kept_requests = it)),
+    },
+    Opt {
         name: "server-timing",
         group: Group::Logs,
         value: "auto|on|off",

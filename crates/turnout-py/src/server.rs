@@ -71,7 +71,7 @@ impl Server {
         };
         let threads = pool.get().pool.clone();
         http::serve(py, reactor.clone());
-        states::account(py, settings.accounting);
+        states::account(py, settings.accounting, settings.kept_requests as usize);
         let event_loop = Loop::new(reactor, event_loop.unbind(), settings.access_log != AccessLogFormat::Off);
         let facts = Facts { multithread: settings.threads > 1, multiprocess: settings.workers > 1 };
         let debug = settings.log_level == LogLevel::Debug;

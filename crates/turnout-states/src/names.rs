@@ -52,4 +52,9 @@ impl<T: ?Sized> Names<T> {
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
         self.table.read().things.clone()
     }
+
+    /// Those from a place on.
+    pub(crate) fn since(&self, place: usize) -> Vec<Arc<T>> {
+        self.table.read().things.get(place..).map_or_else(Vec::new, <[_]>::to_vec)
+    }
 }

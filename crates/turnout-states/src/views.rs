@@ -1,10 +1,16 @@
 //! The views of one worker, by name.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
+use crate::findings::Findings;
 use crate::names::Names;
+use crate::recent::{Kept, Recent};
+use crate::slow::{Slow, SlowRequest, Threshold};
+use crate::spans::Span;
+use crate::text;
 use crate::view::{Ended, View};
 use crate::waits::{Addresses, ByAddress, Wait};
 
@@ -31,12 +37,36 @@ impl ViewId {
     }
 }
 
+/// Bytes that the requests of all views may take which are kept whole.
+const MOST_BYTES: usize = 64 << 20;
+/// If that is too little, so much room is made at a time.
+const MAKE_ROOM: usize = 64 << 10;
+
 /// See the module. A place, once given to a name, is that name's.
 #[derive(Debug)]
 pub struct Views {
     names: Names<Place>,
     /// Where requests wait.
     pub addresses: Addresses,
+    /// What was noticed.
+    pub findings: Findings,
+    slow: Slow,
+    /// What the requests that are kept take, and may take.
+    kept_bytes: AtomicUsize,
+    most_bytes: usize,
+}
+
+/// All of one request that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// What is counted.
+    pub ended: Ended,
+    /// When its first byte came, in nanoseconds since 1970.
+    pub began: u64,
+    /// How it was answered; 0: not at all.
+    pub status: u16,
+    /// What it waited for, in nanoseconds since it began.
+    pub waits: Box<[Wait]>,
 }
 
 /// One view's name and figures.
@@ -47,6 +77,8 @@ pub struct Place {
     /// What its requests waited for.
     pub by_address: ByAddress,
     figures: Mutex<Figures>,
+    recent: Mutex<Recent>,
+    slow_above: Threshold,
 }
 
 #[derive(Debug, Default)]
@@ -58,23 +90,100 @@ struct Figures {
 
 impl Default for Views {
     fn default() -> Self {
-        Self { names: Names::new(MOST_VIEWS, Place::named(OTHER)), addresses: Addresses::default() }
+        Self::keeping(MOST_BYTES)
     }
 }
 
 impl Views {
-    /// The place of a name, given now if it has none.
-    pub fn place_of(&self, name: &str) -> ViewId {
-        ViewId(self.names.place_of(cut(name), Place::named))
+    /// None yet. The requests that are kept whole may take so many bytes.
+    pub fn keeping(most_bytes: usize) -> Self {
+        Self {
+            names: Names::new(MOST_VIEWS, Place::named(OTHER)),
+            addresses: Addresses::default(),
+            findings: Findings::default(),
+            slow: Slow::default(),
+            kept_bytes: AtomicUsize::new(0),
+            most_bytes,
+        }
     }
 
-    /// One more request of that view has ended; its waits, `factor` nanoseconds a unit.
-    pub fn record(&self, id: ViewId, ended: &Ended, waits: &[Wait], factor: f64) {
+    /// The place of a name, given now if it has none.
+    pub fn place_of(&self, name: &str) -> ViewId {
+        ViewId(self.names.place_of(text::cut(name, LONGEST_NAME), Place::named))
+    }
+
+    /// One more request of that view has ended. `picture` gives what was done for it, in nanoseconds since it began, and how many more such things
+    /// there were: asked only if it was a slow one.
+    pub fn record(&self, id: ViewId, finished: Finished, picture: impl FnOnce() -> (Vec<Span>, u32)) {
         let place = self.names.at(id.0);
-        place.by_address.add(waits, factor);
-        let mut figures = place.figures.lock();
-        figures.view.record(ended);
-        figures.changed = true;
+        let Finished { ended, began, status, waits } = finished;
+        place.by_address.add(&waits);
+        {
+            let mut figures = place.figures.lock();
+            figures.view.record(&ended);
+            figures.changed = true;
+        }
+        let times = ended.times;
+        if place.slow_above.is_passed(times.wall()) {
+            let (spans, dropped) = picture();
+            let slow = SlowRequest { view: id.place(), began, status, times, waits: waits.to_vec(), spans, dropped };
+            let places = self.all();
+            self.slow.put(slow, |place| places.get(place).map(|place| &place.slow_above));
+        }
+        if self.most_bytes > 0 {
+            self.keep(&place, Kept { began, times, waits });
+        }
+    }
+
+    fn keep(&self, place: &Place, kept: Kept) {
+        let (before, after) = {
+            let mut recent = place.recent.lock();
+            let before = recent.bytes();
+            recent.push(kept);
+            (before, recent.bytes())
+        };
+        self.count(before, after);
+        if self.kept_bytes.load(Relaxed) > self.most_bytes {
+            self.make_room();
+        }
+    }
+
+    /// The view with the oldest request forgets some.
+    fn make_room(&self) {
+        let all = self.all();
+        let oldest =
+            all.iter().filter_map(|place| Some((place.recent.lock().oldest()?, place))).min_by_key(|(at, _)| *at);
+        let Some((_, place)) = oldest else { return };
+        let mut recent = place.recent.lock();
+        let before = recent.bytes();
+        while recent.oldest().is_some() && before - recent.bytes() < MAKE_ROOM {
+            recent.forget();
+        }
+        self.count(before, recent.bytes());
+    }
+
+    fn count(&self, before: usize, after: usize) {
+        if after >= before {
+            self.kept_bytes.fetch_add(after - before, Relaxed);
+        } else {
+            self.kept_bytes.fetch_sub(before - after, Relaxed);
+        }
+    }
+
+    /// What the requests that are kept take, in bytes.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes.load(Relaxed)
+    }
+
+    /// Hands slow requests that have changed to `look`, with their places among all slow ones. `now`: nanoseconds since 1970.
+    pub(crate) fn changed_slow<E>(
+        &self,
+        now: u64,
+        look: impl FnMut(usize, &SlowRequest) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let places = self.all();
+        self.slow.age(now, |place| places.get(place).map(|place| &place.slow_above));
+        self.slow.changed(look)
     }
 
     /// All of them, by place.
@@ -85,12 +194,23 @@ impl Views {
 
 impl Place {
     fn named(name: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), by_address: ByAddress::default(), figures: Mutex::default() })
+        Arc::new(Self {
+            name: name.into(),
+            by_address: ByAddress::default(),
+            figures: Mutex::default(),
+            recent: Mutex::default(),
+            slow_above: Threshold::default(),
+        })
     }
 
     /// Its figures as they are now.
     pub fn view(&self) -> View {
         self.figures.lock().view.clone()
+    }
+
+    /// Its last requests, the oldest first.
+    pub fn recent(&self) -> Vec<Kept> {
+        self.recent.lock().all()
     }
 
     /// Hands the figures to `look` if they have changed since this was last asked.
@@ -100,18 +220,53 @@ impl Place {
     }
 }
 
-/// At a character's end.
-fn cut(name: &str) -> &str {
-    let mut end = name.len().min(LONGEST_NAME);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::times::Times;
+
+    fn finished(began: u64, wall: u64) -> Finished {
+        let times = Times { io: wall, ..Times::default() };
+        Finished { ended: Ended { times, ..Ended::default() }, began, status: 200, waits: Box::default() }
+    }
+
+    fn record(views: &Views, id: ViewId) {
+        views.record(id, finished(1, 0), || (Vec::new(), 0));
+    }
+
+    #[test]
+    fn requests_are_kept_within_the_memory_there_is_and_the_oldest_give_way() {
+        let views = Views::keeping(2 * MAKE_ROOM);
+        let (quiet, busy) = (views.place_of("quiet"), views.place_of("busy"));
+        for began in 0..10 {
+            views.record(quiet, finished(began + 1, 5), || (Vec::new(), 0));
+        }
+        for began in 0..2000 {
+            views.record(busy, finished(began + 100, 5), || (Vec::new(), 0));
+        }
+        let kept = |id: ViewId| views.all()[id.place()].recent();
+        assert_eq!(kept(quiet), []);
+        assert!(views.kept_bytes() <= 2 * MAKE_ROOM, "{}", views.kept_bytes());
+        assert_eq!(views.kept_bytes(), kept(busy).len() * size_of::<Kept>());
+        assert_eq!(kept(busy).last().map(|kept| kept.began), Some(2099));
+        let none = Views::keeping(0);
+        record(&none, none.place_of("a"));
+        assert_eq!((none.kept_bytes(), none.all()[1].recent().len()), (0, 0));
+    }
+
+    #[test]
+    fn only_a_slow_request_is_asked_for_its_picture() {
+        let views = Views::default();
+        let id = views.place_of("a");
+        let mut asked = Vec::new();
+        for wall in [50, 60, 70, 80, 90, 100, 110, 120, 10, 65] {
+            views.record(id, finished(1, wall), || {
+                asked.push(wall);
+                (Vec::new(), 0)
+            });
+        }
+        assert_eq!(asked, [50, 60, 70, 80, 90, 100, 110, 120, 65]);
+    }
 
     #[test]
     fn a_name_keeps_its_place_and_those_beyond_the_limit_share_one() {
@@ -124,9 +279,9 @@ mod tests {
         assert_eq!(views.all().len(), MOST_VIEWS + 1);
         let late = views.place_of("one too many");
         assert_eq!(late, ViewId::default());
-        views.record(late, &Ended::default(), &[], 1.0);
-        views.record(first, &Ended::default(), &[], 1.0);
-        views.record(first, &Ended::default(), &[], 1.0);
+        record(&views, late);
+        record(&views, first);
+        record(&views, first);
         let counts: Vec<_> = views.all().iter().map(|place| place.view().requests).take(2).collect();
         assert_eq!(counts, [1, 2]);
         assert_eq!(&*views.all()[0].name, OTHER);
@@ -146,7 +301,7 @@ mod tests {
     fn only_what_has_changed_is_shown_again() {
         let views = Views::default();
         let id = views.place_of("a");
-        views.record(id, &Ended::default(), &[], 1.0);
+        record(&views, id);
         let place = views.all()[id.place()].clone();
         assert_eq!(place.if_changed(|view| view.requests), Some(1));
         assert_eq!(place.if_changed(|view| view.requests), None);

@@ -1,6 +1,7 @@
 //! What a request waited for: by call, by kind, by address.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -11,7 +12,7 @@ use crate::views::OTHER;
 /// So many waits of one request are kept one by one; all of them are summed.
 pub const MOST_WAITS: usize = 64;
 /// So many addresses are told apart in a worker, and so many in one view; the others are "other".
-const MOST_ADDRESSES: usize = 1000;
+pub(crate) const MOST_ADDRESSES: usize = 1000;
 const MOST_OF_A_VIEW: usize = 64;
 
 /// What kind of thing was waited for.
@@ -46,7 +47,19 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AddressId(u16);
 
-/// One call that waited, in the unit of the request's stamps. It is known when it is over.
+impl AddressId {
+    /// As a number, for whoever keeps it in numbers.
+    pub fn number(self) -> u64 {
+        self.0.into()
+    }
+
+    /// From a number that [`AddressId::number`] gave.
+    pub fn from_number(number: u64) -> Self {
+        Self(number as u16)
+    }
+}
+
+/// One call that waited, in the unit of the request's stamps, or in nanoseconds since it began. It is known when it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
     /// What for.
@@ -85,6 +98,13 @@ impl Waits {
         &self.kept
     }
 
+    /// The same in nanoseconds since `began`, `factor` nanoseconds a unit.
+    #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
+    pub fn since(&self, began: u64, factor: f64) -> Box<[Wait]> {
+        let at = |stamp: u64| (stamp.saturating_sub(began) as f64 * factor) as u64;
+        self.kept.iter().map(|wait| Wait { began: at(wait.began), ended: at(wait.ended), ..*wait }).collect()
+    }
+
     /// How long something of each kind was waited for.
     pub fn sums(&self) -> [u64; KINDS] {
         self.sums
@@ -93,23 +113,34 @@ impl Waits {
 
 /// Names of addresses: `host:port`, or what else says where.
 #[derive(Debug)]
-pub struct Addresses(Names<str>);
+pub struct Addresses {
+    names: Names<str>,
+    told: AtomicUsize,
+}
 
 impl Default for Addresses {
     fn default() -> Self {
-        Self(Names::new(MOST_ADDRESSES, OTHER.into()))
+        Self { names: Names::new(MOST_ADDRESSES, OTHER.into()), told: AtomicUsize::new(0) }
     }
 }
 
 impl Addresses {
     /// The place of a name, given now if it has none.
     pub fn id_of(&self, name: &str) -> AddressId {
-        AddressId(self.0.place_of(name, |name| name.into()))
+        AddressId(self.names.place_of(name, |name| name.into()))
     }
 
     /// The name at a place.
     pub fn name(&self, id: AddressId) -> Arc<str> {
-        self.0.at(id.0)
+        self.names.at(id.0)
+    }
+
+    /// Those that this has not given before, with their places. To be asked by one.
+    pub(crate) fn fresh(&self) -> Vec<(usize, Arc<str>)> {
+        let told = self.told.load(Relaxed);
+        let fresh = self.names.since(told);
+        self.told.store(told + fresh.len(), Relaxed);
+        (told..).zip(fresh).collect()
     }
 }
 
@@ -129,9 +160,8 @@ pub struct AtAddress {
 pub struct ByAddress(Mutex<FxHashMap<(Kind, AddressId), AtAddress>>);
 
 impl ByAddress {
-    /// Adds a request's waits, `factor` nanoseconds a unit.
-    #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
-    pub fn add(&self, waits: &[Wait], factor: f64) {
+    /// Adds a request's waits, in nanoseconds.
+    pub fn add(&self, waits: &[Wait]) {
         if waits.is_empty() {
             return;
         }
@@ -141,7 +171,7 @@ impl ByAddress {
             if places.len() >= MOST_OF_A_VIEW && !places.contains_key(&key) {
                 key.1 = AddressId::default();
             }
-            let time = (wait.ended.saturating_sub(wait.began) as f64 * factor) as u64;
+            let time = wait.ended.saturating_sub(wait.began);
             let place = places.entry(key).or_default();
             place.calls += 1;
             place.time += time;
@@ -207,10 +237,10 @@ mod tests {
         let by_address = ByAddress::default();
         for number in 0..100 {
             let address = addresses.id_of(&format!("10.0.0.5:{number}"));
-            by_address.add(&[Wait { kind: Kind::Http, address, began: 0, ended: 10 }], 2.0);
+            by_address.add(&[Wait { kind: Kind::Http, address, began: 0, ended: 20 }]);
         }
         let busiest = addresses.id_of("10.0.0.5:7");
-        by_address.add(&[Wait { kind: Kind::Http, address: busiest, began: 0, ended: 90_000 }], 2.0);
+        by_address.add(&[Wait { kind: Kind::Http, address: busiest, began: 0, ended: 180_000 }]);
         let all = by_address.all();
         assert_eq!(all[0], (Kind::Http, busiest, AtAddress { calls: 2, time: 180_020, longest: 180_000 }));
         assert_eq!(all.len(), MOST_OF_A_VIEW + 1);

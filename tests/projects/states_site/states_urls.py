@@ -205,6 +205,12 @@ def calls(request):
     return told_waits(request)
 
 
+def calls_in_sequence(request):
+    for _ in range(3):
+        http.client.get(request.GET["upstream"])
+    return told_waits(request)
+
+
 async def calls_from_loop(request):
     upstream = request.GET["upstream"]
     await http.client.aget(upstream)
@@ -218,6 +224,12 @@ def fails(request):
 
 def takes_body(request):
     return JsonResponse({**request.turnout.times._asdict(), "bytes": len(request.body)})
+
+
+def kept(request):
+    """What is kept of the view that is asked for, and what was noticed."""
+    view = request.GET.get("view", "")
+    return JsonResponse({"recent": _turnout.recent_requests(view), "findings": _turnout.findings()})
 
 
 def figures(request):
@@ -254,8 +266,10 @@ VIEWS = [
     queries_from_loop,
     calls,
     calls_from_loop,
+    calls_in_sequence,
     fails,
     takes_body,
+    kept,
     figures,
 ]
 urlpatterns = [path(f"{view.__name__}/", view) for view in VIEWS]

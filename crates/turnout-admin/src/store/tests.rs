@@ -1,5 +1,5 @@
 use serde_json::Value;
-use turnout_states::{Ended, Times, Views, Worker};
+use turnout_states::{Ended, Finished, Times, Views, Worker};
 
 use super::*;
 use crate::api;
@@ -24,7 +24,9 @@ impl Told {
 
     fn ends(&self, name: &str, processing: u64, io: u64) {
         let times = Times { processing: processing * 1_000_000, io: io * 1_000_000, ..Times::default() };
-        self.views.record(self.views.place_of(name), &Ended { times, ..Ended::default() }, &[], 1.0);
+        let ended = Ended { times, ..Ended::default() };
+        let finished = Finished { ended, began: 1, status: 200, waits: Box::default() };
+        self.views.record(self.views.place_of(name), finished, || (Vec::new(), 0));
     }
 
     #[expect(clippy::cast_sign_loss, reason = "after 1970")]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use turnout_admin::{Plan, Running, Token, start};
 use turnout_net::Bind;
-use turnout_states::{Board, Ended, Times, Views, Worker};
+use turnout_states::{Board, Ended, Finished, Times, Views, Worker};
 use turnout_testkit::{Client, Response};
 
 /// Longer than any figure takes to be seen on a busy machine.
@@ -57,12 +57,9 @@ impl Site {
     /// A request of this view ends.
     pub(crate) fn ends(&self, name: &str, milliseconds: u64) {
         let times = Times { processing: 1_000_000, io: milliseconds * 1_000_000, ..Times::default() };
-        self.views.record(
-            self.views.place_of(name),
-            &Ended { times, kinds: [2_000_000, 0, 0], ..Ended::default() },
-            &[],
-            1.0,
-        );
+        let ended = Ended { times, kinds: [2_000_000, 0, 0], ..Ended::default() };
+        let finished = Finished { ended, began: 1, status: 200, waits: Box::default() };
+        self.views.record(self.views.place_of(name), finished, || (Vec::new(), 0));
     }
 
     /// The worker writes.

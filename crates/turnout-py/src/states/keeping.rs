@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use turnout_states::{Account, Ended, Interruptions, KINDS, Kind, Times, ViewId, Views, Wait, Waits};
+use turnout_states::{
+    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, Span, Spans, Times, ViewId, Views, Wait,
+    Waits, in_sequence,
+};
 use url::Url;
 
 use super::crowd::Crowd;
 use super::meter::{Mark, Meter};
-use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, ticks_in};
+use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, ticks_in, unix_time_of};
 use super::seen::Accounted;
 use super::watch::Watch;
 use crate::raw::{self, ticks};
@@ -26,7 +29,7 @@ const NOWHERE: &str = "(no view)";
 #[derive(Debug)]
 pub(crate) struct Keeping {
     views: &'static Views,
-    account: Mutex<Account>,
+    story: Mutex<Story>,
     /// What it waited for, as far as that is known.
     waits: Mutex<Waits>,
     view: AtomicU16,
@@ -34,10 +37,19 @@ pub(crate) struct Keeping {
     clamped: AtomicBool,
     /// How it stood with the threads when it got in line for one.
     crowd: [AtomicU64; 2],
+    /// Since when it is in line for a thread; 0: it is not.
+    in_line: AtomicU64,
     /// When a thread of the hop pool was found for it that has not begun yet; 0: none.
     assigned: AtomicU64,
     /// When whoever works for it said that it is done; 0: not yet. The account ends with that step, or that job.
     left: AtomicU64,
+}
+
+/// What was done for it.
+#[derive(Debug)]
+struct Story {
+    account: Account,
+    spans: Spans,
 }
 
 impl Keeping {
@@ -50,12 +62,13 @@ impl Keeping {
         }
         Some(Self {
             views,
-            account: Mutex::new(account),
+            story: Mutex::new(Story { account, spans: Spans::default() }),
             waits: Mutex::default(),
             view: AtomicU16::new(NO_VIEW),
             status: AtomicU16::new(0),
             clamped: AtomicBool::new(false),
             crowd: [const { AtomicU64::new(0) }; 2],
+            in_line: AtomicU64::new(0),
             assigned: AtomicU64::new(0),
             left: AtomicU64::new(0),
         })
@@ -63,7 +76,7 @@ impl Keeping {
 
     /// All of it is here. `waited`: for its client.
     pub(crate) fn received(&self, waited: bool) {
-        self.account.lock().received(ticks(), waited);
+        self.story.lock().account.received(ticks(), waited);
     }
 
     /// The name of the view that it turned out to be for.
@@ -103,12 +116,15 @@ impl Keeping {
         for (kept, sum) in self.crowd.iter().zip(now) {
             kept.store(sum, Relaxed);
         }
-        self.account.lock().queue(ticks());
+        let now = ticks();
+        self.in_line.store(now, Relaxed);
+        self.story.lock().account.queue(now);
     }
 
     /// Leaves that line without a thread.
     pub(crate) fn give_up(&self) {
-        self.account.lock().give_up(ticks());
+        self.in_line.store(0, Relaxed);
+        self.story.lock().account.give_up(ticks());
     }
 
     /// A thread of the hop pool was found for it, and is being woken.
@@ -124,7 +140,7 @@ impl Keeping {
     /// A thread took it at `taken`.
     pub(crate) fn begin_on_thread(&self, taken: u64, crowd: &Crowd) {
         let computing = crowd.computing_since(self.crowd.each_ref().map(|sum| sum.load(Relaxed)));
-        self.account.lock().begin_on_thread(taken, computing);
+        self.story.lock().account.begin_on_thread(taken, computing);
     }
 
     /// The thread that took it at `taken` is done: `before` and `now` are its marks around that.
@@ -134,14 +150,37 @@ impl Keeping {
             self.clamped.store(true, Relaxed);
         }
         crowd.add(&call);
-        self.account.lock().end_on_thread(now.at, call);
+        let ready = Some(self.in_line.swap(0, Relaxed)).filter(|since| *since != 0).unwrap_or(taken);
+        {
+            let mut story = self.story.lock();
+            story.account.end_on_thread(now.at, call);
+            story.spans.add(Span {
+                thread: now.thread,
+                ready: ready.min(taken),
+                began: taken,
+                ended: now.at,
+                waiting_for_cpu: call.run_queue + call.gil,
+                waiting_for_io: call.io,
+            });
+        }
         self.end_if_left(now.at);
     }
 
     /// A step of the loop was its.
     #[inline]
     pub(crate) fn step(&self, ready: u64, began: u64, ended: u64, between: Interruptions) {
-        self.account.lock().step(ready, began, ended, between);
+        {
+            let mut story = self.story.lock();
+            story.account.step(ready, began, ended, between);
+            story.spans.add(Span {
+                thread: 0,
+                ready,
+                began,
+                ended,
+                waiting_for_cpu: between.gil + between.run_queue,
+                waiting_for_io: between.blocked,
+            });
+        }
         self.end_if_left(ended);
     }
 
@@ -159,30 +198,49 @@ impl Keeping {
 
     /// Brings it to the table of views.
     fn end(&self, now: u64) {
-        let mut account = self.account.lock();
+        let mut story = self.story.lock();
+        let account = &mut story.account;
         if account.is_over() {
             return;
         }
         account.end(now);
-        let rate = nanoseconds_a_tick();
+        let (rate, began) = (nanoseconds_a_tick(), account.began());
         let status = self.status.load(Relaxed);
-        let waits = self.waits.lock();
+        let (kinds, waits) = {
+            let waits = self.waits.lock();
+            (waits.sums().map(nanoseconds_in), waits.since(began, rate))
+        };
         let ended = Ended {
             times: account.times().scaled(rate),
-            kinds: waits.sums().map(nanoseconds_in),
+            kinds,
             overlap: nanoseconds_in(account.overlap()),
             clamped: self.clamped.load(Relaxed),
             failed: status >= 500,
         };
-        drop(account);
         let view = ViewId::from_place(self.view.load(Relaxed).into());
         let view = view.unwrap_or_else(|| self.views.place_of(NOWHERE));
-        self.views.record(view, &ended, waits.kept(), rate);
+        let finished = Finished { ended, began: unix_time_of(began), status, waits };
+        self.look_for_a_sequence(view, &finished);
+        self.views.record(view, finished, || {
+            let spans = &story.spans;
+            (spans.kept().iter().map(|span| span.since(began, rate)).collect(), spans.dropped())
+        });
+    }
+
+    /// Whether its calls could have gone together.
+    fn look_for_a_sequence(&self, view: ViewId, finished: &Finished) {
+        let Some(sequence) = in_sequence(&finished.waits) else { return };
+        let at = (finished.began + finished.ended.times.wall()) / 1_000_000;
+        self.views.findings.found(Found {
+            what: self.views.addresses.name(sequence.first.address).to_string(),
+            number: sequence.calls,
+            ..Found::once(Finding::InSequence, view.place(), at, sequence.saved)
+        });
     }
 
     /// How it stands, in nanoseconds, with what of the present step or job has passed so far.
     pub(crate) fn times(&self) -> Times {
-        let mut account = self.account.lock().clone();
+        let mut account = self.story.lock().account.clone();
         if !account.is_over() {
             match DOING.get() {
                 Doing::Job(taken, before) => {

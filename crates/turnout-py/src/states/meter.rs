@@ -16,6 +16,8 @@ use crate::raw::{self, fork_generation, ticks};
 #[derive(Debug)]
 pub(crate) struct Meter {
     clocks: Clocks,
+    /// The system's number of the thread.
+    thread: u32,
     /// In a child that its thread has forked the clocks are the parent's.
     generation: u64,
     /// Nanoseconds of waiting for the GIL, without what of it the thread waited for a processor or was on one.
@@ -50,6 +52,8 @@ static ALL: Mutex<Vec<Weak<Meter>>> = Mutex::new(Vec::new());
 pub(crate) struct Mark {
     /// [`ticks`].
     pub(crate) at: u64,
+    /// The system's number of the thread.
+    pub(crate) thread: u32,
     reading: Reading,
     gil: u64,
     gil_waits: u64,
@@ -61,6 +65,7 @@ impl Meter {
     fn new() -> Self {
         Self {
             clocks: Clocks::for_this_thread(),
+            thread: rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(),
             generation: fork_generation(),
             gil: AtomicU64::new(0),
             gil_waits: AtomicU64::new(0),
@@ -168,7 +173,7 @@ impl Meter {
     }
 
     fn mark_of(&self, at: u64, reading: Reading) -> Mark {
-        Mark { at, reading, gil: self.gil(), gil_waits: self.gil_waits(), unasked: 0 }
+        Mark { at, thread: self.thread, reading, gil: self.gil(), gil_waits: self.gil_waits(), unasked: 0 }
     }
 }
 

@@ -25,20 +25,20 @@ pub(crate) use meter::{Mark, Meter};
 pub(crate) use rate::{begin, nanoseconds_in, ticks_in};
 pub(crate) use rungs::{in_words, number};
 pub(crate) use sampler::LOOKS;
-pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, view_figures};
+pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, findings, recent_requests, view_figures};
 pub(crate) use watch::Watch;
 
 /// All views of this process; one worker is one process. Not there: nothing is accounted for.
 static VIEWS: OnceLock<Views> = OnceLock::new();
 
-/// From now on requests have accounts, unless that is off. Stays as it was decided first.
-pub(crate) fn account(py: Python<'_>, how: Accounting) {
+/// From now on requests have accounts, unless that is off, and so many bytes of the last ones are kept. Stays as it was decided first.
+pub(crate) fn account(py: Python<'_>, how: Accounting, kept: usize) {
     if how == Accounting::Off || VIEWS.get().is_some() {
         return;
     }
     let rungs = rungs::stand(py, how);
     sampler::start(rungs);
-    VIEWS.get_or_init(Views::default);
+    VIEWS.get_or_init(|| Views::keeping(kept));
 }
 
 /// The views that are accounted for; `None`: accounting is off.

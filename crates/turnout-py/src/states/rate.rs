@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::raw::ticks;
 
@@ -52,6 +52,12 @@ pub(crate) fn nanoseconds_in(ticks: u64) -> u64 {
 /// What [`ticks`] was at that moment.
 pub(crate) fn ticks_at(moment: Instant) -> u64 {
     ticks().saturating_sub(ticks_in(moment.elapsed().as_nanos() as u64))
+}
+
+/// When that was by the system's clock, in nanoseconds since 1970.
+pub(crate) fn unix_time_of(stamp: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    now.saturating_sub(nanoseconds_in(ticks().saturating_sub(stamp)))
 }
 
 #[expect(clippy::cast_sign_loss, reason = "neither is negative")]

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use turnout_states::{AtAddress, KINDS, Kind, Times};
+use turnout_states::{AtAddress, Found, KINDS, Kind, Times, Wait};
 
 use super::crowd::Crowd;
 use super::keeping::{Doing, Keeping};
@@ -128,6 +128,32 @@ pub(crate) fn address_figures() -> Vec<(String, &'static str, String, u64, u64, 
         })
     });
     figures.collect()
+}
+
+/// One wait of a kept request: kind, address, and when it began and ended in nanoseconds since the request did.
+type ToldWait = (&'static str, String, u64, u64);
+
+/// The last requests of a view, for tests: when each began in nanoseconds since 1970, the parts of its time, its waits.
+#[pyfunction]
+pub(crate) fn recent_requests(view: &str) -> Vec<(u64, [u64; Times::PARTS], Vec<ToldWait>)> {
+    let Some(views) = super::views() else { return Vec::new() };
+    let Some(place) = views.all().into_iter().find(|place| &*place.name == view) else { return Vec::new() };
+    let told = |wait: &Wait| (wait.kind.word(), views.addresses.name(wait.address).to_string(), wait.began, wait.ended);
+    let requests = place.recent().into_iter();
+    requests.map(|kept| (kept.began, kept.times.parts(), kept.waits.iter().map(told).collect())).collect()
+}
+
+/// What was noticed, for tests: what kind of thing, the view, the place in its code, what, how often, nanoseconds of the worst, the number.
+#[pyfunction]
+pub(crate) fn findings() -> Vec<(String, String, String, String, u64, u64, u64)> {
+    let Some(views) = super::views() else { return Vec::new() };
+    let names = views.all();
+    let told = |found: Found| {
+        let view = names.get(found.view).map_or_else(String::new, |place| place.name.to_string());
+        let finding = found.finding.word().to_owned();
+        (finding, view, found.place, found.what, found.count, found.worst, found.number)
+    };
+    views.findings.all().into_iter().map(told).collect()
 }
 
 /// How each state is known here, one phrase each; None where nothing is accounted for.
