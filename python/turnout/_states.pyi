@@ -62,9 +62,9 @@ def view_figures() -> list[tuple[str, list[int], list[int]]]:
 def recent_requests(view: str) -> list[tuple[int, list[int], list[tuple[str, str, int, int]]]]:
     """The last requests of a view that are kept whole, the oldest first.
 
-    When it began in nanoseconds since 1970; the parts of its time, as above; its waits: kind, address, beginning and end in
-    nanoseconds since it began.
+    When it began in nanoseconds since 1970; the parts of its time, as above; its waits: kind, address, beginning and
+    end in nanoseconds since it began.
     """
 
 def findings() -> list[tuple[str, str, str, str, int, int, int]]:
-    """What was noticed: kind of thing, view, place in its code, what; how often, nanoseconds of the worst, a number."""
+    """What was noticed: kind, view, place in its code, what; how often, nanoseconds of the worst, a number."""
