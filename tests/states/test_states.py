@@ -192,7 +192,7 @@ def test_waiting_for_the_gil_can_be_sampled():
 
 def addresses(site: Serving, view: str) -> list:
     found = figures(site)["addresses"]
-    return [[kind, address, calls, longest] for name, kind, address, calls, _, longest in found if name.endswith(view)]
+    return [[kind, address, calls, most] for name, kind, address, _, calls, _, most in found if name.endswith(view)]
 
 
 @pytest.fixture
@@ -244,9 +244,10 @@ def test_outbound_calls_are_waits_for_their_upstream(fresh, upstream, view):
     # One alone, then three at once: twice the time of one, not four times.
     assert found["waits"]["http"] >= 0.079
     ended(fresh, view)
-    [[kind, address, calls, longest]] = addresses(fresh, f".{view}")
-    assert (kind, address, calls) == ("http", upstream.removeprefix("http://").rstrip("/"), 4)
-    assert longest >= 0.0395e9
+    one, three = sorted(addresses(fresh, f".{view}"), key=lambda found: found[2])
+    place = ["http", upstream.removeprefix("http://").rstrip("/")]
+    assert [one[:3], three[:3]] == [[*place, 1], [*place, 3]]
+    assert min(one[3], three[3]) >= 0.0395e9
 
 
 def timing(site: Serving, view: str, **headers: str) -> str | None:

@@ -24,4 +24,4 @@ pub use thread::{Activity, Probe};
 pub use times::Times;
 pub use view::{BINS, Bin, Ended, View, bin, bin_start};
 pub use views::{LONGEST_NAME, MOST_VIEWS, OTHER, Place, ViewId, Views};
-pub use waits::{AddressId, Addresses, AtAddress, ByAddress, KINDS, Kind, MOST_WAITS, Wait, Waits};
+pub use waits::{AddressId, Addresses, AtSpot, KINDS, Kind, MOST_WAITS, SiteId, Sites, Spot, Spots, Wait, Waits};

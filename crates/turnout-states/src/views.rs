@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::names::Names;
 use crate::view::{Ended, View};
-use crate::waits::{Addresses, ByAddress, Wait};
+use crate::waits::{Addresses, Sites, Spots, Wait};
 
 /// So many views are kept apart; what comes later is counted as "other". A view is 14 KiB.
 pub const MOST_VIEWS: usize = 500;
@@ -37,6 +37,8 @@ pub struct Views {
     names: Names<Place>,
     /// Where requests wait.
     pub addresses: Addresses,
+    /// Which code of the project makes them wait.
+    pub sites: Sites,
 }
 
 /// One view's name and figures.
@@ -45,7 +47,7 @@ pub struct Place {
     /// At most [`LONGEST_NAME`] bytes.
     pub name: Box<str>,
     /// What its requests waited for.
-    pub by_address: ByAddress,
+    pub spots: Spots,
     figures: Mutex<Figures>,
 }
 
@@ -58,7 +60,8 @@ struct Figures {
 
 impl Default for Views {
     fn default() -> Self {
-        Self { names: Names::new(MOST_VIEWS, Place::named(OTHER)), addresses: Addresses::default() }
+        let names = Names::new(MOST_VIEWS, Place::named(OTHER));
+        Self { names, addresses: Addresses::default(), sites: Sites::default() }
     }
 }
 
@@ -71,7 +74,7 @@ impl Views {
     /// One more request of that view has ended; its waits, `factor` nanoseconds a unit.
     pub fn record(&self, id: ViewId, ended: &Ended, waits: &[Wait], factor: f64) {
         let place = self.names.at(id.0);
-        place.by_address.add(waits, factor);
+        place.spots.add(waits, factor);
         let mut figures = place.figures.lock();
         figures.view.record(ended);
         figures.changed = true;
@@ -85,7 +88,7 @@ impl Views {
 
 impl Place {
     fn named(name: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), by_address: ByAddress::default(), figures: Mutex::default() })
+        Arc::new(Self { name: name.into(), spots: Spots::default(), figures: Mutex::default() })
     }
 
     /// Its figures as they are now.

@@ -1,4 +1,4 @@
-//! What a request waited for: by call, by kind, by address.
+//! What a request waited for: by call, by kind, by address, by the place of the code that called.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use crate::views::OTHER;
 
 /// So many waits of one request are kept one by one; all of them are summed.
 pub const MOST_WAITS: usize = 64;
-/// So many addresses are told apart in a worker, and so many in one view; the others are "other".
+/// So many addresses and so many places of code are told apart in a worker, and so many spots in one view; the others are "other".
 const MOST_ADDRESSES: usize = 1000;
+const MOST_SITES: usize = 2000;
 const MOST_OF_A_VIEW: usize = 64;
 
 /// What kind of thing was waited for.
@@ -40,11 +41,40 @@ impl Kind {
             Self::Cache => "cache",
         }
     }
+
+    /// The one with that word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// The place of an address among [`Addresses`]. 0 is for those beyond the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AddressId(u16);
+
+/// The place of a call site among [`Sites`]. 0 is for those beyond the limit, and for calls that no code of the project made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SiteId(u16);
+
+impl SiteId {
+    /// The one that says nothing.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// As a number, for whoever has to hand it through Python.
+    pub fn place(self) -> u16 {
+        self.0
+    }
+
+    /// From a number that [`SiteId::place`] gave; another one is a place where there is nothing.
+    pub fn from_place(place: u16) -> Self {
+        Self(place)
+    }
+
+    /// Whether it says nothing.
+    pub fn is_unknown(self) -> bool {
+        self.0 == 0
+    }
+}
 
 /// One call that waited, in the unit of the request's stamps. It is known when it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +83,8 @@ pub struct Wait {
     pub kind: Kind,
     /// Where.
     pub address: AddressId,
+    /// From where in the project's code.
+    pub site: SiteId,
     /// When it was sent.
     pub began: u64,
     /// When its answer was there.
@@ -113,9 +145,42 @@ impl Addresses {
     }
 }
 
-/// What the requests of one view waited for at one address.
+/// Places of the project's code: `path:line function`.
+#[derive(Debug)]
+pub struct Sites(Names<str>);
+
+impl Default for Sites {
+    fn default() -> Self {
+        Self(Names::new(MOST_SITES, OTHER.into()))
+    }
+}
+
+impl Sites {
+    /// The place of a name, given now if it has none.
+    pub fn id_of(&self, name: &str) -> SiteId {
+        SiteId(self.0.place_of(name, |name| name.into()))
+    }
+
+    /// The name at a place.
+    pub fn name(&self, id: SiteId) -> Arc<str> {
+        self.0.at(id.0)
+    }
+}
+
+/// What is waited for, where, and who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spot {
+    /// What for.
+    pub kind: Kind,
+    /// Where.
+    pub address: AddressId,
+    /// From where in the project's code.
+    pub site: SiteId,
+}
+
+/// What the requests of one view waited for at one spot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AtAddress {
+pub struct AtSpot {
     /// Calls.
     pub calls: u64,
     /// Nanoseconds, summed over the calls: those side by side each count.
@@ -124,37 +189,35 @@ pub struct AtAddress {
     pub longest: u64,
 }
 
-/// All addresses of one view.
+/// All spots of one view.
 #[derive(Debug, Default)]
-pub struct ByAddress(Mutex<FxHashMap<(Kind, AddressId), AtAddress>>);
+pub struct Spots(Mutex<FxHashMap<Spot, AtSpot>>);
 
-impl ByAddress {
+impl Spots {
     /// Adds a request's waits, `factor` nanoseconds a unit.
     #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
     pub fn add(&self, waits: &[Wait], factor: f64) {
         if waits.is_empty() {
             return;
         }
-        let mut places = self.0.lock();
-        for wait in waits {
-            let mut key = (wait.kind, wait.address);
-            if places.len() >= MOST_OF_A_VIEW && !places.contains_key(&key) {
-                key.1 = AddressId::default();
+        let mut spots = self.0.lock();
+        for Wait { kind, address, site, began, ended } in waits.iter().copied() {
+            let mut spot = Spot { kind, address, site };
+            if spots.len() >= MOST_OF_A_VIEW && !spots.contains_key(&spot) {
+                spot = Spot { kind, address: AddressId::default(), site: SiteId::default() };
             }
-            let time = (wait.ended.saturating_sub(wait.began) as f64 * factor) as u64;
-            let place = places.entry(key).or_default();
-            place.calls += 1;
-            place.time += time;
-            place.longest = place.longest.max(time);
+            let time = (ended.saturating_sub(began) as f64 * factor) as u64;
+            let at = spots.entry(spot).or_default();
+            at.calls += 1;
+            at.time += time;
+            at.longest = at.longest.max(time);
         }
     }
 
     /// What they came to, the most waited for first.
-    pub fn all(&self) -> Vec<(Kind, AddressId, AtAddress)> {
-        let places = self.0.lock();
-        let mut all: Vec<_> = places.iter().map(|((kind, address), at)| (*kind, *address, *at)).collect();
-        drop(places);
-        all.sort_unstable_by_key(|(_, _, at)| std::cmp::Reverse(at.time));
+    pub fn all(&self) -> Vec<(Spot, AtSpot)> {
+        let mut all: Vec<_> = self.0.lock().iter().map(|(spot, at)| (*spot, *at)).collect();
+        all.sort_unstable_by_key(|(_, at)| std::cmp::Reverse(at.time));
         all
     }
 }
@@ -164,7 +227,7 @@ mod tests {
     use super::*;
 
     fn wait(kind: Kind, began: u64, ended: u64) -> Wait {
-        Wait { kind, address: AddressId::default(), began, ended }
+        Wait { kind, address: AddressId::default(), site: SiteId::default(), began, ended }
     }
 
     #[test]
@@ -202,18 +265,34 @@ mod tests {
     }
 
     #[test]
-    fn a_view_sums_by_address_within_its_limit() {
-        let addresses = Addresses::default();
-        let by_address = ByAddress::default();
-        for number in 0..100 {
-            let address = addresses.id_of(&format!("10.0.0.5:{number}"));
-            by_address.add(&[Wait { kind: Kind::Http, address, began: 0, ended: 10 }], 2.0);
+    fn sites_keep_their_places_and_have_a_limit() {
+        let sites = Sites::default();
+        let first = sites.id_of("hotels/views.py:41 search");
+        assert_eq!(SiteId::from_place(first.place()), first);
+        for line in 0..2 * MOST_SITES {
+            sites.id_of(&format!("hotels/views.py:{line} search"));
         }
-        let busiest = addresses.id_of("10.0.0.5:7");
-        by_address.add(&[Wait { kind: Kind::Http, address: busiest, began: 0, ended: 90_000 }], 2.0);
-        let all = by_address.all();
-        assert_eq!(all[0], (Kind::Http, busiest, AtAddress { calls: 2, time: 180_020, longest: 180_000 }));
+        assert_eq!(&*sites.name(first), "hotels/views.py:41 search");
+        assert!(!first.is_unknown() && sites.id_of("late").is_unknown());
+        assert_eq!(&*sites.name(SiteId::from_place(u16::MAX)), "other");
+    }
+
+    #[test]
+    fn a_view_sums_by_address_and_site_within_its_limit() {
+        let (addresses, sites, spots) = (Addresses::default(), Sites::default(), Spots::default());
+        let address = addresses.id_of("10.0.0.5:443");
+        let wait = |site, ended| Wait { kind: Kind::Http, address, site, began: 0, ended };
+        for line in 0..100 {
+            spots.add(&[wait(sites.id_of(&format!("views.py:{line} search")), 10)], 2.0);
+        }
+        let busiest = sites.id_of("views.py:7 search");
+        spots.add(&[wait(busiest, 90_000)], 2.0);
+        let all = spots.all();
+        let expected = AtSpot { calls: 2, time: 180_020, longest: 180_000 };
+        assert_eq!(all[0], (Spot { kind: Kind::Http, address, site: busiest }, expected));
         assert_eq!(all.len(), MOST_OF_A_VIEW + 1);
-        assert_eq!(all.iter().map(|(_, _, at)| at.calls).sum::<u64>(), 101);
+        assert_eq!(all.iter().map(|(_, at)| at.calls).sum::<u64>(), 101);
+        let beyond = Spot { kind: Kind::Http, address: AddressId::default(), site: SiteId::default() };
+        assert_eq!(all[1], (beyond, AtSpot { calls: 36, time: 720, longest: 20 }));
     }
 }
