@@ -20,10 +20,17 @@ class Accounted:
 
     @staticmethod
     def stamp() -> int:
-        """For `waited_for_database`."""
+        """Now, for `waited`."""
 
-    def waited_for_database(self, address: str, began: int) -> None:
-        """A query of it is over, which was sent when `began` was the stamp."""
+    def caller(self) -> int:
+        """The place in the project's code that calls this, for `waited` and `begins`; 0: none of it does."""
+
+    def waited(self, kind: str, address: str, began: int, caller: int = 0) -> None:
+        """A call of it is over, which was sent to that address when `began` was the stamp.
+
+        The kinds are "db", "http" and "cache". `caller`: the place in the project's code that made the call; 0: the
+        one that calls this. ValueError: there is no such kind.
+        """
 
     def resolved(self, view: str) -> None:
         """The name of the view that it is for."""
@@ -34,8 +41,8 @@ class Accounted:
     def assigned(self) -> None:
         """It is out of that line: a thread is being woken for it."""
 
-    def begins(self) -> ThreadHop | None:
-        """It begins on the calling thread; None where nothing is accounted for."""
+    def begins(self, caller: int) -> ThreadHop | None:
+        """It begins on the calling thread, sent by that caller; None where nothing is accounted for."""
 
     def gives_up(self) -> None:
         """It leaves that line without a thread."""
@@ -50,8 +57,12 @@ class ThreadHop:
 def accounting() -> list[str] | None:
     """How each state is known here, one phrase each; None where nothing is accounted for."""
 
-def address_figures() -> list[tuple[str, str, str, int, int, int]]:
-    """What views waited for: view, kind, address; calls, nanoseconds in all and of the longest."""
+def address_figures() -> list[tuple[str, str, str, str, int, int, int]]:
+    """What views waited for: view, kind, address, place of code; calls, nanoseconds in all and of the longest.
+
+    A place of the project's code is `path:line function`, the path as it would be imported. "other": none of it called,
+    or there are too many to tell apart.
+    """
 
 def view_figures() -> list[tuple[str, list[int], list[int]]]:
     """All views that had requests: name; requests, failed, clamped and nanoseconds of overlap; the parts of their time.
@@ -59,11 +70,11 @@ def view_figures() -> list[tuple[str, list[int], list[int]]]:
     The parts are nanoseconds, in the order of `turnout.times.Times`.
     """
 
-def recent_requests(view: str) -> list[tuple[int, list[int], list[tuple[str, str, int, int]]]]:
+def recent_requests(view: str) -> list[tuple[int, list[int], list[tuple[str, str, str, int, int]]]]:
     """The last requests of a view that are kept whole, the oldest first.
 
-    When it began in nanoseconds since 1970; the parts of its time, as above; its waits: kind, address, beginning and
-    end in nanoseconds since it began.
+    When it began in nanoseconds since 1970; the parts of its time, as above; its waits: kind, address, place in the
+    code, beginning and end in nanoseconds since it began.
     """
 
 def findings() -> list[tuple[str, str, str, str, int, int, int]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -192,7 +193,7 @@ def test_waiting_for_the_gil_can_be_sampled():
 
 def addresses(site: Serving, view: str) -> list:
     found = figures(site)["addresses"]
-    return [[kind, address, calls, longest] for name, kind, address, calls, _, longest in found if name.endswith(view)]
+    return [[kind, address, calls, most] for name, kind, address, _, calls, _, most in found if name.endswith(view)]
 
 
 @pytest.fixture
@@ -244,9 +245,10 @@ def test_outbound_calls_are_waits_for_their_upstream(fresh, upstream, view):
     # One alone, then three at once: twice the time of one, not four times.
     assert found["waits"]["http"] >= 0.079
     ended(fresh, view)
-    [[kind, address, calls, longest]] = addresses(fresh, f".{view}")
-    assert (kind, address, calls) == ("http", upstream.removeprefix("http://").rstrip("/"), 4)
-    assert longest >= 0.0395e9
+    one, three = sorted(addresses(fresh, f".{view}"), key=lambda found: found[2])
+    place = ["http", upstream.removeprefix("http://").rstrip("/")]
+    assert [one[:3], three[:3]] == [[*place, 1], [*place, 3]]
+    assert min(one[3], three[3]) >= 0.0395e9
 
 
 def kept(site: Serving, view: str) -> dict:
@@ -263,11 +265,11 @@ def test_the_last_requests_are_kept_with_their_waits(fresh, upstream):
     for began, parts, waits in recent:
         assert abs(began / 1e9 - time.time()) < 60
         assert [kind for kind, *_ in waits] == ["http"] * 4
-        assert all(0 < sent < answered <= sum(parts) for _, _, sent, answered in waits)
+        assert all(0 < sent < answered <= sum(parts) for _, _, _, sent, answered in waits)
         # The first alone, the other three together.
-        (_, _, _, first), *together = waits
-        assert max(sent for _, _, sent, _ in together) < min(answered for _, _, _, answered in together)
-        assert first <= min(sent for _, _, sent, _ in together)
+        (*_, first), *together = waits
+        assert max(sent for *_, sent, _ in together) < min(answered for *_, answered in together)
+        assert first <= min(sent for *_, sent, _ in together)
 
 
 def test_requests_are_kept_within_the_memory_that_is_given(upstream):
@@ -281,8 +283,9 @@ def test_calls_that_could_go_together_are_noticed_and_others_are_not(fresh, upst
     for view in ["calls_in_sequence", "calls_in_sequence", "waits", "queries_from_loop"]:
         get(fresh.url, f"/{view}/?upstream={upstream}")
     ended(fresh, "calls_in_sequence", 2)
-    [[finding, view, _, what, count, worst, number]] = kept(fresh, "")["findings"]
+    [[finding, view, place, what, count, worst, number]] = kept(fresh, "")["findings"]
     assert (finding, view) == ("in-sequence", "states_urls.calls_in_sequence")
+    assert re.fullmatch(r"states_urls\.py:\d+ calls_in_sequence", place), place
     assert (what, count, number) == (upstream.removeprefix("http://").rstrip("/"), 2, 3)
     assert worst >= 0.075e9
 

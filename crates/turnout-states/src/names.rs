@@ -1,6 +1,7 @@
 //! Things that have a name and, for life, a place: given in the order in which the names come up, within a limit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
@@ -9,6 +10,8 @@ use rustc_hash::FxHashMap;
 #[derive(Debug)]
 pub(crate) struct Names<T: ?Sized> {
     most: usize,
+    /// How many [`Names::fresh`] has given.
+    told: AtomicUsize,
     table: RwLock<Table<T>>,
 }
 
@@ -21,7 +24,11 @@ struct Table<T: ?Sized> {
 impl<T: ?Sized> Names<T> {
     /// For at most so many, fewer than 65,535, beside `other` at place 0.
     pub(crate) fn new(most: usize, other: Arc<T>) -> Self {
-        Self { most, table: RwLock::new(Table { by_name: FxHashMap::default(), things: vec![other] }) }
+        Self {
+            most,
+            told: AtomicUsize::new(0),
+            table: RwLock::new(Table { by_name: FxHashMap::default(), things: vec![other] }),
+        }
     }
 
     /// The place of a name; `make` makes what is there if it has none yet.
@@ -53,8 +60,11 @@ impl<T: ?Sized> Names<T> {
         self.table.read().things.clone()
     }
 
-    /// Those from a place on.
-    pub(crate) fn since(&self, place: usize) -> Vec<Arc<T>> {
-        self.table.read().things.get(place..).map_or_else(Vec::new, <[_]>::to_vec)
+    /// Those that this has not given before, with their places. To be asked by one.
+    pub(crate) fn fresh(&self) -> Vec<(usize, Arc<T>)> {
+        let told = self.told.load(Relaxed);
+        let fresh = self.table.read().things.get(told..).map_or_else(Vec::new, <[_]>::to_vec);
+        self.told.store(told + fresh.len(), Relaxed);
+        (told..).zip(fresh).collect()
     }
 }

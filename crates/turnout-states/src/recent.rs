@@ -73,10 +73,11 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waits::{AddressId, Kind};
+    use crate::waits::{AddressId, Kind, SiteId};
 
     pub(crate) fn kept(began: u64, waits: usize) -> Kept {
-        let wait = Wait { kind: Kind::Http, address: AddressId::default(), began: 0, ended: 1 };
+        let wait =
+            Wait { kind: Kind::Http, address: AddressId::default(), site: SiteId::default(), began: 0, ended: 1 };
         Kept { began, times: Times::default(), waits: vec![wait; waits].into() }
     }
 

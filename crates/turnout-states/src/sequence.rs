@@ -45,12 +45,18 @@ pub fn in_sequence(waits: &[Wait]) -> Option<Sequence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waits::AddressId;
+    use crate::waits::{AddressId, SiteId};
 
     const MS: u64 = 1_000_000;
 
     fn call(began: u64, ended: u64) -> Wait {
-        Wait { kind: Kind::Http, address: AddressId::default(), began: began * MS, ended: ended * MS }
+        Wait {
+            kind: Kind::Http,
+            address: AddressId::default(),
+            site: SiteId::default(),
+            began: began * MS,
+            ended: ended * MS,
+        }
     }
 
     fn told(waits: &[Wait]) -> Option<(u64, u64)> {

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use crate::spans::{MOST_SPANS, Span};
+use crate::spots::Spot;
 use crate::times::Times;
-use crate::waits::{AddressId, Kind, MOST_WAITS, Wait};
+use crate::waits::{MOST_WAITS, Wait};
 
 /// So many are kept by a worker, and so many of one view.
 pub const MOST_SLOW: usize = 256;
@@ -143,7 +144,7 @@ impl SlowRequest {
             spans.len() as u64,
         ]);
         words.extend(self.times.parts());
-        words.extend(waits.flat_map(|wait| [wait.kind as u64 | wait.address.number() << 16, wait.began, wait.ended]));
+        words.extend(waits.flat_map(|wait| [wait.spot().word(), wait.began, wait.ended]));
         words.extend(spans.flat_map(|span| {
             let Span { thread, ready, began, ended, waiting_for_cpu, waiting_for_io } = *span;
             [thread.into(), ready, began, ended, waiting_for_cpu, waiting_for_io]
@@ -174,9 +175,9 @@ impl SlowRequest {
 }
 
 fn wait_of(words: &[u64]) -> Option<Wait> {
-    let &[what, began, ended] = words else { return None };
-    let kind = *Kind::ALL.get(what as usize & 0xffff)?;
-    Some(Wait { kind, address: AddressId::from_number(what >> 16), began, ended })
+    let &[spot, began, ended] = words else { return None };
+    let Spot { kind, address, site } = Spot::of_word(spot)?;
+    Some(Wait { kind, address, site, began, ended })
 }
 
 fn span_of(words: &[u64]) -> Span {
@@ -193,6 +194,7 @@ fn span_of(words: &[u64]) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::waits::{AddressId, Kind, SiteId};
 
     fn request(view: usize, began: u64, wall: u64) -> SlowRequest {
         SlowRequest {
@@ -200,7 +202,13 @@ mod tests {
             began,
             status: 200,
             times: Times { io: wall, ..Times::default() },
-            waits: vec![Wait { kind: Kind::Cache, address: AddressId::from_number(7), began: 1, ended: 5 }],
+            waits: vec![Wait {
+                kind: Kind::Cache,
+                address: AddressId::from_place(7),
+                site: SiteId::from_place(8),
+                began: 1,
+                ended: 5,
+            }],
             spans: vec![Span { thread: 3, ready: 0, began: 1, ended: 9, waiting_for_cpu: 2, waiting_for_io: 4 }],
             dropped: 1,
         }

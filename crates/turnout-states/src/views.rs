@@ -10,9 +10,10 @@ use crate::names::Names;
 use crate::recent::{Kept, Recent};
 use crate::slow::{Slow, SlowRequest, Threshold};
 use crate::spans::Span;
+use crate::spots::Spots;
 use crate::text;
 use crate::view::{Ended, View};
-use crate::waits::{Addresses, ByAddress, Wait};
+use crate::waits::{Addresses, Sites, Wait};
 
 /// So many views are kept apart; what comes later is counted as "other". A view is 14 KiB.
 pub const MOST_VIEWS: usize = 500;
@@ -48,6 +49,8 @@ pub struct Views {
     names: Names<Place>,
     /// Where requests wait.
     pub addresses: Addresses,
+    /// Which code of the project makes them wait.
+    pub sites: Sites,
     /// What was noticed.
     pub findings: Findings,
     slow: Slow,
@@ -75,7 +78,7 @@ pub struct Place {
     /// At most [`LONGEST_NAME`] bytes.
     pub name: Box<str>,
     /// What its requests waited for.
-    pub by_address: ByAddress,
+    pub spots: Spots,
     figures: Mutex<Figures>,
     recent: Mutex<Recent>,
     slow_above: Threshold,
@@ -100,6 +103,7 @@ impl Views {
         Self {
             names: Names::new(MOST_VIEWS, Place::named(OTHER)),
             addresses: Addresses::default(),
+            sites: Sites::default(),
             findings: Findings::default(),
             slow: Slow::default(),
             kept_bytes: AtomicUsize::new(0),
@@ -117,7 +121,7 @@ impl Views {
     pub fn record(&self, id: ViewId, finished: Finished, picture: impl FnOnce() -> (Vec<Span>, u32)) {
         let place = self.names.at(id.0);
         let Finished { ended, began, status, waits } = finished;
-        place.by_address.add(&waits);
+        place.spots.add(&waits);
         {
             let mut figures = place.figures.lock();
             figures.view.record(&ended);
@@ -196,7 +200,7 @@ impl Place {
     fn named(name: &str) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
-            by_address: ByAddress::default(),
+            spots: Spots::default(),
             figures: Mutex::default(),
             recent: Mutex::default(),
             slow_above: Threshold::default(),

@@ -1,19 +1,16 @@
-//! What a request waited for: by call, by kind, by address.
+//! What a request waited for: by call, by kind, by address, by the place of the code that called.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 
 use crate::names::Names;
+use crate::spots::Spot;
 use crate::views::OTHER;
 
 /// So many waits of one request are kept one by one; all of them are summed.
 pub const MOST_WAITS: usize = 64;
-/// So many addresses are told apart in a worker, and so many in one view; the others are "other".
+/// So many addresses and so many places of code are told apart in a worker; the others are "other".
 pub(crate) const MOST_ADDRESSES: usize = 1000;
-const MOST_OF_A_VIEW: usize = 64;
+pub(crate) const MOST_SITES: usize = 2000;
 
 /// What kind of thing was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +38,11 @@ impl Kind {
             Self::Cache => "cache",
         }
     }
+
+    /// The one with that word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// The place of an address among [`Addresses`]. 0 is for those beyond the limit.
@@ -49,13 +51,37 @@ pub struct AddressId(u16);
 
 impl AddressId {
     /// As a number, for whoever keeps it in numbers.
-    pub fn number(self) -> u64 {
-        self.0.into()
+    pub fn place(self) -> u16 {
+        self.0
     }
 
-    /// From a number that [`AddressId::number`] gave.
-    pub fn from_number(number: u64) -> Self {
-        Self(number as u16)
+    /// From a number that [`AddressId::place`] gave.
+    pub fn from_place(place: u16) -> Self {
+        Self(place)
+    }
+}
+
+/// The place of a call site among [`Sites`]. 0 is for those beyond the limit, and for calls that no code of the project made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SiteId(u16);
+
+impl SiteId {
+    /// The one that says nothing.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// As a number, for whoever has to hand it through Python.
+    pub fn place(self) -> u16 {
+        self.0
+    }
+
+    /// From a number that [`SiteId::place`] gave; another one is a place where there is nothing.
+    pub fn from_place(place: u16) -> Self {
+        Self(place)
+    }
+
+    /// Whether it says nothing.
+    pub fn is_unknown(self) -> bool {
+        self.0 == 0
     }
 }
 
@@ -66,10 +92,19 @@ pub struct Wait {
     pub kind: Kind,
     /// Where.
     pub address: AddressId,
+    /// From where in the project's code.
+    pub site: SiteId,
     /// When it was sent.
     pub began: u64,
     /// When its answer was there.
     pub ended: u64,
+}
+
+impl Wait {
+    /// What and where it was.
+    pub fn spot(&self) -> Spot {
+        Spot { kind: self.kind, address: self.address, site: self.site }
+    }
 }
 
 /// Those of one request.
@@ -113,79 +148,55 @@ impl Waits {
 
 /// Names of addresses: `host:port`, or what else says where.
 #[derive(Debug)]
-pub struct Addresses {
-    names: Names<str>,
-    told: AtomicUsize,
-}
+pub struct Addresses(Names<str>);
 
 impl Default for Addresses {
     fn default() -> Self {
-        Self { names: Names::new(MOST_ADDRESSES, OTHER.into()), told: AtomicUsize::new(0) }
+        Self(Names::new(MOST_ADDRESSES, OTHER.into()))
     }
 }
 
 impl Addresses {
     /// The place of a name, given now if it has none.
     pub fn id_of(&self, name: &str) -> AddressId {
-        AddressId(self.names.place_of(name, |name| name.into()))
+        AddressId(self.0.place_of(name, |name| name.into()))
     }
 
     /// The name at a place.
     pub fn name(&self, id: AddressId) -> Arc<str> {
-        self.names.at(id.0)
+        self.0.at(id.0)
     }
 
     /// Those that this has not given before, with their places. To be asked by one.
     pub(crate) fn fresh(&self) -> Vec<(usize, Arc<str>)> {
-        let told = self.told.load(Relaxed);
-        let fresh = self.names.since(told);
-        self.told.store(told + fresh.len(), Relaxed);
-        (told..).zip(fresh).collect()
+        self.0.fresh()
     }
 }
 
-/// What the requests of one view waited for at one address.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AtAddress {
-    /// Calls.
-    pub calls: u64,
-    /// Nanoseconds, summed over the calls: those side by side each count.
-    pub time: u64,
-    /// Nanoseconds of the longest.
-    pub longest: u64,
+/// Places of the project's code: `path:line function`.
+#[derive(Debug)]
+pub struct Sites(Names<str>);
+
+impl Default for Sites {
+    fn default() -> Self {
+        Self(Names::new(MOST_SITES, OTHER.into()))
+    }
 }
 
-/// All addresses of one view.
-#[derive(Debug, Default)]
-pub struct ByAddress(Mutex<FxHashMap<(Kind, AddressId), AtAddress>>);
-
-impl ByAddress {
-    /// Adds a request's waits, in nanoseconds.
-    pub fn add(&self, waits: &[Wait]) {
-        if waits.is_empty() {
-            return;
-        }
-        let mut places = self.0.lock();
-        for wait in waits {
-            let mut key = (wait.kind, wait.address);
-            if places.len() >= MOST_OF_A_VIEW && !places.contains_key(&key) {
-                key.1 = AddressId::default();
-            }
-            let time = wait.ended.saturating_sub(wait.began);
-            let place = places.entry(key).or_default();
-            place.calls += 1;
-            place.time += time;
-            place.longest = place.longest.max(time);
-        }
+impl Sites {
+    /// The place of a name, given now if it has none.
+    pub fn id_of(&self, name: &str) -> SiteId {
+        SiteId(self.0.place_of(name, |name| name.into()))
     }
 
-    /// What they came to, the most waited for first.
-    pub fn all(&self) -> Vec<(Kind, AddressId, AtAddress)> {
-        let places = self.0.lock();
-        let mut all: Vec<_> = places.iter().map(|((kind, address), at)| (*kind, *address, *at)).collect();
-        drop(places);
-        all.sort_unstable_by_key(|(_, _, at)| std::cmp::Reverse(at.time));
-        all
+    /// The name at a place.
+    pub fn name(&self, id: SiteId) -> Arc<str> {
+        self.0.at(id.0)
+    }
+
+    /// See [`Addresses::fresh`].
+    pub(crate) fn fresh(&self) -> Vec<(usize, Arc<str>)> {
+        self.0.fresh()
     }
 }
 
@@ -194,7 +205,7 @@ mod tests {
     use super::*;
 
     fn wait(kind: Kind, began: u64, ended: u64) -> Wait {
-        Wait { kind, address: AddressId::default(), began, ended }
+        Wait { kind, address: AddressId::default(), site: SiteId::default(), began, ended }
     }
 
     #[test]
@@ -232,18 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn a_view_sums_by_address_within_its_limit() {
-        let addresses = Addresses::default();
-        let by_address = ByAddress::default();
-        for number in 0..100 {
-            let address = addresses.id_of(&format!("10.0.0.5:{number}"));
-            by_address.add(&[Wait { kind: Kind::Http, address, began: 0, ended: 20 }]);
+    fn sites_keep_their_places_and_have_a_limit() {
+        let sites = Sites::default();
+        let first = sites.id_of("hotels/views.py:41 search");
+        assert_eq!(SiteId::from_place(first.place()), first);
+        for line in 0..2 * MOST_SITES {
+            sites.id_of(&format!("hotels/views.py:{line} search"));
         }
-        let busiest = addresses.id_of("10.0.0.5:7");
-        by_address.add(&[Wait { kind: Kind::Http, address: busiest, began: 0, ended: 180_000 }]);
-        let all = by_address.all();
-        assert_eq!(all[0], (Kind::Http, busiest, AtAddress { calls: 2, time: 180_020, longest: 180_000 }));
-        assert_eq!(all.len(), MOST_OF_A_VIEW + 1);
-        assert_eq!(all.iter().map(|(_, _, at)| at.calls).sum::<u64>(), 101);
+        assert_eq!(&*sites.name(first), "hotels/views.py:41 search");
+        assert!(!first.is_unknown() && sites.id_of("late").is_unknown());
+        assert_eq!(&*sites.name(SiteId::from_place(u16::MAX)), "other");
     }
 }

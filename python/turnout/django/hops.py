@@ -54,8 +54,8 @@ class Belongings(Protocol):
         """The request is over: put everything away, packed or not, on this thread."""
 
 
-# One call: where its result goes, the function with its arguments, and what it runs.
-Work = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any], Runs]
+# One call: where its result goes, the function with its arguments, what it runs, and from where in the project's code.
+Work = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any], Runs, int]
 
 # Who waits for a call's result, unless nobody does any more; the result; the exception in its place; a `ThreadHop`
 # that ends just before that is told, or None.
@@ -110,7 +110,7 @@ class RequestThread(Executor):
         if self._error is not None:
             future.set_exception(self._error)
             return future
-        work = (future, fn, args, kwargs, kind)
+        work = (future, fn, args, kwargs, kind, 0 if self.accounted is None else self.accounted.caller())
         with self._source.lock:
             if not self._released:
                 self._released = self._ending
@@ -157,7 +157,7 @@ class RequestThread(Executor):
                 self.backlog = ()
                 self._source.forget(self)
             if self._thread is not None or (self.belongings is not None and self.belongings.owes()):
-                self._add((Future(), _nothing, (), {}, Runs.VETTED))
+                self._add((Future(), _nothing, (), {}, Runs.VETTED, 0))
 
     def _add(self, work: Work) -> None:
         """Queue one call; the source's lock is held."""
@@ -223,8 +223,8 @@ class RequestThread(Executor):
 
     def run_next(self) -> Outcome:
         """On its thread: one call, and the packing after it. Whoever calls this tells the outcome to who waits."""
-        future, fn, args, kwargs, kind = self.backlog.popleft()  # type: ignore[union-attr]
-        hop = None if self.accounted is None else self.accounted.begins()
+        future, fn, args, kwargs, kind, caller = self.backlog.popleft()  # type: ignore[union-attr]
+        hop = None if self.accounted is None else self.accounted.begins(caller)
         result: Any = None
         failed: BaseException | None = None
         run = future.set_running_or_notify_cancel()

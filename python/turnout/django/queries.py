@@ -29,7 +29,7 @@ class QueryClock:
         try:
             return execute(sql, params, many, context)
         finally:
-            scope.waited_for_database(self._address, began)
+            scope.waited("db", self._address, began)
 
 
 def watch(connection: Any) -> None:

@@ -19,7 +19,7 @@ use super::ticket::{Lost, Reply, Ticket, abandon};
 use super::{errors, offloop};
 use crate::interface::thrown;
 use crate::raw::ticks;
-use crate::states;
+use crate::states::{Caller, Waiter};
 
 /// How often a thread that handles signals looks for them while it waits.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -64,8 +64,8 @@ pub(super) fn wait_feeding<'py, W: Work>(
             State::Waits => py.check_signals()?, // what it raises drops `here`, and that ends the work
             State::Done(reply) => {
                 drop(here);
-                if let Some(keeping) = states::current(py) {
-                    reply.account(&keeping, ticks());
+                if let Some(waiter) = Waiter::current(py, Caller::default()) {
+                    reply.account(&waiter, ticks());
                 }
                 return reply.build(py, about);
             }
@@ -157,8 +157,16 @@ pub(crate) struct HttpCall {
 }
 
 enum Stage {
-    New { begin: Begin, about: Py<PyAny> },
-    Waits { number: u64, steps: Py<PyIterator> },
+    /// `caller`: who made it; whoever awaits it may be a task that no code of the project calls.
+    New {
+        begin: Begin,
+        about: Py<PyAny>,
+        caller: Caller,
+    },
+    Waits {
+        number: u64,
+        steps: Py<PyIterator>,
+    },
     Over,
 }
 
@@ -179,14 +187,16 @@ impl HttpCall {
             });
             Ok(())
         };
-        Self { stage: Stage::New { begin: Box::new(begin), about: about.clone().unbind() } }
+        let caller = Caller::here(about.py());
+        Self { stage: Stage::New { begin: Box::new(begin), about: about.clone().unbind(), caller } }
     }
 
     fn begin(&mut self, py: Python<'_>) -> PyResult<()> {
         if !matches!(self.stage, Stage::New { .. }) {
             return Ok(());
         }
-        let Stage::New { begin, about } = std::mem::replace(&mut self.stage, Stage::Over) else { return Ok(()) };
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let Stage::New { begin, about, caller } = stage else { return Ok(()) };
         let Some(event_loop) = loops::running(py)? else {
             return Err(PyRuntimeError::new_err(
                 "no running event loop: await this inside one, or use the blocking twin",
@@ -195,7 +205,7 @@ impl HttpCall {
         let way = loops::way_to(&event_loop)?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let steps = future.call_method0(intern!(py, "__await__"))?.try_iter()?;
-        let ticket = Ticket::new(py, way, future.unbind(), about);
+        let ticket = Ticket::new(py, way, future.unbind(), about, caller);
         let number = ticket.number();
         self.stage = Stage::Waits { number, steps: steps.unbind() };
         begin(py, ticket)

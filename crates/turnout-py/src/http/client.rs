@@ -21,7 +21,7 @@ use super::scope::Current;
 use super::ticket::{Reply, Ticket};
 use super::{counters, errors, offloop};
 use crate::raw;
-use crate::states::Keeping;
+use crate::states::Waiter;
 
 /// See `_turnout.pyi`.
 #[pyclass(frozen, weakref, module = "turnout._turnout")]
@@ -294,9 +294,9 @@ struct Sent {
 }
 
 impl Reply for Sent {
-    fn account(&self, keeping: &Keeping, now: u64) {
+    fn account(&self, waiter: &Waiter, now: u64) {
         if let Ok(answer) = &self.answer {
-            keeping.waited_for_upstream(&answer.head.url, answer.timings.total, now);
+            waiter.waited(&answer.head.url, answer.timings.total, now);
         }
     }
 

@@ -22,7 +22,7 @@ use super::options::seconds;
 use super::outcome::{Decode, Made};
 use super::ticket::Reply;
 use crate::interface::Ready;
-use crate::states::Keeping;
+use crate::states::Waiter;
 
 /// What Python's words for a gather come to.
 pub(super) struct Wanted {
@@ -155,8 +155,8 @@ pub(super) struct Gathered {
 }
 
 impl Reply for Gathered {
-    fn account(&self, keeping: &Keeping, now: u64) {
-        self.all.outcomes.iter().for_each(|outcome| account(outcome, keeping, now));
+    fn account(&self, waiter: &Waiter, now: u64) {
+        self.all.outcomes.iter().for_each(|outcome| account(outcome, waiter, now));
     }
 
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -178,9 +178,9 @@ impl Reply for Gathered {
 }
 
 /// Which upstream was waited for, and how long, if it answered at all.
-fn account<V>(outcome: &gather::Outcome<V>, keeping: &Keeping, now: u64) {
+fn account<V>(outcome: &gather::Outcome<V>, waiter: &Waiter, now: u64) {
     if let Some(answer) = &outcome.answer {
-        keeping.waited_for_upstream(&answer.head.url, outcome.elapsed, now);
+        waiter.waited(&answer.head.url, outcome.elapsed, now);
     }
 }
 
@@ -321,9 +321,9 @@ struct Came {
 }
 
 impl Reply for Came {
-    fn account(&self, keeping: &Keeping, now: u64) {
+    fn account(&self, waiter: &Waiter, now: u64) {
         if let Some(outcome) = &self.outcome {
-            account(outcome, keeping, now);
+            account(outcome, waiter, now);
         }
     }
 

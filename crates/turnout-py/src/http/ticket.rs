@@ -17,7 +17,7 @@ use super::feed::HttpFeed;
 use super::loops::Way;
 use crate::raw::{self, ticks};
 use crate::reactor::Deliver;
-use crate::states::{self, Keeping};
+use crate::states::{Caller, Keeping, Waiter};
 
 /// What a call came to, before it is an object of Python's.
 pub(super) trait Reply: Send + 'static {
@@ -25,7 +25,7 @@ pub(super) trait Reply: Send + 'static {
     fn build<'py>(self, py: Python<'py>, about: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>;
 
     /// Tells the account of whoever waited for it which upstreams it waited for. `now`: when it came.
-    fn account(&self, _keeping: &Keeping, _now: u64) {}
+    fn account(&self, _waiter: &Waiter, _now: u64) {}
 }
 
 struct Entry {
@@ -52,13 +52,13 @@ pub(super) struct Ticket {
     way: Way,
     number: u64,
     left: Option<oneshot::Receiver<()>>,
-    /// Of the request that waits.
-    keeping: Option<Arc<Keeping>>,
+    /// The request that waits.
+    waiter: Option<Waiter>,
 }
 
 impl Ticket {
-    /// For `future`, whose loop is reached by `way`.
-    pub(super) fn new(py: Python<'_>, way: Way, future: Py<PyAny>, about: Py<PyAny>) -> Self {
+    /// For `future`, whose loop is reached by `way`, in a call of that caller.
+    pub(super) fn new(py: Python<'_>, way: Way, future: Py<PyAny>, about: Py<PyAny>, caller: Caller) -> Self {
         let (call, left) = oneshot::channel();
         let mut table = TABLE.lock();
         let generation = raw::fork_generation();
@@ -71,7 +71,7 @@ impl Ticket {
         let number = table.numbers;
         table.entries.insert(number, Entry { future, about, feed: None, call });
         drop(table);
-        Self { way, number, left: Some(left), keeping: states::current(py) }
+        Self { way, number, left: Some(left), waiter: Waiter::current(py, caller) }
     }
 
     pub(super) fn way(&self) -> &Way {
@@ -99,8 +99,8 @@ impl Ticket {
     /// From any thread.
     pub(super) fn finish<R: Reply>(mut self, reply: R) {
         if let Some(left) = self.left.take() {
-            let keeping = self.keeping.take();
-            self.way.deliver(Box::new(Done { number: self.number, reply, keeping, _left: left }));
+            let waiter = self.waiter.take();
+            self.way.deliver(Box::new(Done { number: self.number, reply, waiter, _left: left }));
         }
     }
 }
@@ -108,8 +108,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(left) = self.left.take() {
-            let keeping = self.keeping.take();
-            self.way.deliver(Box::new(Done { number: self.number, reply: Lost, keeping, _left: left }));
+            let waiter = self.waiter.take();
+            self.way.deliver(Box::new(Done { number: self.number, reply: Lost, waiter, _left: left }));
         }
     }
 }
@@ -148,19 +148,19 @@ pub(super) fn sweep(_py: Python<'_>) {
 struct Done<R> {
     number: u64,
     reply: R,
-    keeping: Option<Arc<Keeping>>,
+    waiter: Option<Waiter>,
     /// Closes the entry's half of the channel if this is dropped undelivered.
     _left: oneshot::Receiver<()>,
 }
 
 impl<R: Reply> Deliver for Done<R> {
     fn keeping(&self) -> Option<Arc<Keeping>> {
-        self.keeping.clone()
+        self.waiter.as_ref().map(|waiter| Arc::clone(&waiter.keeping))
     }
 
     fn deliver(self: Box<Self>, py: Python<'_>) -> PyResult<()> {
-        if let Some(keeping) = &self.keeping {
-            self.reply.account(keeping, ticks());
+        if let Some(waiter) = &self.waiter {
+            self.reply.account(waiter, ticks());
         }
         let entry = TABLE.lock().entries.remove(&self.number);
         let Some(Entry { future, about, call, .. }) = entry else { return Ok(()) };

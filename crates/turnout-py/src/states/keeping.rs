@@ -3,20 +3,20 @@
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use turnout_states::{
-    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, Span, Spans, Times, ViewId, Views, Wait,
-    Waits, in_sequence,
+    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, SiteId, Span, Spans, Times, ViewId, Views,
+    Wait, Waits, in_sequence,
 };
-use url::Url;
 
 use super::crowd::Crowd;
 use super::meter::{Mark, Meter};
-use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, ticks_in, unix_time_of};
+use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, unix_time_of};
 use super::seen::Accounted;
+use super::waiter::Caller;
 use super::watch::Watch;
 use crate::raw::{self, ticks};
 
@@ -85,19 +85,9 @@ impl Keeping {
     }
 
     /// A call of it was over at `ended`, which waited since `began` for something at this address.
-    pub(crate) fn waited(&self, kind: Kind, address: &str, began: u64, ended: u64) {
+    pub(crate) fn waited(&self, kind: Kind, address: &str, caller: Caller, began: u64, ended: u64) {
         let address = self.views.addresses.id_of(address);
-        self.waits.lock().add(Wait { kind, address, began, ended });
-    }
-
-    /// The same, for an upstream that took so long to answer.
-    pub(crate) fn waited_for_upstream(&self, url: &Url, took: Duration, ended: u64) {
-        let host = url.host_str().unwrap_or_default();
-        let began = ended.saturating_sub(ticks_in(took.as_nanos() as u64));
-        match url.port_or_known_default() {
-            Some(port) => self.waited(Kind::Http, &format!("{host}:{port}"), began, ended),
-            None => self.waited(Kind::Http, host, began, ended),
-        }
+        self.waits.lock().add(Wait { kind, address, site: caller.0, began, ended });
     }
 
     /// How long it has waited for each kind of thing so far, in nanoseconds.
@@ -232,6 +222,7 @@ impl Keeping {
         let Some(sequence) = in_sequence(&finished.waits) else { return };
         let at = (finished.began + finished.ended.times.wall()) / 1_000_000;
         self.views.findings.found(Found {
+            place: site_of(self.views, sequence.first.site),
             what: self.views.addresses.name(sequence.first.address).to_string(),
             number: sequence.calls,
             ..Found::once(Finding::InSequence, view.place(), at, sequence.saved)
@@ -257,6 +248,11 @@ impl Keeping {
         }
         account.times().scaled(nanoseconds_a_tick())
     }
+}
+
+/// The name of a place of the project's code; nothing where it is not known.
+fn site_of(views: &Views, site: SiteId) -> String {
+    if site.is_unknown() { String::new() } else { views.sites.name(site).to_string() }
 }
 
 /// What the calling thread is at, for whoever asks in the middle of it.

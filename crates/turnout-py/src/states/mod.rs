@@ -1,7 +1,7 @@
 //! Where the time of each request goes, measured: what of it needs the interpreter. The arithmetic is `turnout_states`.
 //!
 //! [`Keeping`] is a request's account and who may write into it, [`Meter`] what a thread is measured by, [`Watch`] how the loop measures its steps,
-//! [`rungs`] how exact each state is here. Written by the loop and the threads that run requests, all of them with the GIL; read by whoever
+//! [`Waiter`] who waits for an upstream, [`rungs`] how exact each state is here. Written by the loop and the threads that run requests, all of them with the GIL; read by whoever
 //! shows it.
 
 mod crowd;
@@ -11,6 +11,8 @@ mod rate;
 mod rungs;
 mod sampler;
 mod seen;
+mod site;
+mod waiter;
 mod watch;
 
 use std::sync::OnceLock;
@@ -26,6 +28,7 @@ pub(crate) use rate::{begin, nanoseconds_in, ticks_in};
 pub(crate) use rungs::{in_words, number};
 pub(crate) use sampler::LOOKS;
 pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, findings, recent_requests, view_figures};
+pub(crate) use waiter::{Caller, Waiter};
 pub(crate) use watch::Watch;
 
 /// All views of this process; one worker is one process. Not there: nothing is accounted for.

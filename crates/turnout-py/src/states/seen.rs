@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use turnout_states::{AtAddress, Found, KINDS, Kind, Times, Wait};
+use turnout_states::{AtSpot, Found, KINDS, Kind, SiteId, Spot, Times, Wait};
 
 use super::crowd::Crowd;
 use super::keeping::{Doing, Keeping};
 use super::meter::{Mark, Meter};
 use super::rungs;
+use super::waiter::Caller;
 use crate::raw::ticks;
 
 /// See `_turnout.pyi`.
@@ -48,11 +50,22 @@ impl Accounted {
         ticks()
     }
 
-    /// A call of it is over that waited since `began` for the database at this address.
-    fn waited_for_database(&self, address: &str, began: u64) {
-        if let Some(keeping) = &self.0 {
-            keeping.waited(Kind::Database, address, began, ticks());
-        }
+    /// The place in the project's code that calls this, for `waited` and `begins`; 0 if it is called by none of it.
+    fn caller(&self, py: Python<'_>) -> u16 {
+        self.0.as_ref().map_or(0, |_| Caller::of_frames(py).0.place())
+    }
+
+    /// A call of it is over that waited since `began` for something of this kind at this address. The caller: of this call, if it is not given.
+    #[pyo3(signature = (kind, address, began, caller=0))]
+    fn waited(&self, py: Python<'_>, kind: &str, address: &str, began: u64, caller: u16) -> PyResult<()> {
+        let Some(keeping) = &self.0 else { return Ok(()) };
+        let ended = ticks();
+        let Some(kind) = Kind::of_word(kind) else {
+            return Err(PyValueError::new_err(format!("waits are of kind db, http or cache, not {kind:?}")));
+        };
+        let caller = if caller == 0 { Caller::of_frames(py) } else { Caller(SiteId::from_place(caller)) };
+        keeping.waited(kind, address, caller, began, ended);
+        Ok(())
     }
 
     /// The name of the view that it is for.
@@ -76,13 +89,14 @@ impl Accounted {
         }
     }
 
-    /// It begins on the calling thread, which is out of the line for at most so long as it took to wake up.
-    fn begins(&self) -> Option<ThreadHop> {
+    /// It begins on the calling thread, which is out of the line for at most so long as it took to wake up. `caller`: whose call it is.
+    fn begins(&self, caller: u16) -> Option<ThreadHop> {
         let keeping = self.0.clone()?;
         let before = Meter::of_this_thread()?.mark();
         let taken = keeping.take_assigned().unwrap_or(before.at);
         keeping.begin_on_thread(taken, &HOPS);
         Doing::Job(taken, before).begin();
+        Caller(SiteId::from_place(caller)).sends();
         Some(ThreadHop { keeping, taken, before })
     }
 
@@ -110,35 +124,42 @@ impl ThreadHop {
     /// It ends, on the same thread.
     fn end(&self) {
         Doing::Nothing.begin();
+        Caller::default().sends();
         if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
             self.keeping.end_on_thread(self.taken, &self.before, &now, &HOPS);
         }
     }
 }
 
-/// What the views waited for: view, kind, address, calls, nanoseconds in all, of the longest.
+/// A view, a kind, an address and a place of code; calls, nanoseconds in all, of the longest.
+type Waited = (String, &'static str, String, String, u64, u64, u64);
+
+/// What the views waited for.
 #[pyfunction]
-pub(crate) fn address_figures() -> Vec<(String, &'static str, String, u64, u64, u64)> {
+pub(crate) fn address_figures() -> Vec<Waited> {
     let Some(views) = super::views() else { return Vec::new() };
     let all = views.all();
     let figures = all.iter().flat_map(|place| {
-        place.by_address.all().into_iter().map(|(kind, address, AtAddress { calls, time, longest })| {
-            let address = views.addresses.name(address).to_string();
-            (place.name.to_string(), kind.word(), address, calls, time, longest)
+        place.spots.all().into_iter().map(|(Spot { kind, address, site }, AtSpot { calls, time, longest })| {
+            let (address, site) = (views.addresses.name(address), views.sites.name(site));
+            (place.name.to_string(), kind.word(), address.to_string(), site.to_string(), calls, time, longest)
         })
     });
     figures.collect()
 }
 
-/// One wait of a kept request: kind, address, and when it began and ended in nanoseconds since the request did.
-type ToldWait = (&'static str, String, u64, u64);
+/// One wait of a kept request: kind, address, place of the code, and when it began and ended in nanoseconds since the request did.
+type ToldWait = (&'static str, String, String, u64, u64);
 
 /// The last requests of a view, for tests: when each began in nanoseconds since 1970, the parts of its time, its waits.
 #[pyfunction]
 pub(crate) fn recent_requests(view: &str) -> Vec<(u64, [u64; Times::PARTS], Vec<ToldWait>)> {
     let Some(views) = super::views() else { return Vec::new() };
     let Some(place) = views.all().into_iter().find(|place| &*place.name == view) else { return Vec::new() };
-    let told = |wait: &Wait| (wait.kind.word(), views.addresses.name(wait.address).to_string(), wait.began, wait.ended);
+    let told = |wait: &Wait| {
+        let (address, site) = (views.addresses.name(wait.address), views.sites.name(wait.site));
+        (wait.kind.word(), address.to_string(), site.to_string(), wait.began, wait.ended)
+    };
     let requests = place.recent().into_iter();
     requests.map(|kept| (kept.began, kept.times.parts(), kept.waits.iter().map(told).collect())).collect()
 }

@@ -14,10 +14,11 @@ use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, ftruncate, memfd_create}
 
 use crate::findings::{self, Found, MOST_FINDINGS};
 use crate::slow::{self, MOST_SLOW, SlowRequest};
+use crate::spots::{self, AtSpot, Spot};
 use crate::text;
 use crate::view::{self, View};
 use crate::views::{LONGEST_NAME, MOST_VIEWS, Views};
-use crate::waits::{AddressId, MOST_ADDRESSES};
+use crate::waits::{AddressId, MOST_ADDRESSES, MOST_SITES, SiteId};
 use record::{Records, Region};
 use worker::WORKER_WORDS;
 
@@ -32,7 +33,9 @@ const VIEWS: Region = Region::after(&OWN, NAME_WORDS + view::WORDS, MOST_VIEWS +
 const SLOW: Region = Region::after(&VIEWS, slow::WORDS, MOST_SLOW);
 const FINDINGS: Region = Region::after(&SLOW, findings::WORDS, MOST_FINDINGS);
 const ADDRESSES: Region = Region::after(&FINDINGS, NAME_WORDS, MOST_ADDRESSES + 1);
-const STRETCH: usize = ADDRESSES.end();
+const SITES: Region = Region::after(&ADDRESSES, NAME_WORDS, MOST_SITES + 1);
+const SPOTS: Region = Region::after(&SITES, spots::WORDS, MOST_VIEWS + 1);
+const STRETCH: usize = SPOTS.end();
 
 /// The file, with a stretch for each worker.
 #[derive(Debug)]
@@ -64,14 +67,18 @@ impl Board {
         let start = index * STRETCH;
         let put = |region: &Region, place, words: Vec<u64>| self.records.put(region, start, place, words);
         // Names first: who reads what speaks of them finds them.
-        for (place, address) in views.addresses.fresh() {
-            put(&ADDRESSES, place, text::words(text::cut(&address, LONGEST_NAME), NAME_WORDS).collect())?;
+        for (region, names) in [(&ADDRESSES, views.addresses.fresh()), (&SITES, views.sites.fresh())] {
+            for (place, name) in names {
+                put(region, place, text::words(text::cut(&name, LONGEST_NAME), NAME_WORDS).collect())?;
+            }
         }
         let places = views.all();
         for (place, view) in places.iter().enumerate() {
             let told = |figures: &View| text::words(&view.name, NAME_WORDS).chain(figures.words()).collect();
             let changed = view.if_changed(told);
             changed.map_or(Ok(()), |words| put(&VIEWS, place, words))?;
+            let changed = view.spots.if_changed();
+            changed.map_or(Ok(()), |all| put(&SPOTS, place, spots::words(&all)))?;
         }
         views.changed_slow(worker.written * 1_000_000, |place, slow| put(&SLOW, place, slow.words()))?;
         views.findings.changed(|place, found| put(&FINDINGS, place, found.words()))?;
@@ -122,9 +129,24 @@ impl Board {
         self.all(&FINDINGS, index, Found::from_words)
     }
 
-    /// What an address of its slow requests is called; `None` if it has not said.
+    /// What the requests of one of its views waited for and from where, by the view's place, the most waited for first.
+    pub fn spots(&self, index: usize, place: usize) -> io::Result<Vec<(Spot, AtSpot)>> {
+        let words = self.take(&SPOTS, index, place)?;
+        Ok(words.map(|words| spots::of_words(&words)).unwrap_or_default())
+    }
+
+    /// What an address is called; `None` if it has not said.
     pub fn address(&self, index: usize, address: AddressId) -> io::Result<Option<String>> {
-        let words = self.take(&ADDRESSES, index, address.number() as usize)?;
+        self.name(&ADDRESSES, index, address.place())
+    }
+
+    /// What a place of the project's code is called; `None` if it has not said.
+    pub fn site(&self, index: usize, site: SiteId) -> io::Result<Option<String>> {
+        self.name(&SITES, index, site.place())
+    }
+
+    fn name(&self, region: &Region, index: usize, place: u16) -> io::Result<Option<String>> {
+        let words = self.take(region, index, place.into())?;
         Ok(words.map(|words| text::of_words(&words)).filter(|name| !name.is_empty()))
     }
 
@@ -231,7 +253,8 @@ mod tests {
         let views = Views::default();
         let id = views.place_of("hotels.views.search");
         let address = views.addresses.id_of("10.0.0.5:5432");
-        let wait = Wait { kind: Kind::Database, address, began: 5, ended: 9 };
+        let site = views.sites.id_of("hotels/views.py:41 search");
+        let wait = Wait { kind: Kind::Database, address, site, began: 5, ended: 9 };
         views.record(id, Finished { waits: [wait].into(), ..request(40) }, || (Vec::new(), 0));
         let found = Found { what: "10.0.0.5:5432".into(), ..Found::once(Finding::BlockedLoop, id.place(), 100, 7) };
         views.findings.found(found.clone());
@@ -242,6 +265,10 @@ mod tests {
         assert_eq!((slow.len(), slow[0].view, &*slow[0].waits, slow[0].status), (1, id.place(), &[wait][..], 200));
         let name = |address| board.address(1, address).expect("read");
         assert_eq!(name(slow[0].waits[0].address).as_deref(), Some("10.0.0.5:5432"));
+        let site = board.site(1, slow[0].waits[0].site).expect("read");
+        assert_eq!(site.as_deref(), Some("hotels/views.py:41 search"));
+        let spots = board.spots(1, id.place()).expect("read");
+        assert_eq!(spots, [(wait.spot(), AtSpot { calls: 1, time: 4, longest: 4 })]);
         assert_eq!(board.view_name(1, slow[0].view).expect("read").as_deref(), Some("hotels.views.search"));
         assert_eq!(board.findings(1).expect("read"), [found]);
         // What comes later joins them.

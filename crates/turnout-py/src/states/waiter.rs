@@ -1,0 +1,67 @@
+//! Who waits for an upstream: a request, at a place of its code.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use turnout_states::{Kind, SiteId};
+use url::Url;
+
+use super::keeping::{Keeping, current};
+use super::rate::ticks_in;
+use super::site;
+
+/// The place in the project's code from which a call is made. Unknown where no request is accounted for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Caller(pub(super) SiteId);
+
+thread_local! {
+    /// Who made the call that this thread was given to run, for code that is called by none of the project's.
+    static SENT_BY: Cell<Caller> = const { Cell::new(Caller(SiteId::UNKNOWN)) };
+}
+
+impl Caller {
+    /// Of what is called now, for the request that this is done for.
+    pub(crate) fn here(py: Python<'_>) -> Self {
+        current(py).map_or(Self::default(), |_| Self::of_frames(py))
+    }
+
+    /// The same, where it is known that there is such a request.
+    pub(super) fn of_frames(py: Python<'_>) -> Self {
+        let Some(views) = super::views() else { return Self::default() };
+        let here = site::here(py, &views.sites);
+        if here.is_unknown() { SENT_BY.get() } else { Self(here) }
+    }
+
+    /// What this thread runs from now on was sent by that one.
+    pub(super) fn sends(self) {
+        SENT_BY.set(self);
+    }
+}
+
+/// See the module.
+pub(crate) struct Waiter {
+    pub(crate) keeping: Arc<Keeping>,
+    caller: Caller,
+}
+
+impl Waiter {
+    /// Whoever runs now; `None` where nothing is accounted for. `caller`: as far as it is known already.
+    pub(crate) fn current(py: Python<'_>, caller: Caller) -> Option<Self> {
+        let keeping = current(py)?;
+        let caller = if caller.0.is_unknown() { Caller::of_frames(py) } else { caller };
+        Some(Self { keeping, caller })
+    }
+
+    /// Its wait for an upstream that took so long to answer is over at `ended`.
+    pub(crate) fn waited(&self, url: &Url, took: Duration, ended: u64) {
+        let host = url.host_str().unwrap_or_default();
+        let began = ended.saturating_sub(ticks_in(took.as_nanos() as u64));
+        let waited = |address: &str| self.keeping.waited(Kind::Http, address, self.caller, began, ended);
+        match url.port_or_known_default() {
+            Some(port) => waited(&format!("{host}:{port}")),
+            None => waited(host),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+"""What views of tests/projects/waits_site waited for, and where in their code: shared by the tests of tests/states."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import Serving, serve
+from wire import get
+
+SITE = Path(__file__).resolve().parent / "projects" / "waits_site"
+
+
+@contextmanager
+def waiting_with(*modules: str, args: tuple[str, ...] = (), **environment: str) -> Iterator[Serving]:
+    """The site with the views of these modules."""
+    path = os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")])
+    environment = {"PYTHONPATH": path, "WAITS_WITH": " ".join(modules), **environment}
+    with serve(["waits_asgi:application", *args], cwd=SITE, env=environment) as serving:
+        yield serving
+
+
+def figures(site: Serving) -> dict:
+    return json.loads(get(site.url, "/figures/").body)
+
+
+def ask(site: Serving, view: str, query: str = "") -> dict[str, float]:
+    """Ask `module.view` for its answer: the seconds that it waited, by kind."""
+    answer = get(site.url, f"/{view.replace('.', '/')}/{query and '?' + query}")
+    assert answer.status == 200, (answer, site.log)
+    return json.loads(answer.body)
+
+
+def waits(site: Serving, view: str, requests: int = 1) -> list[tuple[str, str, str, int]]:
+    """Kind, address, place of code and number of calls, once so many requests of that view have ended."""
+    until = time.monotonic() + 20
+    while (found := figures(site))["requests"].get(view, 0) < requests:
+        assert time.monotonic() < until, found
+    return [(kind, address, at, calls) for name, kind, address, at, calls, *_ in found["waits"] if name == view]
+
+
+def line(view: str) -> str:
+    """The place of code in `module.view` that says that it waits, as it should be told."""
+    module, _, function = view.rpartition(".")
+    inside = False
+    for number, text in enumerate((SITE / f"{module}.py").read_text(encoding="utf-8").splitlines(), 1):
+        if "def " in text and not text.startswith(" "):
+            inside = f"def {function}(" in text
+        if inside and text.endswith("# waits"):
+            return f"{module}.py:{number} {function}"
+    raise AssertionError(f"{view} has no line that waits")
