@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import zlib
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,23 @@ def test_a_coded_body_is_asked_for_and_taken_off(client: http.Client, shelf: Any
 
 async def get(client: http.Client, path: str) -> http.Response:
     return await client.aget(path)
+
+
+def test_threads_for_large_bodies_are_nice_and_give_the_processor_away_soon(client: http.Client, shelf: Any) -> None:
+    outcome = client.gather([http.Request("GET", shelf.put("/large", TEXT))])[0]
+    assert outcome.ok
+    threads = [task for task in Path("/proc/self/task").iterdir() if (task / "comm").read_text() == "turnout-cpu\n"]
+    assert threads
+    for thread in threads:
+        sched = thread / "sched"
+        if not sched.exists():
+            pytest.skip("this kernel does not say what turns a thread has")
+        told = dict(line.split(":") for line in sched.read_text().splitlines()[1:] if line.count(":") == 1)
+        told = {name.strip(): value.strip() for name, value in told.items()}
+        assert told["prio"] == "130", "nice 10"
+        if "se.slice" in told:  # Linux 6.6; it can be chosen since 6.12
+            release = tuple(map(int, os.uname().release.split(".")[:2]))
+            assert (told["se.slice"] == "100000") is (release >= (6, 12))
 
 
 def test_what_is_broken_or_grows_too_much_is_told(client: http.Client, shelf: Any) -> None:

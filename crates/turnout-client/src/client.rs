@@ -63,6 +63,13 @@ impl Client {
         self
     }
 
+    /// With other threads for what is large.
+    #[must_use]
+    pub fn computing_on(mut self, cpu: Arc<Cpu>) -> Self {
+        self.cpu = cpu;
+        self
+    }
+
     /// The threads for what is large: decoding, and JSON.
     pub fn cpu(&self) -> &Cpu {
         &self.cpu

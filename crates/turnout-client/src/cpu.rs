@@ -41,6 +41,8 @@ pub struct Cpu {
 struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
+    /// What each thread does first.
+    begin: fn(),
 }
 
 #[derive(Default)]
@@ -53,15 +55,24 @@ struct Queue {
 
 impl Default for Cpu {
     fn default() -> Self {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self::new(processors.min(MAX_THREADS))
+        Self::new(Self::most_threads())
     }
 }
 
 impl Cpu {
+    /// How many threads there should be here.
+    pub fn most_threads() -> usize {
+        thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+    }
+
     /// With at most so many threads; none is started yet.
     pub fn new(threads: usize) -> Self {
-        let shared = Shared { queue: Mutex::default(), work: Condvar::new() };
+        Self::beginning_with(threads, || ())
+    }
+
+    /// The same; each thread calls `begin` first, which may ask the system for what only unsafe code can ask.
+    pub fn beginning_with(threads: usize, begin: fn()) -> Self {
+        let shared = Shared { queue: Mutex::default(), work: Condvar::new(), begin };
         Self { shared: Arc::new(shared), places: Arc::new(Semaphore::new(MAX_JOBS)), threads: threads.max(1) }
     }
 
@@ -112,6 +123,7 @@ impl Shared {
         // Linux has it for each thread; elsewhere it would be the process's. Refused, nothing is lost but the order.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, NICE);
+        (self.begin)();
         let mut queue = self.queue.lock();
         loop {
             if let Some(job) = queue.jobs.pop_front() {

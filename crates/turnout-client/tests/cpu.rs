@@ -1,6 +1,7 @@
 //! The threads for heavy work: how many, who waits, and what becomes of work that nobody wants any more.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
@@ -38,6 +39,14 @@ async fn a_job_runs_on_a_thread_of_its_own_kind() {
     let cpu = Cpu::new(1);
     let name = cpu.run(|| thread::current().name().map(str::to_owned)).await.unwrap();
     assert_eq!(name.as_deref(), Some("turnout-cpu"));
+}
+
+#[tokio::test]
+async fn each_thread_begins_with_what_it_was_told() {
+    thread_local!(static PREPARED: Cell<bool> = const { Cell::new(false) });
+    let cpu = Cpu::beginning_with(1, || PREPARED.set(true));
+    assert!(cpu.run(|| PREPARED.get()).await.unwrap());
+    assert!(!PREPARED.get());
 }
 
 #[tokio::test]

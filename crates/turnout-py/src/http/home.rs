@@ -67,12 +67,12 @@ impl Home {
         if let Some((_, client)) = clients.iter().find(|(others, _)| others == limits) {
             return client.clone();
         }
-        let client = Client::new(limits.clone()).observed_by(Arc::clone(&self.unawaited) as _);
+        let client = Client::new(limits.clone()).observed_by(Arc::clone(&self.unawaited) as _).computing_on(self.cpu());
         clients.push((limits.clone(), client.clone()));
         client
     }
 
-    /// For JSON too large for the thread that reads the network.
+    /// For bodies and JSON too large for the thread that reads the network.
     pub(super) fn cpu(&self) -> Arc<Cpu> {
         Arc::clone(&self.cpu)
     }
@@ -129,7 +129,7 @@ impl Homes {
             number: self.numbers,
             generation: self.generation,
             way,
-            cpu: Arc::default(),
+            cpu: Arc::new(Cpu::beginning_with(Cpu::most_threads(), raw::take_short_turns)),
             unawaited,
             clients: Arc::default(),
         }

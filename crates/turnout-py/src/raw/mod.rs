@@ -14,6 +14,7 @@ mod interpreter;
 mod streams;
 mod text;
 mod ticks;
+mod turns;
 
 pub(crate) use collector::{hide, is_shared, show};
 pub(crate) use context::{copy_context, run_in_context, value_of};
@@ -25,3 +26,4 @@ pub(crate) use interpreter::py_runtime_range;
 pub(crate) use streams::{receive, send};
 pub(crate) use text::{latin1, utf8, utf8_with_halves};
 pub(crate) use ticks::ticks;
+pub(crate) use turns::take_short_turns;
