@@ -125,6 +125,18 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_lies_between_its_stamps() {
+        let clocks = Clocks::for_this_thread();
+        for _ in 0..100 {
+            let (earlier, at_first) = (Instant::now(), clocks.queued());
+            let (stamps, queued) = clocks.queued_now();
+            let (at_last, later) = (clocks.queued(), Instant::now());
+            assert!(earlier <= stamps.start && stamps.start <= stamps.end && stamps.end <= later);
+            assert!(at_first <= queued && queued <= at_last);
+        }
+    }
+
+    #[test]
     fn who_computes_grows_older_on_a_processor_or_in_the_queue_and_who_sleeps_does_not() {
         let clocks = Clocks::for_this_thread();
         // The clock of the whole is read around the others, so that it has all that they have.
