@@ -1,6 +1,6 @@
 """How exact the three states are, against what others know of the same time.
 
-    python -m bench.exactness [--requests 400]
+    python -m bench.exactness [--requests 400] [--threads 1,4] [--quota 20]
 
 **Waiting for I/O**: a sync view polls for 10 ms and computes 2 ms, on 1 to 16 threads that are all busy. The poll is
 ended by another process, which stamps its write: from the poll's begin to that stamp the request waited for I/O.
@@ -8,6 +8,9 @@ ended by another process, which stamps its write: from the poll's begin to that 
 thread computed. Then 50 requests are sent while a view computes 300 ms on the loop: they wait for CPU, as long as their
 client waits. The bars: 2 % for Waiting for I/O, 5 % for Waiting for CPU, and at most one request in a thousand whose
 readings had to be cut down.
+
+With `--quota` the server, once it is up, has so many per cent of one core, as a container may have (quota.py). What it
+is made to wait for that is Waiting for CPU: the bars are the same.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import platform
 import select
 import socket
 import struct
@@ -23,13 +27,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.load import fetch_json, tells
 from bench.measure import free_port
 from bench.processes import Child, running, wait_until
+from bench.quota import Quota, quota
 
 SITE = Path(__file__).resolve().parent / "site"
 WAIT_NS = 10_000_000
@@ -45,24 +50,33 @@ def main() -> int:
     """Measure and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=400, help="for each number of threads")
+    parser.add_argument("--threads", default=",".join(map(str, THREADS)), help="how many are busy, row by row")
+    parser.add_argument("--quota", type=int, metavar="PERCENT", help="of one core, for the whole server")
     options = parser.parse_args()
     failed = 0
+    print(f"CPython {platform.python_version()}, load before {os.getloadavg()[0]:.1f}\n")
     print("| busy threads | W true, ms | W said | off | C true, ms | C said | off | clamped | |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     with helper() as address:
-        for threads in THREADS:
-            failed += on_threads(address, threads, options.requests)
-    failed += on_the_loop()
+        for threads in map(int, options.threads.split(",")):
+            failed += on_threads(address, threads, options.requests, options.quota)
+    if options.quota is None:
+        failed += on_the_loop()
+    print(f"\nload after {os.getloadavg()[0]:.1f}")
     return 1 if failed else 0
 
 
-def on_threads(helper: str, threads: int, requests: int) -> int:
+def on_threads(helper: str, threads: int, requests: int, percent: int | None) -> int:
     """One row of the table; 1 if a bar does not hold."""
-    with served("--threads", str(threads), EXACT_HELPER=helper) as port:
+    with (
+        quota(percent) if percent is not None else nullcontext() as limited,
+        served("--threads", str(threads), limited=limited, EXACT_HELPER=helper) as port,
+    ):
         clients(port, "/poll/", threads, 4)
         before = fetch_json(port, "/figures/")
         took = clients(port, "/poll/", threads, max(1, requests // threads))
         after = settled(port, "exact.poll", before, len(took))
+        stopped = f" ({limited.periods()[1]} of {limited.periods()[0]} periods cut short)" if limited else ""
     _, counts = difference(before, after, "exact.poll")
     truth, said = mean(before, after, "truth"), mean(before, after, "said")
     waited, cpu = said["io"], sum(said[name] for name in CPU)
@@ -79,7 +93,7 @@ def on_threads(helper: str, threads: int, requests: int) -> int:
         f"{cpu:.3f}",
         f"{off_cpu:+.1%}",
         f"{clamped:.2%}",
-        "holds" if good else "**missed**",
+        ("holds" if good else "**missed**") + stopped,
     ]
     print(f"| {' | '.join(cells)} |", flush=True)
     return int(not good)
@@ -170,7 +184,7 @@ def clients(port: int, target: str, count: int, requests: int) -> list[float]:
 
 
 @contextmanager
-def served(*options: str, **environment: str) -> Iterator[int]:
+def served(*options: str, limited: Quota | None = None, **environment: str) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "turnout", "serve", "exact:asgi", "--bind", f"127.0.0.1:{port}", *options]
     path = os.pathsep.join([str(SITE), str(SITE.parent.parent / "python")])
@@ -179,6 +193,8 @@ def served(*options: str, **environment: str) -> Iterator[int]:
         child = Child(command, core=None, env=env, cwd=SITE, log=Path(folder, "log"))
         with running(child):
             wait_until(lambda: tells(port, "truth", "/figures/"), seconds=30, child=child, what="turnout")
+            if limited is not None:
+                limited.take(child.tree())
             yield port
 
 

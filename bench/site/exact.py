@@ -62,7 +62,8 @@ def poll(request):
     with _lock:
         _truth["requests"] += 1
         _truth["wall"] += wall
-        _truth["waited"] += wrote - began
+        # Stopped in front of the poll, it may find it over: then it has waited for a processor alone.
+        _truth["waited"] += max(0, wrote - began)
         _truth["computed"] += computed
         for name, then, now in zip(Times._fields, before, after, strict=True):
             _said[name] += (now - then) * 1e9

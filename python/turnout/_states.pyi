@@ -54,6 +54,26 @@ class ThreadHop:
     def end(self) -> None:
         """It ends, on the same thread."""
 
+@final
+class Witness:
+    """Sees requests of this process that begin from now on, once they have ended: what `turnout.testing.watch` is."""
+
+    #: The words for kinds of calls, in the order of `seen`.
+    KINDS: list[str]
+
+    def __new__(cls) -> Witness: ...
+    def leave(self) -> None:
+        """Requests that begin later are not seen."""
+
+    def wait(self, seconds: float) -> int:
+        """Waits, so long at most, until all have ended that have begun; how many have not."""
+
+    def seen(self) -> tuple[list[tuple[str, int, list[float], list[tuple[int, float]]]], int]:
+        """View, status, seconds by part of `turnout.times.Times`, calls and their seconds by kind; and how many more.
+
+        A status of 0 is a request that was not answered. 100,000 are kept.
+        """
+
 def accounting() -> list[str] | None:
     """How each state is known here, one phrase each; None where nothing is accounted for."""
 

@@ -1,4 +1,4 @@
-"""What pytest gets of turnout where it is installed: the fixture `turnout_http_mock`."""
+"""What pytest gets of turnout where it is installed: the fixtures `turnout_http_mock` and `turnout_views`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from turnout.http import mock
+    from turnout.testing import Views
 
 
 @pytest.fixture
@@ -18,3 +19,12 @@ def turnout_http_mock() -> Iterator[mock]:
 
     with http.mock() as rules:
         yield rules
+
+
+@pytest.fixture
+def turnout_views() -> Iterator[Views]:
+    """`turnout.testing.watch()` for one test: its requests to a `LiveServer`, and `assert_view` for their limits."""
+    from turnout import testing
+
+    with testing.watch() as views:
+        yield views

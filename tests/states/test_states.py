@@ -27,8 +27,8 @@ PARTS = ["processing", "run_queue", "gil", "loop_queue", "no_thread_cpu", "no_th
 CPU = ("run_queue", "gil", "loop_queue", "no_thread_cpu")
 
 
-def served(*args: str, **environment: str) -> Iterator[Serving]:
-    with serve([APPLICATION, *args], cwd=SITE, env={**ENVIRONMENT, **environment}) as serving:
+def served(*args: str, application: str = APPLICATION, **environment: str) -> Iterator[Serving]:
+    with serve([application, *args], cwd=SITE, env={**ENVIRONMENT, **environment}) as serving:
         yield serving
 
 
@@ -102,6 +102,33 @@ def test_who_waits_while_the_loop_computes_for_another_waits_for_cpu(site):
 def test_threads_that_compute_at_once_wait_for_the_gil(site):
     together = [Later(times, site, "hops_and_computes") for _ in range(3)]
     assert sum(later.result()["gil"] for later in together) >= 0.05
+
+
+@pytest.fixture(scope="module")
+def around() -> Iterator[Serving]:
+    yield from served("--threads", "1", application="states_asgi:around")
+
+
+@pytest.mark.parametrize("view", ["computes", "computes_on_loop", "hops_and_computes", "waits", "sleeps"])
+def test_what_is_reached_through_another_application_has_its_states_too(around, view):
+    found = times(around, view)
+    assert found["processing"] >= 0.03 or found["io"] >= 0.0595
+    assert "io;dur=" in str(timing(around, view, **{"X-User": "staff"}))
+    # And its view's name.
+    assert ended(around, view, 2)["clamped"] == 0
+
+
+def test_who_waits_for_a_thread_behind_another_application_is_said_to(around):
+    holding = Later(times, around, "holds_a_thread")
+    until = time.monotonic() + 20
+    while get(around.url, "/is_held/").body != b"true":
+        assert time.monotonic() < until
+    waiting = Later(times, around, "waits")
+    time.sleep(0.4)  # not to wait for anything: this long the one thread is held
+    get(around.url, "/opens/")
+    assert holding.result()["io"] >= 0.4
+    found = waiting.result()
+    assert found["no_thread_io"] + found["no_thread_cpu"] >= 0.2
 
 
 @pytest.fixture

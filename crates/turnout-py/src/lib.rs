@@ -49,7 +49,9 @@ mod _turnout {
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]
-    use crate::states::{Accounted, ThreadHop, accounting, address_figures, findings, recent_requests, view_figures};
+    use crate::states::{
+        Accounted, ThreadHop, Witness, accounting, address_figures, findings, recent_requests, view_figures,
+    };
     use pyo3::prelude::*;
 
     /// The longer ago this was, the better the rate of the cheapest clock is known.

@@ -22,6 +22,7 @@ mod times;
 mod view;
 mod views;
 mod waits;
+mod witness;
 
 pub use account::{Account, Interruptions, OnThread};
 pub use board::{Board, Worker};
@@ -38,3 +39,4 @@ pub use times::Times;
 pub use view::{BINS, Bin, Ended, View, bin, bin_start};
 pub use views::{Finished, LONGEST_NAME, MOST_VIEWS, OTHER, Place, ViewId, Views};
 pub use waits::{AddressId, Addresses, KINDS, Kind, MOST_WAITS, SiteId, Sites, Wait, Waits};
+pub use witness::{Seen, Witness, Witnesses};

@@ -190,6 +190,11 @@ impl Views {
         self.slow.changed(look)
     }
 
+    /// The name at a place.
+    pub fn name(&self, id: ViewId) -> Box<str> {
+        self.names.at(id.0).name.clone()
+    }
+
     /// All of them, by place.
     pub fn all(&self) -> Vec<Arc<Place>> {
         self.names.all()

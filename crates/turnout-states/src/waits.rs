@@ -114,6 +114,7 @@ pub struct Waits {
     /// By kind: up to where it is summed, and the sum. Calls side by side are one wait.
     covered: [u64; KINDS],
     sums: [u64; KINDS],
+    calls: [u32; KINDS],
 }
 
 impl Waits {
@@ -123,6 +124,7 @@ impl Waits {
         let from = wait.began.max(self.covered[kind]);
         self.sums[kind] += wait.ended.saturating_sub(from);
         self.covered[kind] = self.covered[kind].max(wait.ended);
+        self.calls[kind] = self.calls[kind].saturating_add(1);
         if self.kept.len() < MOST_WAITS {
             self.kept.push(wait);
         }
@@ -138,6 +140,11 @@ impl Waits {
     pub fn since(&self, began: u64, factor: f64) -> Box<[Wait]> {
         let at = |stamp: u64| (stamp.saturating_sub(began) as f64 * factor) as u64;
         self.kept.iter().map(|wait| Wait { began: at(wait.began), ended: at(wait.ended), ..*wait }).collect()
+    }
+
+    /// How many of each kind there were.
+    pub fn calls(&self) -> [u32; KINDS] {
+        self.calls
     }
 
     /// How long something of each kind was waited for.
@@ -218,6 +225,7 @@ mod tests {
         // One that was known late, and lies inside of others.
         waits.add(wait(Kind::Http, 101, 104));
         assert_eq!(waits.sums(), [35, 35, 0]);
+        assert_eq!(waits.calls(), [1, 4, 0]);
         assert_eq!(waits.kept().len(), 5);
     }
 

@@ -25,7 +25,7 @@ from django.urls import Resolver404, get_resolver, set_urlconf
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
-from turnout.django import declared, hooks, remoteuser, rendering, routes, synconly
+from turnout.django import declared, hooks, remoteuser, rendering, routes, synconly, telemetry
 from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of, to_response
 from turnout.django.logs import would_log
 from turnout.django.search import Search
@@ -85,6 +85,8 @@ class AsyncTrack(RememberedMatches):
                 return _view_hook(method)
         elif method_is_async and getattr(method, "__code__", None) is _CONVERTER:
             method = _link(method.__wrapped__, self.turnout_kind)
+        elif getattr(method, "__code__", None) is SYNC_CONVERTER:
+            telemetry.told_inside(hooks.seen_through(method.__wrapped__))
         return super().adapt_method_mode(is_async, method, method_is_async, debug, name)  # type: ignore[misc]
 
     async def turnout_respond(self, request: Any) -> Any:
@@ -249,6 +251,8 @@ def _link(middleware: Any, request_kind: str) -> Callable[[Any], Awaitable[Any]]
         ):
             # The wrapper stays where it is and times the layer; what it calls is ours.
             wrapped.__acall__ = single_layer(_layer(wrapped, apart), wrapped)  # type: ignore[method-assign]
+        else:
+            telemetry.told_inside(wrapped)
         remoteuser.in_async_chain(wrapped, request_kind)
     return run_of([], middleware)
 
@@ -278,6 +282,13 @@ def sync_link(middleware: Any) -> Callable[[Any], Any] | None:
 
 
 def _layer(middleware: Any, apart: hooks.Hooks | None) -> Layer:
+    layer = _judged(middleware, apart)
+    if layer.process_response is not None and telemetry.ends_a_span(middleware):
+        return layer._replace(process_response=telemetry.before_it_ends(layer.process_response))
+    return layer
+
+
+def _judged(middleware: Any, apart: hooks.Hooks | None) -> Layer:
     vetted = hooks.vetted(middleware)
     if apart is None:
         if vetted is None and (layer := declared.layer(middleware)) is not None:

@@ -38,6 +38,7 @@ class BorrowedThreads(ThreadSource):
     """Threads of another executor, each for the length of one request (the sync pool, on the step-aside path)."""
 
     resident = True
+    queues = True
     runs = staticmethod(all_foreign)
 
     def __init__(self, executor: Executor, belongings: Callable[[RequestThread], Belongings]) -> None:

@@ -191,7 +191,7 @@ class RequestThread(Executor):
         self._queued = False
         self.used = True
         self._thread = thread
-        if self.accounted is not None:
+        if self.accounted is not None and not self._source.queues:
             self.accounted.assigned()
         if self.belongings is None:
             self.belongings = self._source.belongings(self)
@@ -326,6 +326,8 @@ class ThreadSource:
     idle_seconds: float = 60.0
     #: Whether a request keeps its thread to its end.
     resident = False
+    #: Whether a thread that was found has yet to come free.
+    queues = False
     #: What tells what a call runs.
     runs: Callable[[Any], Runs] = staticmethod(runs)
 

@@ -21,7 +21,7 @@ from django.core.handlers.wsgi import get_script_name
 from django.urls import set_script_prefix
 from django.utils.log import log_response
 
-from turnout.django import answers, hooks, lifecycle, remoteuser
+from turnout.django import answers, hooks, lifecycle, remoteuser, telemetry
 from turnout.django.asynctrack import SYNC_CONVERTER, is_async_view, sync_link
 from turnout.django.hops import NoThreadInTime, RequestContext, RequestThread, ThreadSource
 from turnout.django.leaving import Waits
@@ -48,7 +48,9 @@ class SyncTrack(RememberedMatches):
         """Django calls this for each link of the chain, with its mode, and for each hook, without."""
         if args and not args[0] and getattr(method, "__code__", None) is SYNC_CONVERTER:
             middleware = method.__wrapped__
-            remoteuser.in_sync_chain(hooks.seen_through(middleware), self.turnout_kind)
+            wrapped = hooks.seen_through(middleware)
+            remoteuser.in_sync_chain(wrapped, self.turnout_kind)
+            telemetry.told_inside(wrapped)
             method = sync_link(middleware) or method
         return super().adapt_method_mode(is_async, method, *args, **kwargs)  # type: ignore[misc]
 

@@ -22,6 +22,7 @@ from django.urls import get_resolver
 from django.urls.resolvers import ResolverMatch, URLResolver
 
 from turnout.django import routes, vetting
+from turnout.incoming import current_scope
 
 _LAZY = "django.utils.functional.LazyObject.__getattribute__"
 _SPLIT = "django.http.request.split_domain_port"
@@ -127,6 +128,9 @@ class RememberedMatches:
         """BaseHandler.resolve_request."""
         match = self._resolved(request)
         incoming = getattr(request, "turnout", None)
+        if incoming is None:
+            # Somebody else made the request: a handler with replaced methods, or one inside another application.
+            incoming = request.turnout = current_scope.get()
         if incoming is not None:
             # Module and name, as Django has it in its own messages.
             incoming.resolved(getattr(match, "_func_path", "(a view without a name)"))

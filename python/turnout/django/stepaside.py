@@ -75,6 +75,7 @@ class StepAside:
         sync = track == SYNC
         source = self._borrowed(route) if sync else self._handler.hops
         thread = RequestThread(source, prepare=self.uses_tracks and started.only_own())
+        thread.accounted = current_scope.get()
         context = RequestContext()
         _executors[context] = thread
         before = _thread_context.set(context)
@@ -136,6 +137,7 @@ class StepAside:
         if self._through is None:
             self._through = self._handler.track(ThroughASGI, is_async=True)
             self._through.turnout_sync = lambda: self._handler.sync_serving().handler
+            self._through.turnout_timing = self._handler.timing
         sync_track.set(sync)
         return self._through
 

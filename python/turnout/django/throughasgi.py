@@ -18,10 +18,11 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import get_script_prefix
 from django.urls import set_script_prefix
 
-from turnout.django import answers, lifecycle
+from turnout.django import answers, lifecycle, telemetry
 from turnout.django.asynctrack import AsyncTrack
 from turnout.django.pulling import request_thread, send_pulled
 from turnout.django.travelling import close_on_thread
+from turnout.incoming import current_scope
 
 # Whether the request of this Context takes the sync track: it cannot be told through the functions between.
 sync_track: contextvars.ContextVar[bool] = contextvars.ContextVar("turnout_sync_track", default=False)
@@ -32,6 +33,8 @@ class ThroughASGI(AsyncTrack):
 
     # Gives the handler with the sync chain; set by whoever made this one.
     turnout_sync: Callable[[], Any]
+    # Set as well: adds `Server-Timing`, where that is wanted (timing.py).
+    turnout_timing: Callable[[Any, Any], None] | None = None
 
     async def handle(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """One request: body, signals, request object, answer, close."""
@@ -52,6 +55,7 @@ class ThroughASGI(AsyncTrack):
                 await self.send_response(error, send)
                 await sync_to_async(error.close)()
                 return
+            request.turnout = current_scope.get()
             if (own := request_thread()) is not None:
                 own.request = request
             answer = _Answer(self, request, send)
@@ -74,6 +78,9 @@ class ThroughASGI(AsyncTrack):
             answers.widen_file_chunks(response)
         else:
             response = await super().run_get_response(request)  # type: ignore[misc]
+        telemetry.tell()
+        if self.turnout_timing is not None:
+            self.turnout_timing(request, response)
         response._handler_class = self._sender
         return response
 

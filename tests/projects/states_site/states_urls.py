@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -222,6 +223,10 @@ def fails(request):
     raise RuntimeError("as it should")
 
 
+def spans(request):
+    return JsonResponse(sys.modules["states_traced"].finished(), safe=False)
+
+
 def takes_body(request):
     return JsonResponse({**request.turnout.times._asdict(), "bytes": len(request.body)})
 
@@ -268,6 +273,7 @@ VIEWS = [
     calls_from_loop,
     calls_in_sequence,
     fails,
+    spans,
     takes_body,
     kept,
     figures,

@@ -11,9 +11,12 @@ use turnout_states::{Activity, Probe};
 
 use super::queue::Taken;
 use super::{IDLE, Job, Pool};
-use crate::raw;
+use crate::raw::{self, ticks};
 use crate::reactor::AtWork;
-use crate::states::{self, Doing, Keeping, Mark, Meter};
+use crate::states::{self, Doing, Keeping, Mark, Meter, ticks_in};
+
+/// Nanoseconds from one job to the next within which the clocks of the job before will do. It takes a few microseconds.
+const BETWEEN_JOBS: u64 = 20_000;
 
 /// A thread of the pool, as the others see it.
 pub(super) struct Member {
@@ -109,7 +112,9 @@ impl Timed {
     }
 
     fn began(&mut self, slept: bool) {
-        if slept || self.mark.is_none() {
+        // One that was stopped between two jobs was stopped in neither.
+        let late = |mark: &Mark| ticks().saturating_sub(mark.at) > ticks_in(BETWEEN_JOBS);
+        if slept || self.mark.as_ref().is_none_or(late) {
             self.mark = self.meter.map(Meter::mark);
         }
     }

@@ -12,7 +12,6 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use crate::states::Meter;
 
@@ -62,12 +61,11 @@ fn is_inside(address: usize) -> bool {
 /// Runs one wait, and notes how long it was if it was for the GIL. Takes no lock and no memory, and leaves `errno` as it was after the wait.
 fn timed(condition: usize, wait: impl FnOnce() -> c_int) -> c_int {
     let Some(meter) = meter_of_this_thread().filter(|_| is_inside(condition)) else { return wait() };
-    let before = meter.clocks().queued();
-    let began = Instant::now();
+    let (looked, before) = meter.clocks().queued_now();
     let answer = wait();
     let errno = errno();
-    let waited = began.elapsed();
-    meter.waited(waited, meter.clocks().queued().saturating_sub(before));
+    let (looking, after) = meter.clocks().queued_now();
+    meter.waited(looking.start.saturating_duration_since(looked.end), after.saturating_sub(before));
     set_errno(errno);
     answer
 }

@@ -8,8 +8,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use turnout_states::{
-    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, SiteId, Span, Spans, Times, ViewId, Views,
-    Wait, Waits, in_sequence,
+    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, Seen, SiteId, Span, Spans, Times, ViewId,
+    Views, Wait, Waits, Witness, in_sequence,
 };
 
 use super::crowd::Crowd;
@@ -18,6 +18,7 @@ use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, unix_time_of};
 use super::seen::Accounted;
 use super::waiter::Caller;
 use super::watch::Watch;
+use super::witness::WITNESSES;
 use crate::raw::{self, ticks};
 
 /// No place in the table of views.
@@ -43,6 +44,8 @@ pub(crate) struct Keeping {
     assigned: AtomicU64,
     /// When whoever works for it said that it is done; 0: not yet. The account ends with that step, or that job.
     left: AtomicU64,
+    /// Who is told when it ends.
+    witnesses: Vec<Arc<Witness>>,
 }
 
 /// What was done for it.
@@ -71,6 +74,7 @@ impl Keeping {
             in_line: AtomicU64::new(0),
             assigned: AtomicU64::new(0),
             left: AtomicU64::new(0),
+            witnesses: WITNESSES.of_a_request(),
         })
     }
 
@@ -196,9 +200,9 @@ impl Keeping {
         account.end(now);
         let (rate, began) = (nanoseconds_a_tick(), account.began());
         let status = self.status.load(Relaxed);
-        let (kinds, waits) = {
+        let (kinds, calls, waits) = {
             let waits = self.waits.lock();
-            (waits.sums().map(nanoseconds_in), waits.since(began, rate))
+            (waits.sums().map(nanoseconds_in), waits.calls(), waits.since(began, rate))
         };
         let ended = Ended {
             times: account.times().scaled(rate),
@@ -209,6 +213,10 @@ impl Keeping {
         };
         let view = ViewId::from_place(self.view.load(Relaxed).into());
         let view = view.unwrap_or_else(|| self.views.place_of(NOWHERE));
+        for witness in &self.witnesses {
+            let view = self.views.name(view);
+            witness.saw(Seen { view, status, times: ended.times, kinds, calls });
+        }
         let finished = Finished { ended, began: unix_time_of(began), status, waits };
         self.look_for_a_sequence(view, &finished);
         self.views.record(view, finished, || {
@@ -283,6 +291,11 @@ impl Drop for Keeping {
         let left = self.left.load(Relaxed);
         if left != 0 {
             self.end(left);
+        }
+        if !self.story.get_mut().account.is_over() {
+            for witness in &self.witnesses {
+                witness.lost();
+            }
         }
     }
 }

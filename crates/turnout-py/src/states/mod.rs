@@ -14,6 +14,7 @@ mod seen;
 mod site;
 mod waiter;
 mod watch;
+mod witness;
 
 use std::sync::OnceLock;
 
@@ -30,6 +31,7 @@ pub(crate) use sampler::LOOKS;
 pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, findings, recent_requests, view_figures};
 pub(crate) use waiter::{Caller, Waiter};
 pub(crate) use watch::Watch;
+pub(crate) use witness::Witness;
 
 /// All views of this process; one worker is one process. Not there: nothing is accounted for.
 static VIEWS: OnceLock<Views> = OnceLock::new();
