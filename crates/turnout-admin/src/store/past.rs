@@ -50,3 +50,59 @@ impl Past {
         self.history.write(Minute { start: self.start as i64, covered, views });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    use turnout_history::{Bounds, Question};
+    use turnout_states::{KINDS, Times};
+
+    use super::*;
+
+    /// A minute begins then.
+    const START: i64 = 1_790_035_200;
+
+    fn slice() -> (u16, Slice) {
+        let times = Times { io: 5_000_000, ..Times::default() };
+        let bins = Box::default();
+        (0, Slice { requests: 1, failed: 0, clamped: 0, times, kinds: [0; KINDS], wall: [(140, 1)].into(), bins })
+    }
+
+    /// Requests and seconds of each minute, once there are so many requests.
+    fn minutes(history: &History, requests: u64) -> Vec<(u64, f64)> {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (send, got) = channel();
+            let question = Question { view: Some("a".to_owned()), from: START, to: START + 180, step: 60 };
+            history.ask(question, move |answer| send.send(answer).unwrap_or_default());
+            let window = got.recv().expect("an answer").expect("a window");
+            if window.total().figures.requests == requests {
+                return window.steps.iter().map(|step| (step.figures.requests, step.covered)).collect();
+            }
+            assert!(Instant::now() < end, "{window:?}");
+        }
+    }
+
+    #[test]
+    fn a_minute_is_handed_over_when_the_next_one_begins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bounds = Bounds { size: 64 << 20, age: Duration::from_secs(86_400) };
+        let history = History::open(&folder.path().join("history"), bounds, Box::new(|_| ())).expect("a history");
+        let history = Arc::new(history);
+        let mut past = Past::new(Arc::clone(&history));
+        let names = ["a".into()];
+        for second in 1..=150_u32 {
+            past.add(START as f64 + f64::from(second), 1.0, &[slice()], &names);
+        }
+        assert_eq!(minutes(&history, 119), [(59, 59.0), (60, 60.0), (0, 0.0)]);
+        past.hand_over(&names);
+        assert_eq!(minutes(&history, 150), [(59, 59.0), (60, 60.0), (31, 31.0)]);
+        past.hand_over(&names);
+        // The clock is set back: what comes is added to what was then.
+        past.add(START as f64 + 30.0, 1.0, &[slice()], &names);
+        past.hand_over(&names);
+        assert_eq!(minutes(&history, 151), [(60, 60.0), (60, 60.0), (31, 31.0)]);
+    }
+}
