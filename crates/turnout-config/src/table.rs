@@ -454,7 +454,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Admin,
         value: "SIZE",
         default: "64MiB",
-        help: "The file of --history never takes more of the disk, with what SQLite keeps beside it; the oldest gives way. 50 views that are always busy take about that much for a month.",
+        help: "The file of --history never takes more of the disk, with what SQLite keeps beside it; the oldest gives way. 40 views that are always busy take about that much for a month.",
         takes: Takes::One(|to, text| {
             value::size_within(text, LEAST_HISTORY, MOST_HISTORY).map(|it| to.history_size = it)
         }),

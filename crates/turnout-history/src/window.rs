@@ -10,7 +10,7 @@ use crate::{QUARTER, aligned};
 const MOST_STEPS: usize = 3_000;
 /// A moment that no clock of a server shows: sums with it stay far from where numbers end.
 const FAR: i64 = 1 << 40;
-/// Rows that one question may read. Fifty views over a month are 150,000.
+/// Rows that one question may read. Fifty views over a month are 220,000.
 const MOST_ROWS: usize = 400_000;
 
 /// What to read.
