@@ -1,4 +1,4 @@
-"""The layout's arrows, read from cargo's own graph: who may know whom, and who may reach PyO3 and rustls."""
+"""The layout's arrows, read from cargo's own graph: who may know whom, and who may reach PyO3, rustls and SQLite."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ MAY_KNOW = {
     "turnout-states": set[str](),
     "turnout-testkit": set[str](),
     "turnout-top": set[str](),
+    "turnout-history": {"turnout-states"},
     "turnout-http": {"turnout-net"},
     "turnout-client": {"turnout-net"},
     "turnout-supervisor": {"turnout-net"},
-    "turnout-admin": {"turnout-http", "turnout-net", "turnout-states"},
+    "turnout-admin": {"turnout-history", "turnout-http", "turnout-net", "turnout-states"},
     "turnout-lab": {"turnout-http", "turnout-net"},
     "turnout-py": {
         "turnout-admin",
         "turnout-client",
         "turnout-config",
+        "turnout-history",
         "turnout-http",
         "turnout-lab",
         "turnout-net",
@@ -40,6 +42,7 @@ TESTS_MAY_KNOW = {"turnout-testkit", "turnout-lab"}
 REACHED_THROUGH = {
     "pyo3": {"turnout-py"},
     "rustls": {"turnout-net", "turnout-client"},
+    "rusqlite": {"turnout-history"},
 }
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,7 +1,7 @@
-// The three states over time, stacked: solid, hatched, dotted, on a canvas by uPlot.
+// The three states over time, stacked: solid, hatched, dotted, on a canvas by uPlot; over them, where there is one, the sum of another day.
 
 import { el, say } from "./dom.js";
-import { clock, figure } from "./numbers.js";
+import { age, clock, figure } from "./numbers.js";
 import { STATES } from "./states.js";
 import { colour } from "./theme.js";
 
@@ -25,22 +25,22 @@ export function area() {
 
   function draw() {
     plot?.destroy();
-    plot = new uPlot(options(place.clientWidth || 600, (at) => say(readout, at === null ? hint(told) : moment(told, at))), stacked(told), place);
+    plot = new uPlot(options(place.clientWidth || 600, told.before, (at) => say(readout, at === null ? hint(told) : moment(told, at))), stacked(told), place);
   }
 
   return { node: el("div", {}, place, readout), show, redraw: () => plot && draw(), close: () => (sized.disconnect(), plot?.destroy()) };
 }
 
 // The sums from the top down: the tallest is drawn first, and the next covers its lower part.
-function stacked({ time, processing, cpu, io }) {
+function stacked({ time, processing, cpu, io, before }) {
   const sum = (...parts) => time.map((_, at) => (parts[0][at] === null ? null : parts.reduce((sum, part) => sum + part[at], 0)));
-  return [time, sum(processing, cpu, io), sum(processing, cpu), sum(processing)];
+  return [time, sum(processing, cpu, io), sum(processing, cpu), sum(processing), ...(before ? [before] : [])];
 }
 
-function options(width, at) {
+function options(width, before, at) {
   const [soft, line] = [colour("soft"), colour("line")];
   const font = "11px system-ui, sans-serif";
-  const layer = (key) => ({ stroke: colour(key), width: 1, fill: paint(key), points: { show: false }, spanGaps: false });
+  const layer = (key) => ({ stroke: colour(key), width: 1, fill: paint(key), points: { show: true, size: 5, fill: colour(key), filter: alone }, spanGaps: false });
   return {
     width,
     height: HEIGHT,
@@ -52,9 +52,16 @@ function options(width, at) {
       { stroke: soft, font, grid: { show: false }, ticks: { stroke: line, size: 5 }, size: 28, gap: 4, space: 70, values: (_, times) => times.map(label(times)) },
       { stroke: soft, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 46, values: (_, values) => values.map((value) => figure(value).replace(".0", "")) },
     ],
-    series: [{}, layer("io"), layer("cpu"), layer("processing")],
+    series: [{}, layer("io"), layer("cpu"), layer("processing"), ...(before ? [{ stroke: colour("ink"), width: 1.5, dash: [5, 4], points: { show: false }, spanGaps: false }] : [])],
     hooks: { setCursor: [(plot) => at(plot.cursor.idx ?? null)] },
   };
+}
+
+// A point between two gaps has no line to be seen by.
+function alone(plot, layer) {
+  const values = plot.data[layer];
+  const empty = (at) => values[at] === null || values[at] === undefined;
+  return values.flatMap((_, at) => (!empty(at) && empty(at - 1) && empty(at + 1) ? [at] : []));
 }
 
 // Seconds where the steps between the marks are less than minutes.
@@ -91,13 +98,14 @@ function paint(key) {
 }
 
 function hint(series) {
-  return `One point is ${series.step} s. Point at one to read it.`;
+  return `One point is ${series.step < 120 ? `${series.step} s` : age(series.step)}. Point at one to read it.`;
 }
 
 function moment(series, at) {
-  if (series.processing[at] === null || series.processing[at] === undefined) return `${clock(series.time[at])}: no request`;
+  const before = series.before ? `; the day before ${figure(series.before[at])}, p50 ${figure(series.median[at])} ms` : "";
+  if (series.processing[at] === null || series.processing[at] === undefined) return `${clock(series.time[at])}: no request${before}`;
   const states = STATES.map(({ key, title }) => `${title} ${figure(series[key][at])}`).join(", ");
-  return `${clock(series.time[at])}: ${states} ms · p95 ${figure(series.p95[at])} ms · ${figure(series.rps[at])}/s`;
+  return `${clock(series.time[at])}: ${states} ms · p95 ${figure(series.p95[at])} ms · ${figure(series.rps[at])}/s${before}`;
 }
 
 function summary(series) {

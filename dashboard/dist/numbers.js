@@ -43,3 +43,8 @@ export function age(seconds) {
   const [size, unit] = [[86400, "days"], [3600, "h"], [60, "min"]].find(([size]) => seconds >= 2 * size) ?? [1, "s"];
   return `${Math.max(0, Math.floor(seconds / size))} ${unit}`;
 }
+
+/** A Unix time as day and clock: "24 Nov, 13:05". */
+export function moment(seconds) {
+  return new Date(seconds * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}

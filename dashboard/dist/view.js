@@ -4,6 +4,7 @@ import { area } from "./area.js";
 import { choice } from "./choice.js";
 import { el, say } from "./dom.js";
 import { histogram } from "./histogram.js";
+import { history } from "./history.js";
 import { parts, visible } from "./names.js";
 import { notify } from "./notices.js";
 import { count, figure, percent } from "./numbers.js";
@@ -27,7 +28,7 @@ const TOTALS = [
 
 /** Draws it into `main`, as live.js does its own. */
 export function view(main, name, { back, login }) {
-  const shown = { bar: bar(), area: area(), histogram: histogram() };
+  const shown = { bar: bar(), area: area(), histogram: histogram(), history: history(name, { login }) };
   const values = TOTALS.map(() => document.createTextNode("–"));
   const states = STATES.map(() => el("dl", { class: "parts" }));
   const [heard, clamped, none] = [el("p", { class: "unseen" }), el("p", { class: "note" }), el("div", { class: "sheet empty", hidden: true })];
@@ -55,6 +56,7 @@ export function view(main, name, { back, login }) {
     ),
     none,
     all,
+    shown.history.node,
   );
   ask();
 
@@ -96,18 +98,23 @@ export function view(main, name, { back, login }) {
 
   return {
     title: visible(name),
-    news() {
+    news(now) {
+      shown.history.news(now);
       if (performance.now() - at >= EVERY) ask();
     },
     key(event) {
       if (event.key === "Escape") back();
       return event.key === "Escape";
     },
-    redraw: () => shown.area.redraw(),
+    redraw() {
+      shown.area.redraw();
+      shown.history.redraw();
+    },
     close() {
       open = false;
       shown.area.close();
       shown.histogram.close();
+      shown.history.close();
       notify("view", []);
     },
   };

@@ -45,6 +45,8 @@ def _rows(project: Project, settings: dict[str, Any], described: dict[str, Any] 
     yield "workers", _workers(settings, django=described is not None)
     yield "access log", _access_log(settings)
     yield "admin", settings["admin"] or "off; --admin 127.0.0.1:9180"
+    if settings["history"]:
+        yield "history", settings["history"]
 
 
 def _django_rows(project: Project, settings: dict[str, Any], described: dict[str, Any]) -> Iterator[tuple[str, str]]:

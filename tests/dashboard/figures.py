@@ -120,6 +120,51 @@ class View:
         }
 
 
+def period(view: View, start: float, end: float, step: int, since: float, slower: float) -> dict[str, Any]:
+    """What a history has of a view, if it began at ``since`` and requests took ``slower`` times as long."""
+    times = list(range(int(start // step * step), math.ceil(end / step) * step, step))
+    series: dict[str, Any] = {name: [] for name in ("rps", "processing", "cpu", "io", "p50", "p95")}
+    counted = []
+    for time in times:
+        if time + step <= since:
+            for column in series.values():
+                column.append(None)
+            continue
+        # A day has its crest, and so has each of its hours.
+        daily = 1.15 + 0.45 * math.sin((time % 86400) / 86400 * 6.28 + view.phase)
+        parts = {name: ms * slower * daily for name, ms in view.parts(time / 60).items()}
+        counted.append((view.rate * daily, parts))
+        mean = sum(parts.values())
+        figures = (view.rate * daily, *states(parts), mean * 0.82, mean * 1.7)
+        for column, figure in zip(series.values(), figures, strict=True):
+            column.append(round(figure, 3))
+    return {
+        "from": times[0],
+        "to": times[-1] + step,
+        "covered": len(counted) * step,
+        "totals": totals_of(counted, step),
+        "series": {"time": times, **series},
+    }
+
+
+def totals_of(counted: list[tuple[float, dict[str, float]]], step: int) -> dict[str, Any]:
+    rate = sum(rate for rate, _ in counted)
+    parts = {name: sum(rate * parts[name] for rate, parts in counted) / (rate or 1) for name in PARTS}
+    mean = sum(parts.values())
+    there = bool(counted)
+    return {
+        "requests": int(rate * step),
+        "failed": int(rate * step * 0.004),
+        "rps": rate / len(counted) if there else None,
+        "p50": mean * 0.82 if there else None,
+        "p95": mean * 1.7 if there else None,
+        "p99": mean * 2.3 if there else None,
+        "mean": mean if there else None,
+        "parts": parts,
+        "shares": shares(parts) if there else {"processing": 1.0, "cpu": 0.0, "io": 0.0},
+    }
+
+
 def bins(totals: dict[str, Any]) -> Any:
     """Log-linear bins of two digits around the mean; the slow ones wait more."""
     mean, share = totals["mean"], totals["shares"]

@@ -43,6 +43,13 @@ class Mock(ThreadingHTTPServer):
         self.views: list[figures.View] = figures.views()
         #: Added to a view's row.
         self.changes: dict[str, dict[str, Any]] = {}
+        #: Whether a history is kept, when that began, how much longer requests take today than the day before.
+        self.history = True
+        self.oldest = 0.0
+        self.slower = 1.3
+        self.unreadable = False
+        #: The windows that were compared, in seconds.
+        self.compared: list[int] = []
         self.locked = False
         #: What opens a locked server to a program.
         self.bearer = ""
@@ -66,7 +73,12 @@ class Mock(ThreadingHTTPServer):
             "version": 1,
             "time": at,
             "seconds": seconds,
-            "server": {"started": self.began, "workers": len(self.workers), "title": "turnout 0.1.0"},
+            "server": {
+                "started": self.began,
+                "workers": len(self.workers),
+                "title": "turnout 0.1.0",
+                "history": self.history,
+            },
             "machine": {
                 "cores": 2,
                 "load": [1.42, 1.1, 0.9],
@@ -110,10 +122,30 @@ class Handler(BaseHTTPRequestHandler):
                 self.json(404, {"error": "no such view", "hint": "see the live table"})
             else:
                 self.json(200, found.page(self.server.time(), seconds))
+        elif path == "/api/v1/compare":
+            self.compare(query["name"][0], int(query["from"][0]), int(query["to"][0]))
         elif path == "/api/v1/stream":
             self.stream(int(query.get("seconds", ["60"])[0]))
         else:
             self.json(404, {"error": "no such path", "hint": ""})
+
+    def compare(self, name: str, start: int, end: int) -> None:
+        found = next((view for view in self.server.views if view.name == name), None)
+        if not self.server.history:
+            self.json(404, {"error": "no history is kept", "hint": "--history PATH"})
+            return
+        if self.server.unreadable:
+            self.json(503, {"error": "the history cannot be read at this moment", "hint": "see the log"})
+            return
+        self.server.compared.append(end - start)
+        step = 60 if end - start <= 7200 else 300 if end - start <= 43200 else 900
+        # A view that nobody asked for has no requests.
+        view, since = (found, self.server.oldest) if found else (self.server.views[0], 1e12)
+        periods = {
+            which: figures.period(view, start - before, end - before, step, since, slower)
+            for which, before, slower in (("now", 0, self.server.slower), ("then", 86400, 1.0))
+        }
+        self.json(200, {"name": name, "step": step, "before": 86400, "oldest": int(self.server.oldest), **periods})
 
     def stream(self, seconds: int) -> None:
         self.send_response(200)

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use serde::Serialize;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
+use turnout_history::{History, Question, Unanswered, Window};
 use turnout_http::{App, Request, Response};
 
 use crate::access::Access;
@@ -16,13 +19,14 @@ use crate::guard::{Names, Stranger};
 use crate::login::login;
 use crate::metrics::{KIND, metrics};
 use crate::store::{Phase, Store};
-use crate::stream::{MOST_STREAMS, stream};
+use crate::stream::{MOST_STREAMS, PATIENCE, stream};
 
 /// Windows that several readers ask for are computed once a second; so many are remembered.
 const MOST_WINDOWS: usize = 8;
 
 /// What takes the token.
-const GUARDED: [&str; 4] = ["/api/v1/now", "/api/v1/stream", "/api/v1/view", "/metrics"];
+const GUARDED: [&str; 6] =
+    ["/api/v1/compare", "/api/v1/history", "/api/v1/now", "/api/v1/stream", "/api/v1/view", "/metrics"];
 
 const NO_TOKEN: Wrong = Wrong::new(
     StatusCode::UNAUTHORIZED,
@@ -33,6 +37,23 @@ const NO_VIEW: Wrong = Wrong::new(
     StatusCode::NOT_FOUND,
     "no view of that name has answered a request since the server started",
     "/api/v1/now names those that have",
+);
+const NO_HISTORY: Wrong = Wrong::new(
+    StatusCode::NOT_FOUND,
+    "no history is kept",
+    "start the server with --history PATH; /api/v1/now and /api/v1/view have the last 15 minutes",
+);
+const TOO_MUCH: Wrong =
+    Wrong::new(StatusCode::BAD_REQUEST, "that is more than is read at once", "ask for less time, or for one view");
+const UNREADABLE: Wrong = Wrong::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "the history cannot be read at this moment",
+    "the server's log says why, if it cannot be written either",
+);
+const BUSY: Wrong = Wrong::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "the history's disk is slow, or too many ask at once",
+    "ask again in a few seconds",
 );
 const NOTHING: Wrong = Wrong::new(StatusCode::NOT_FOUND, "there is nothing of that name", "the page is at /");
 const FOREIGN_HOST: Wrong = Wrong::new(
@@ -57,6 +78,8 @@ pub(crate) struct Admin {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) version: String,
     pub(crate) windows: Mutex<Windows>,
+    /// What was kept of earlier times, if anything is.
+    pub(crate) history: Option<Arc<History>>,
 }
 
 /// Answers of one second, by the window they are of.
@@ -71,12 +94,17 @@ pub(crate) struct Serving(pub(crate) Arc<Admin>);
 
 impl App for Serving {
     async fn call(&self, request: Request) -> Response {
-        self.0.answer(&request)
+        self.0.answer(&request).await
     }
 }
 
+/// What is told, as JSON.
+fn json(told: &impl Serialize) -> Response {
+    full(StatusCode::OK, JSON, serde_json::to_vec(told).expect("numbers and text"))
+}
+
 impl Admin {
-    fn answer(self: &Arc<Self>, request: &Request) -> Response {
+    async fn answer(self: &Arc<Self>, request: &Request) -> Response {
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return not_allowed("GET, HEAD");
         }
@@ -107,7 +135,7 @@ impl Admin {
         if !self.access.allows(&request.headers) {
             return wrong(NO_TOKEN);
         }
-        self.guarded(path, request).unwrap_or_else(wrong)
+        self.guarded(path, request).await.unwrap_or_else(wrong)
     }
 
     fn ready(&self) -> Response {
@@ -126,7 +154,7 @@ impl Admin {
         full(StatusCode::OK, KIND, text)
     }
 
-    fn guarded(self: &Arc<Self>, path: &str, request: &Request) -> Result<Response, Wrong> {
+    async fn guarded(self: &Arc<Self>, path: &str, request: &Request) -> Result<Response, Wrong> {
         let query = request.target.query();
         match path {
             "/metrics" => Ok(self.metrics()),
@@ -134,7 +162,20 @@ impl Admin {
             "/api/v1/view" => {
                 let name = api::field(query, "name").unwrap_or_default();
                 let view = api::view(&self.store.lock(), &name, api::seconds(query, api::WHOLE)?).ok_or(NO_VIEW)?;
-                Ok(full(StatusCode::OK, JSON, serde_json::to_vec(&view).expect("numbers and text")))
+                Ok(json(&view))
+            }
+            "/api/v1/history" => {
+                let asked = api::Asked::new(query, self.at())?;
+                let window = self.window(asked.question()).await?;
+                Ok(json(&api::Past::new(asked.name.as_deref(), &window)))
+            }
+            "/api/v1/compare" => {
+                let asked = api::Asked::new(query, self.at())?;
+                let before = asked.before(query)?;
+                let then = self.window(asked.earlier(before)).await?;
+                // The past may be coarser than it was asked for: both are shown in the same steps.
+                let now = self.window(Question { step: then.step, ..asked.question() }).await?;
+                Ok(json(&api::Comparison::new(asked.name.as_deref(), before, &now, &then)))
             }
             "/api/v1/stream" => stream(self, &request.method, api::seconds(query, api::LIVE)?),
             _ => Err(NOTHING),
@@ -157,6 +198,27 @@ impl Admin {
             windows.known.push((seconds, bytes.clone()));
         }
         bytes
+    }
+
+    /// Reads a window of the past. The disk is waited for on another thread, and not for ever.
+    async fn window(&self, question: Question) -> Result<Window, Wrong> {
+        let history = self.history.as_ref().ok_or(NO_HISTORY)?;
+        let (send, answer) = oneshot::channel();
+        history.ask(question, move |answer| {
+            // Who asked may have gone.
+            let _ = send.send(answer);
+        });
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(Ok(window))) => Ok(window),
+            Ok(Ok(Err(Unanswered::TooMuch))) => Err(TOO_MUCH),
+            Ok(Ok(Err(Unanswered::Unreadable)) | Err(_)) => Err(UNREADABLE),
+            Ok(Ok(Err(Unanswered::Busy))) | Err(_) => Err(BUSY),
+        }
+    }
+
+    /// When the last second ended, in seconds since 1970.
+    fn at(&self) -> f64 {
+        self.store.lock().at
     }
 
     fn open_streams(&self) -> usize {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval};
+use turnout_history::History;
 use turnout_http::{Admission, Config, Drain, Limits, serve};
 use turnout_net::Listener;
 use turnout_states::Board;
@@ -57,6 +58,8 @@ pub struct Plan {
     pub token: Option<Token>,
     /// Puts [`Worker::rungs`](turnout_states::Worker::rungs) into words.
     pub rungs: fn(u64) -> Vec<String>,
+    /// Where what is counted is kept, if anywhere.
+    pub history: Option<History>,
 }
 
 /// An admin socket that serves. Told what happens to the workers by whoever supervises them; workers are counted from 0. Dropping it stops it.
@@ -75,7 +78,9 @@ pub fn start(plan: Plan) -> io::Result<Running> {
     let local = plan.listener.local_addr();
     let access = Arc::new(Access::new(plan.token, local.map(|local| local.port()))?);
     let facts = Facts { title: plan.title, cores: plan.cores, started: now(), rungs: plan.rungs };
-    let store = Arc::new(Mutex::new(Store::new(plan.board, facts, Machine::below(Path::new("/")))));
+    let history = plan.history.map(Arc::new);
+    let machine = Machine::below(Path::new("/"));
+    let store = Arc::new(Mutex::new(Store::new(plan.board, facts, machine, history.clone())));
     let (counter, ticks) = watch::channel(0);
     let admin = Admin {
         store: Arc::clone(&store),
@@ -85,6 +90,7 @@ pub fn start(plan: Plan) -> io::Result<Running> {
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         version: plan.version,
         windows: Mutex::default(),
+        history,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let drain = Drain::new();
@@ -140,12 +146,13 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Drops every connection and waits for the thread.
+    /// Drops every connection and waits for the thread; then for what the history has to write, but not for long.
     fn drop(&mut self) {
         self.drain.abort();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.store.lock().end(now());
     }
 }
 

@@ -6,7 +6,8 @@ mod common;
 use common::{SECRET, site, site_with};
 use serde_json::Value;
 
-const GUARDED: [&str; 4] = ["/api/v1/now", "/api/v1/view?name=a", "/api/v1/stream", "/metrics"];
+const GUARDED: [&str; 6] =
+    ["/api/v1/now", "/api/v1/view?name=a", "/api/v1/stream", "/api/v1/history", "/api/v1/compare?name=a", "/metrics"];
 
 #[test]
 fn figures_need_the_token() {
@@ -88,7 +89,7 @@ fn the_token_itself_logs_in_too_and_is_not_the_cookie() {
 fn a_foreign_host_and_a_foreign_origin_are_refused() {
     let site = site();
     let token = format!("Bearer {SECRET}");
-    for target in ["/", "/login", "/metrics", "/api/v1/now"] {
+    for target in ["/", "/login", "/metrics", "/api/v1/now", "/api/v1/history", "/api/v1/compare"] {
         for host in ["evil.example", "evil.example:80", "127.0.0.1.evil.example"] {
             let response = site.ask("GET", target, &[("Host", host), ("Authorization", &token)]);
             assert_eq!(response.status, 403, "{target} {host}");
@@ -147,6 +148,9 @@ fn what_is_not_there_and_what_is_wrong_is_said_with_a_hint() {
         ("/nothing", 404),
         ("/api/v1/view", 404),
         ("/api/v1/view?name=nobody", 404),
+        ("/api/v1/history", 404),
+        ("/api/v1/history?from=x", 400),
+        ("/api/v1/compare?name=nobody", 404),
         ("/api/v1/now?seconds=4", 400),
         ("/api/v1/now?seconds=x", 400),
         ("/api/v1/stream?seconds=901", 400),

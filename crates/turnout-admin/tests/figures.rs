@@ -103,7 +103,7 @@ fn the_answer_is_as_it_is_described() {
     let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(keys(&now), "machine seconds server time version views workers");
     assert_eq!((now["version"].as_u64(), now["seconds"].as_u64()), (Some(1), Some(30)));
-    assert_eq!(keys(&now["server"]), "started title workers");
+    assert_eq!(keys(&now["server"]), "history started title workers");
     assert_eq!(keys(&now["machine"]), "cores load pressure_cpu steal throttled");
     assert_eq!(
         keys(&now["workers"][0]),

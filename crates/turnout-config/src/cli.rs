@@ -101,7 +101,7 @@ fn settings(typed: &ArgMatches, around: &Surroundings) -> Result<Settings, Confi
             apply(option, &mut settings, values.cloned().collect(), &format!("--{} ", option.name))?;
         }
     }
-    for file in [&mut settings.access_log_file, &mut settings.admin_token_file] {
+    for file in [&mut settings.access_log_file, &mut settings.admin_token_file, &mut settings.history] {
         *file = file.take().map(|path| around.directory.join(path));
     }
     Ok(settings)
@@ -198,7 +198,7 @@ Every option can also be a variable (--max-in-flight: TURNOUT_MAX_IN_FLIGHT) or 
 turnout.toml or of [tool.turnout] in pyproject.toml (max-in-flight = 512).
 A flag wins over a variable, a variable over the file.
 
-Durations: 500ms, 30s, 5m, 1h. Sizes: 65536, 64KiB, 10MB.
+Durations: 500ms, 30s, 5m, 1h, 30d. Sizes: 65536, 64KiB, 10MB.
 
 Examples:
   turnout serve                            the Django project here, on 127.0.0.1:8000

@@ -16,7 +16,7 @@ a directory above is served.
 
 Every option can be given in three places, and the later wins: a line of `turnout.toml` or of `[tool.turnout]` in
 `pyproject.toml` (the nearest one here or above, or `--config FILE`), an environment variable, the command line.
-Durations: `500ms`, `30s`, `5m`, `1h`. Sizes: `65536`, `64KiB`, `10MB`.
+Durations: `500ms`, `30s`, `5m`, `1h`, `30d`. Sizes: `65536`, `64KiB`, `10MB`.
 ";
 
 /// Every option as Markdown, in the order of the help.

@@ -90,6 +90,13 @@ pub struct Settings {
     pub admin_hosts: Vec<String>,
     /// The file with its token; `None`: one is made at start.
     pub admin_token_file: Option<PathBuf>,
+    /// The file of what that socket has shown; `None`: it is not kept.
+    pub history: Option<PathBuf>,
+    /// Bytes that this file may take.
+    pub history_size: u64,
+    /// What is older is deleted from it.
+    #[serde(with = "seconds")]
+    pub history_age: Duration,
     /// A descriptor to report readiness on.
     pub ready_fd: Option<i32>,
 }

@@ -89,6 +89,11 @@ const MOST_HEAD: u64 = 16 << 20;
 /// Less would refuse ordinary browsers.
 const LEAST_HEAD: u64 = 1 << 10;
 
+/// Below it the room for SQLite's log would be most of it.
+const LEAST_HISTORY: u64 = 4 << 20;
+/// Its pages are counted by SQLite in 32 bits.
+const MOST_HISTORY: u64 = 1 << 40;
+
 /// Every option of `turnout serve`, in the order of the help.
 pub const OPTIONS: &[Opt] = &[
     Opt {
@@ -432,5 +437,34 @@ pub const OPTIONS: &[Opt] = &[
             to.admin_token_file = Some(PathBuf::from(text));
             Ok(())
         }),
+    },
+    Opt {
+        name: "history",
+        group: Group::Admin,
+        value: "PATH|off",
+        default: "off",
+        help: "Keep what the admin socket shows in this file, minute by minute, so that it outlives a restart and today can be compared with yesterday. Each server needs a file of its own. Needs --admin.",
+        takes: Takes::One(|to, text| {
+            to.history = (text != "off").then(|| PathBuf::from(text));
+            Ok(())
+        }),
+    },
+    Opt {
+        name: "history-size",
+        group: Group::Admin,
+        value: "SIZE",
+        default: "64MiB",
+        help: "The file of --history never takes more of the disk, with what SQLite keeps beside it; the oldest gives way. 40 views that are always busy take about that much for a month.",
+        takes: Takes::One(|to, text| {
+            value::size_within(text, LEAST_HISTORY, MOST_HISTORY).map(|it| to.history_size = it)
+        }),
+    },
+    Opt {
+        name: "history-age",
+        group: Group::Admin,
+        value: "DURATION",
+        default: "30d",
+        help: "What is older is deleted from the file of --history. From 1d to 3660d.",
+        takes: Takes::One(|to, text| value::days(text, 1, 3660).map(|it| to.history_age = it)),
     },
 ];

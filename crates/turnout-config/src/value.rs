@@ -8,8 +8,23 @@ pub(crate) type Refused = String;
 /// Longer than anybody means: a slip of a unit, and far from where clocks overflow.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// `30s`, `500ms`, `1.5m`, `2h`; `0` needs no unit.
+/// `30s`, `500ms`, `1.5m`, `2h`, `1d`; `0` needs no unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, Refused> {
+    match any_duration(text)? {
+        duration if duration <= LONGEST => Ok(duration),
+        _ => Err("longer than 30 days".into()),
+    }
+}
+
+/// A duration from so many days to so many.
+pub(crate) fn days(text: &str, least: u32, most: u32) -> Result<Duration, Refused> {
+    let days = |number: u32| Duration::from_secs(u64::from(number) * 24 * 3600);
+    let duration = any_duration(text)?;
+    let fits = (days(least)..=days(most)).contains(&duration);
+    if fits { Ok(duration) } else { Err(format!("must be from {least}d to {most}d")) }
+}
+
+fn any_duration(text: &str) -> Result<Duration, Refused> {
     const HINT: &str = "a duration is a number and a unit, such as 500ms, 30s, 5m or 1h";
     let (number, unit) = split(text);
     let factor = match unit {
@@ -18,15 +33,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Refused> {
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
+        "d" => 86_400.0,
         "" if number.parse() == Ok(0.0) => 1.0,
         "" => return Err(format!("the unit is missing: {HINT}")),
         _ => return Err(HINT.into()),
     };
     let number: f64 = number.parse().map_err(|_| HINT.to_owned())?;
-    match Duration::try_from_secs_f64(number * factor) {
-        Ok(duration) if duration <= LONGEST => Ok(duration),
-        _ => Err("longer than 30 days".into()),
-    }
+    Duration::try_from_secs_f64(number * factor).map_err(|_| "longer than time itself".into())
 }
 
 /// A duration where nothing at all makes no sense.
@@ -150,6 +163,13 @@ mod tests {
         assert_eq!(duration("0.5ms"), Ok(Duration::from_micros(500)));
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert_eq!(duration("30d"), Ok(LONGEST));
+        assert!(duration("31d").is_err_and(|text| text.contains("30 days")));
+        assert_eq!(days("90d", 1, 3660), Ok(3 * LONGEST));
+        assert_eq!(days("48h", 1, 3660), Ok(Duration::from_secs(48 * 3600)));
+        for bad in ["23h", "3661d", "0", "30", "d"] {
+            assert!(days(bad, 1, 3660).is_err(), "{bad}");
+        }
         assert!(duration("30").is_err_and(|text| text.contains("unit is missing")));
         for bad in ["", "s", "-1s", "1e3s", "1..2s", "10 parsecs", "99999h", "١s"] {
             assert!(duration(bad).is_err(), "{bad}");

@@ -45,6 +45,8 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!((settings.body_rate, settings.body_grace), (240, Duration::from_secs(20)));
     assert_eq!(settings.access_log, AccessLogFormat::Off);
     assert_eq!((settings.admin, settings.admin_hosts, settings.admin_token_file), (None, vec![], None));
+    assert_eq!((settings.history, settings.history_size), (None, 64 << 20));
+    assert_eq!(settings.history_age, Duration::from_secs(30 * 86_400));
 }
 
 #[test]
@@ -69,6 +71,11 @@ fn the_admin_socket_is_asked_for() {
     assert_eq!(settings.admin.as_deref(), Some("127.0.0.1:9180"));
     assert_eq!(settings.admin_hosts, ["admin.example", "10.1.2.3"]);
     assert_eq!(settings.admin_token_file, Some("/srv/site/token".into()));
+    let settings = serve_in("serve --history past.db --history-size 1GiB --history-age 90d", &around);
+    assert_eq!(settings.history, Some("/srv/site/past.db".into()), "beside the settings, wherever the workers are");
+    assert_eq!((settings.history_size, settings.history_age), (1 << 30, Duration::from_secs(90 * 86_400)));
+    assert!(refused_in("serve --history-size 1MiB", &around).contains("must be from 4194304"));
+    assert!(refused_in("serve --history-age 1h", &around).contains("must be from 1d to 3660d"));
     let variables = [("TURNOUT_ADMIN".to_owned(), "127.0.0.1:9180".to_owned())].into();
     let around = Surroundings { variables, ..around };
     assert_eq!(serve_in("serve", &around).admin.as_deref(), Some("127.0.0.1:9180"));

@@ -37,21 +37,41 @@ pub(crate) struct Telling {
     pub(crate) figures: Figures,
 }
 
+/// The same while it is done. The last requests of a drain end after it was written for the last time: what they took is written when this is dropped,
+/// with the runtime.
+struct Told {
+    telling: Telling,
+    began: u64,
+    memory: u64,
+}
+
+impl Told {
+    fn write(&self) {
+        let Self { telling, began, memory } = self;
+        let worker = Worker { began: *began, memory: *memory, ..telling.worker() };
+        // Only if memory is used up: what was written last stays, and says how old it is.
+        let _ = telling.place.board.write(telling.place.index, &worker, states::views().unwrap_or(&NONE));
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.write();
+    }
+}
+
 impl Telling {
-    /// Writes until the runtime ends.
+    /// Writes until the runtime ends, and once more then.
     pub(crate) async fn go_on(self) {
-        let began = now_millis();
-        let mut memory = 0;
+        let mut told = Told { telling: self, began: now_millis(), memory: 0 };
         let mut times = interval(EVERY);
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for count in 0_u32.. {
             times.tick().await;
             if count % MEMORY_EVERY == 0 {
-                memory = resident().unwrap_or(memory);
+                told.memory = resident().unwrap_or(told.memory);
             }
-            let worker = Worker { began, memory, ..self.worker() };
-            // Only if memory is used up: what was written last stays, and says how old it is.
-            let _ = self.place.board.write(self.place.index, &worker, states::views().unwrap_or(&NONE));
+            told.write();
         }
     }
 

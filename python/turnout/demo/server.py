@@ -95,6 +95,7 @@ class Server:
             file.touch(mode=0o600)
             file.write_text(self._token)
             command += ["--admin", "127.0.0.1:0", "--admin-token-file", str(file)]
+            command += ["--history", str(self._project.directory / "history.sqlite3")]
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(

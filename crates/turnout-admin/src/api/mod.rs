@@ -2,6 +2,7 @@
 
 mod now;
 mod numbers;
+mod past;
 mod view;
 
 use http::StatusCode;
@@ -11,6 +12,7 @@ use crate::answers::Wrong;
 use crate::store::LONGEST_WINDOW;
 
 pub(crate) use now::now;
+pub(crate) use past::{Asked, Comparison, Past};
 pub(crate) use view::view;
 
 /// The shortest window: less is noise.

@@ -25,6 +25,8 @@ struct Server {
     started: f64,
     workers: usize,
     title: String,
+    /// Whether `/api/v1/history` has anything to say.
+    history: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +68,12 @@ pub(crate) fn now(store: &Store, seconds: u32) -> Now {
         version: 1,
         time: store.at,
         seconds,
-        server: Server { started: store.facts.started, workers: store.seats.len(), title: store.facts.title.clone() },
+        server: Server {
+            started: store.facts.started,
+            workers: store.seats.len(),
+            title: store.facts.title.clone(),
+            history: store.keeps_history(),
+        },
         machine: Machine {
             cores: store.facts.cores,
             load: context.load,

@@ -1,7 +1,7 @@
 //! One view's row: what the live table and the view's page have in common.
 
 use serde::Serialize;
-use turnout_states::Kind;
+use turnout_states::{Kind, Times};
 
 use crate::store::Sum;
 
@@ -63,8 +63,6 @@ impl Row {
         let covered = covered.max(1.0);
         let any = sum.requests > 0;
         let each = sum.requests.max(1) as f64;
-        let [computed, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, other] =
-            sum.times.parts().map(|part| rounded(part as f64 / 1e6 / each));
         let calls = |kind: Kind| rounded(sum.kinds[kind as usize] as f64 / 1e6 / each);
         Self {
             name: name.to_owned(),
@@ -77,21 +75,22 @@ impl Row {
             p99: sum.quantile(0.99),
             mean: any.then(|| rounded(wall * 1e3 / each)),
             seconds_a_minute: rounded(wall * 60.0 / covered),
-            parts: Parts {
-                processing: computed,
-                run_queue,
-                gil,
-                loop_queue,
-                no_thread_cpu,
-                no_thread_io,
-                client,
-                io: other,
-            },
+            parts: Parts::mean(&sum.times, sum.requests),
             waits: Waits { db: calls(Kind::Database), http: calls(Kind::Http), cache: calls(Kind::Cache) },
             shares: Shares::of(states),
             knee: (processing > 0.0).then(|| rounded(1.0 + io / processing)),
             trend,
         }
+    }
+}
+
+impl Parts {
+    /// Of so many requests.
+    pub(crate) fn mean(times: &Times, requests: u64) -> Self {
+        let each = requests.max(1) as f64;
+        let [processing, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, io] =
+            times.parts().map(|part| rounded(part as f64 / 1e6 / each));
+        Self { processing, run_queue, gil, loop_queue, no_thread_cpu, no_thread_io, client, io }
     }
 }
 

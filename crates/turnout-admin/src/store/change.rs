@@ -1,5 +1,6 @@
 //! What came to a view between two looks, and how a second of it is kept: small, for there are many.
 
+use turnout_history::Figures;
 use turnout_states::{Bin, KINDS, Times, View, bin_start};
 
 /// Seconds of each state.
@@ -47,6 +48,16 @@ impl Slice {
             kinds: view.kinds,
             wall: counts.filter(|(_, count)| **count > 0).map(|(bucket, count)| (bucket as u16, *count)).collect(),
             bins: view.stacked.iter().enumerate().filter(|(_, bin)| bin.requests > 0).map(small).collect(),
+        }
+    }
+
+    /// Its part of a longer time.
+    pub(super) fn add_to(&self, figures: &mut Figures) {
+        figures.requests += u64::from(self.requests);
+        figures.failed += u64::from(self.failed);
+        figures.times = figures.times.plus(&self.times);
+        for (bucket, count) in &self.wall {
+            figures.wall.count_in((*bucket).into(), *count);
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod change;
 mod machine;
+mod past;
 mod ring;
 mod seat;
 mod sum;
@@ -13,10 +14,12 @@ mod totals;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use turnout_history::History;
 use turnout_states::{Board, MOST_VIEWS, OTHER, View};
 
 use change::Slice;
 pub(crate) use machine::Machine;
+use past::Past;
 use ring::Ring;
 
 pub(crate) use change::{SmallBin, states};
@@ -51,7 +54,8 @@ pub(crate) struct Facts {
 }
 
 /// See the module. Its memory is bounded: 14 KiB for each view that a living worker has counted anything for, 64 MiB for the seconds
-/// ([`ring::MOST_BYTES`]), and 1 KiB of sums for each of [`MOST_VIEWS`] views.
+/// ([`ring::MOST_BYTES`]), 1 KiB of sums for each of [`MOST_VIEWS`] views,
+/// and 3 KiB for each that has had requests in this minute, where a history is kept.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) facts: Facts,
@@ -65,6 +69,7 @@ pub(crate) struct Store {
     names: Names,
     totals: Vec<Totals>,
     ring: Ring,
+    past: Option<Past>,
     machine: Machine,
     /// What came since the last second ended.
     fresh: FxHashMap<u16, View>,
@@ -89,7 +94,7 @@ impl Names {
 }
 
 impl Store {
-    pub(crate) fn new(board: Arc<Board>, facts: Facts, machine: Machine) -> Self {
+    pub(crate) fn new(board: Arc<Board>, facts: Facts, machine: Machine, history: Option<Arc<History>>) -> Self {
         Self {
             at: facts.started,
             facts,
@@ -100,6 +105,7 @@ impl Store {
             names: Names::default(),
             totals: Vec::new(),
             ring: Ring::default(),
+            past: history.map(Past::new),
             machine,
             fresh: FxHashMap::default(),
         }
@@ -117,6 +123,9 @@ impl Store {
         self.at = at;
         let mut views: Vec<_> = self.fresh.drain().map(|(place, view)| (place, Slice::of(&view))).collect();
         views.sort_unstable_by_key(|(place, _)| *place);
+        if let Some(past) = &mut self.past {
+            past.add(at, span, &views, &self.names.list);
+        }
         self.ring.push(Sample { at, span, views });
     }
 
@@ -152,9 +161,22 @@ impl Store {
         self.phase = Phase::Draining;
     }
 
+    /// The end is here: what came since the last second ended goes into the history too.
+    pub(crate) fn end(&mut self, at: f64) {
+        self.tick(at, (at - self.at).clamp(0.0, 60.0));
+        if let Some(past) = &mut self.past {
+            past.hand_over(&self.names.list);
+        }
+    }
+
     /// Whether requests should be sent here.
     pub(crate) fn is_ready(&self) -> bool {
         self.phase == Phase::Serving && self.seats.iter().any(|seat| seat.ready)
+    }
+
+    /// Whether what is counted here is kept for longer.
+    pub(crate) fn keeps_history(&self) -> bool {
+        self.past.is_some()
     }
 
     /// What the machine says of itself.

@@ -41,7 +41,7 @@ fn store(workers: usize) -> (Arc<Board>, Store) {
     let facts =
         Facts { title: "turnout 0".to_owned(), cores: 2, started: START, rungs: |rungs| vec![rungs.to_string()] };
     let machine = Machine::below(std::path::Path::new("/nonexistent"));
-    (Arc::clone(&board), Store::new(board, facts, machine))
+    (Arc::clone(&board), Store::new(board, facts, machine, None))
 }
 
 fn now(store: &Store, seconds: u32) -> Value {

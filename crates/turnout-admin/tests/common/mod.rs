@@ -5,11 +5,13 @@
 pub(crate) mod openmetrics;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use turnout_admin::{Plan, Running, Token, start};
+use turnout_history::{Bounds, History};
 use turnout_net::Bind;
 use turnout_states::{Board, Ended, Finished, Times, Views, Worker};
 use turnout_testkit::{Client, Response};
@@ -28,14 +30,28 @@ pub(crate) struct Site {
 
 /// With [`SECRET`] from a file.
 pub(crate) fn site() -> Site {
+    site_with(Some(secret()))
+}
+
+fn secret() -> Token {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     std::fs::write(&path, SECRET).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    site_with(Some(Token::read(&path).unwrap()))
+    Token::read(&path).unwrap()
 }
 
 pub(crate) fn site_with(token: Option<Token>) -> Site {
+    site_that_keeps(token, None)
+}
+
+/// With [`SECRET`] and what is kept in that file.
+pub(crate) fn site_with_history(path: &Path) -> Site {
+    let bounds = Bounds { size: 64 << 20, age: Duration::from_secs(30 * 86_400) };
+    site_that_keeps(Some(secret()), Some(History::open(path, bounds, Box::new(|_| ())).unwrap()))
+}
+
+fn site_that_keeps(token: Option<Token>, history: Option<History>) -> Site {
     let listener = Bind::parse("127.0.0.1:0").unwrap().listen(16, false).unwrap();
     let address = listener.local_addr().unwrap();
     let board = Arc::new(Board::create(1).unwrap());
@@ -48,6 +64,7 @@ pub(crate) fn site_with(token: Option<Token>) -> Site {
         names: vec!["admin.example".to_owned()],
         token,
         rungs: |_| vec!["cpu exact".to_owned()],
+        history,
     };
     let worker = Worker { process: 7, ..Worker::default() };
     Site { address, running: start(plan).unwrap(), board, views: Views::default(), worker }

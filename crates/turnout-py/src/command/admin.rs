@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use turnout_admin::{Plan, Running, Token, start};
 use turnout_config::{LogLevel, Settings};
+use turnout_history::{Bounds, History};
 use turnout_net::{Bind, Listener};
 use turnout_states::Board;
 use turnout_supervisor::Event;
 
-use super::report::complain;
+use super::report::{complain, warn_now};
 use super::serve::Files;
 use crate::states;
 
@@ -31,7 +32,15 @@ impl Watching {
         let board = Arc::new(Board::create(settings.workers as usize).map_err(no_board)?);
         let workers = board.as_fd().try_clone_to_owned().map_err(no_board)?;
         let mut watching = Self { board, admin: None, address: None, files: Files::default() };
-        let Some(text) = &settings.admin else { return Ok((watching, workers)) };
+        let Some(text) = &settings.admin else {
+            return match &settings.history {
+                Some(path) => Err(format!(
+                    "--history {}: it keeps what the admin socket shows, and there is none: --admin 127.0.0.1:9180",
+                    path.display()
+                )),
+                None => Ok((watching, workers)),
+            };
+        };
         let token = settings.admin_token_file.as_deref().map(Token::read).transpose();
         let token = token.map_err(|error| format!("--admin-token-file {error}"))?;
         let (bind, listener) = listen(text, settings)?;
@@ -52,6 +61,7 @@ impl Watching {
             names: settings.admin_hosts.iter().cloned().chain(named).collect(),
             token,
             rungs: states::in_words,
+            history: history(settings)?,
         };
         watching.admin = Some(start(plan).map_err(|error| format!("--admin {text}: {error}"))?);
         Ok((watching, workers))
@@ -79,6 +89,19 @@ impl Watching {
             _ => {}
         }
     }
+}
+
+/// The file is opened in this process and in no other: a worker is another program from its first instruction on, and has none of its descriptors.
+fn history(settings: &Settings) -> Result<Option<History>, String> {
+    let Some(path) = &settings.history else { return Ok(None) };
+    let bounds = Bounds { size: settings.history_size, age: settings.history_age };
+    let level = settings.log_level;
+    let say = Box::new(move |text: &str| {
+        if level <= LogLevel::Warning {
+            warn_now(text);
+        }
+    });
+    History::open(path, bounds, say).map(Some).map_err(|error| format!("--history {error}"))
 }
 
 fn listen(text: &str, settings: &Settings) -> Result<(Bind, Listener), String> {

@@ -22,6 +22,11 @@ pub(super) fn complain(error: &dyn Display) {
     eprintln!("turnout: {error}");
 }
 
+/// Something that was met while the server runs: a line of its log.
+pub(super) fn warn_now(text: &str) {
+    eprintln!("{} warning: {text}", humantime::format_rfc3339_seconds(SystemTime::now()));
+}
+
 /// Whether to write colours there: a terminal, and nobody said no (no-color.org).
 pub(super) fn colour(to: impl AsFd) -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
