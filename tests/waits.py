@@ -43,6 +43,32 @@ def waits(site: Serving, view: str, requests: int = 1) -> list[tuple[str, str, s
     return [(kind, address, at, calls) for name, kind, address, at, calls, *_ in found["waits"] if name == view]
 
 
+def by_line(site: Serving, view: str, requests: int = 1) -> dict[str, dict[str, int]]:
+    """By kind and address: how many calls each line of the view made. Without what no line of the project's made."""
+    found: dict[str, dict[str, int]] = {}
+    for kind, address, at, calls in waits(site, view, requests):
+        if at != "other" and not at.endswith(" warm"):
+            lines = found.setdefault(f"{kind} {address}", {})
+            where = at.partition(" ")[0]
+            lines[where] = lines.get(where, 0) + calls
+    return found
+
+
+def marked(view: str) -> dict[str, int]:
+    """How many calls each line of `module.view` says that it makes."""
+    module, _, function = view.rpartition(".")
+    inside = False
+    found = {}
+    for number, text in enumerate((SITE / f"{module}.py").read_text(encoding="utf-8").splitlines(), 1):
+        if "def " in text and not text.startswith(" "):
+            inside = f"def {function}(" in text
+        mark = text.rpartition("# waits ")[2]
+        if inside and mark.isdigit():
+            found[f"{module}.py:{number}"] = int(mark)
+    assert found, f"{view} has no line that waits"
+    return found
+
+
 def line(view: str) -> str:
     """The place of code in `module.view` that says that it waits, as it should be told."""
     module, _, function = view.rpartition(".")

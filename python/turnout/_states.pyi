@@ -25,6 +25,21 @@ class Accounted:
     def caller(self) -> int:
         """The place in the project's code that calls this, for `waited` and `begins`; 0: none of it does."""
 
+    def blocks(self) -> int:
+        """A call of it blocks this thread from now on: a stamp for `blocked`.
+
+        0: nothing is to be told, because nothing is accounted for, or this is inside of a call that is told as a whole.
+        """
+
+    def blocked(self, kind: str, address: str, began: int) -> None:
+        """It does no longer. As `waited`, of what calls this; to be called where `blocks` did not give 0."""
+
+    def awaits(self) -> int | None:
+        """A call of it is going to be awaited: the place in the project's code that makes it, for `waited`.
+
+        None: where `blocks` gives 0.
+        """
+
     def waited(self, kind: str, address: str, began: int, caller: int = 0) -> None:
         """A call of it is over, which was sent to that address when `began` was the stamp.
 

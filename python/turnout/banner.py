@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TextIO
 
+from turnout import watching
 from turnout.project import Project
 
 _WIDTH = 110
@@ -43,6 +44,7 @@ def _rows(project: Project, settings: dict[str, Any], described: dict[str, Any] 
     if described is not None:
         yield from _databases(settings)
     yield "workers", _workers(settings, django=described is not None)
+    yield "accounting", _accounting(settings)
     yield "access log", _access_log(settings)
     yield "admin", settings["admin"] or "off; --admin 127.0.0.1:9180"
     if settings["history"]:
@@ -107,6 +109,16 @@ def _debug() -> bool:
     from django.conf import settings
 
     return bool(settings.DEBUG)
+
+
+def _accounting(settings: dict[str, Any]) -> str:
+    """How time is accounted for, and which clients' calls are told; others are from when they are imported."""
+    if settings["accounting"] == "off":
+        return "off; --accounting exact or sampled"
+    if not settings["watch_clients"]:
+        return f"{settings['accounting']}; calls of other clients are not watched"
+    names = " ".join(watching.watched()) or "clients that are imported later"
+    return f"{settings['accounting']}; calls are watched of {names}"
 
 
 def _access_log(settings: dict[str, Any]) -> str:

@@ -10,3 +10,7 @@ from typing import Any
 
 #: An `HttpIncoming`, an `HttpScope` inside one, or None where calls belong to nothing.
 current_scope: ContextVar[Any] = ContextVar("turnout_current_scope", default=None)
+
+#: Whether a call that is awaited is timed as a whole: what it calls itself is no wait of its own. (For one that blocks
+#: its thread, `Accounted.blocks` knows.)
+in_timed_call: ContextVar[bool] = ContextVar("turnout_in_timed_call", default=False)

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from turnout import banner, project
+from turnout import banner, project, watching
 from turnout._turnout import WorkerLink
 from turnout.django import threadlocals
 from turnout.lifespan import LifespanError
@@ -46,6 +46,8 @@ def main() -> int:
     link.watch(settings["drain"] + END_SECONDS + 2)
     if settings["thread_sharing"] == "shared":
         threadlocals.install()
+    if settings["watch_clients"] and settings["accounting"] != "off":
+        watching.watch()
     try:
         worker = Worker(link, settings, project.load(settings["app"], settings["interface"]))
         worker.run()

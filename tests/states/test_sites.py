@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from harness import Serving
 from waits import ask, line, waiting_with, waits
 
 SECONDS = 0.04
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[str]:
-    class Slow(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            time.sleep(SECONDS)  # what it is there for
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        serving.join()
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +32,13 @@ def site() -> Iterator[Serving]:
         ("streams_awaited", 1),
     ],
 )
-def test_a_call_is_told_with_its_place_in_the_view(site, upstream, view, calls):
+def test_a_call_is_told_with_its_place_in_the_view(site, slow, view, calls):
     view = f"with_turnout.{view}"
-    found = ask(site, view, f"upstream=http://{upstream}/")
+    found = ask(site, view, f"upstream=http://{slow}/")
     assert list(found) == ["http"]
     assert found["http"] >= SECONDS - 0.0005
     [(kind, address, at, count)] = waits(site, view)
-    assert (kind, address, count) == ("http", upstream, calls)
+    assert (kind, address, count) == ("http", slow, calls)
     # A comprehension is a function of its own before Python 3.12.
     assert at.replace(".<locals>.<listcomp>", "").replace(" <listcomp>", " calls_in_tasks") == line(view)
 

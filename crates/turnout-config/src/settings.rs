@@ -76,6 +76,8 @@ pub struct Settings {
     pub accounting: Accounting,
     /// Bytes that the requests may take which are kept whole.
     pub kept_requests: u64,
+    /// Whether calls of other clients than turnout's own are told.
+    pub watch_clients: bool,
     /// Which answers say where their time went.
     pub server_timing: ServerTiming,
     /// Whether and how each answer is logged.

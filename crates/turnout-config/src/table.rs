@@ -359,6 +359,16 @@ pub const OPTIONS: &[Opt] = &[
         takes: Takes::One(|to, text| value::size_within(text, 0, 1 << 40).map(|it| to.kept_requests = it)),
     },
     Opt {
+        name: "watch-clients",
+        group: Group::Logs,
+        value: "on|off",
+        default: "on",
+        help: "Whether the waits of other clients than turnout's own are told by address and call: urllib3 and requests, httpx, aiohttp, redis, psycopg and asyncpg. About a microsecond a call. Without --accounting nothing is.",
+        takes: Takes::One(|to, text| {
+            value::choice(text, &[("on", true), ("off", false)]).map(|it| to.watch_clients = it)
+        }),
+    },
+    Opt {
         name: "server-timing",
         group: Group::Logs,
         value: "auto|on|off",

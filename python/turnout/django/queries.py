@@ -25,11 +25,12 @@ class QueryClock:
         scope = current_scope.get()
         if scope is None:
             return execute(sql, params, many, context)
-        began = scope.stamp()
+        began = scope.blocks()
         try:
             return execute(sql, params, many, context)
         finally:
-            scope.waited("db", self._address, began)
+            if began:
+                scope.blocked("db", self._address, began)
 
 
 def watch(connection: Any) -> None:

@@ -15,3 +15,10 @@ DATABASES = {
     or {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:waits?mode=memory&cache=shared"}
 }
 USE_TZ = True
+if "WAITS_REDIS" in os.environ:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["WAITS_REDIS"],
+        }
+    }

@@ -13,7 +13,7 @@ from turnout import _turnout
 
 def figures(request):
     requests = {name: counts[0] for name, counts, _ in _turnout.view_figures()}
-    return JsonResponse({"requests": requests, "waits": _turnout.address_figures(), "rungs": _turnout.accounting()})
+    return JsonResponse({"requests": requests, "waits": _turnout.address_figures()})
 
 
 def views_of(name: str) -> list:

@@ -8,8 +8,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use turnout_states::{
-    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, Seen, SiteId, Span, Spans, Times, ViewId,
-    Views, Wait, Waits, Witness, in_sequence,
+    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, MOST_WAITS, Seen, SiteId, Span, Spans, Times,
+    ViewId, Views, Wait, Waits, Witness, in_sequence,
 };
 
 use super::crowd::Crowd;
@@ -92,6 +92,11 @@ impl Keeping {
     pub(crate) fn waited(&self, kind: Kind, address: &str, caller: Caller, began: u64, ended: u64) {
         let address = self.views.addresses.id_of(address);
         self.waits.lock().add(Wait { kind, address, site: caller.0, began, ended });
+    }
+
+    /// Whether one more wait would be kept by itself.
+    pub(crate) fn keeps_waits(&self) -> bool {
+        self.waits.lock().kept().len() < MOST_WAITS
     }
 
     /// How long it has waited for each kind of thing so far, in nanoseconds.
@@ -312,9 +317,10 @@ pub(crate) fn current(py: Python<'_>) -> Option<Arc<Keeping>> {
 fn variable(py: Python<'_>) -> Option<&'static Py<PyAny>> {
     use pyo3::sync::PyOnceLock;
     static VARIABLE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
-    let found = VARIABLE.get_or_init(py, || {
-        let variable = py.import("turnout.incoming").and_then(|module| module.getattr("current_scope"));
-        variable.ok().map(Bound::unbind)
-    });
-    found.as_ref()
+    VARIABLE.get_or_init(py, || incoming(py, "current_scope")).as_ref()
+}
+
+/// A variable of `turnout.incoming`.
+pub(super) fn incoming(py: Python<'_>, name: &str) -> Option<Py<PyAny>> {
+    py.import("turnout.incoming").and_then(|module| module.getattr(name)).ok().map(Bound::unbind)
 }

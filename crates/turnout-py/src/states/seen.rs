@@ -13,7 +13,7 @@ use super::crowd::Crowd;
 use super::keeping::{Doing, Keeping};
 use super::meter::{Mark, Meter};
 use super::rungs;
-use super::waiter::Caller;
+use super::waiter::{Caller, blocks, in_timed_call};
 use crate::raw::ticks;
 
 /// See `_turnout.pyi`.
@@ -52,7 +52,28 @@ impl Accounted {
 
     /// The place in the project's code that calls this, for `waited` and `begins`; 0 if it is called by none of it.
     fn caller(&self, py: Python<'_>) -> u16 {
-        self.0.as_ref().map_or(0, |_| Caller::of_frames(py).0.place())
+        let wanted = self.0.as_ref().is_some_and(|keeping| keeping.keeps_waits());
+        if wanted { Caller::of_frames(py).0.place() } else { 0 }
+    }
+
+    /// A call of it blocks this thread from now on: a stamp for `blocked`. 0: this is not told, or is inside of one that is.
+    fn blocks(&self, py: Python<'_>) -> u64 {
+        if self.0.is_none() || in_timed_call(py) {
+            return 0;
+        }
+        blocks(true);
+        ticks()
+    }
+
+    /// It does no longer, which it did since `began` for something of this kind at this address.
+    fn blocked(&self, py: Python<'_>, kind: &str, address: &str, began: u64) -> PyResult<()> {
+        blocks(false);
+        self.waited(py, kind, address, began, 0)
+    }
+
+    /// A call of it is going to be awaited: the place in the project's code that makes it, for `waited`. None: as `blocks` gives 0.
+    fn awaits(&self, py: Python<'_>) -> Option<u16> {
+        (self.0.is_some() && !in_timed_call(py)).then(|| self.caller(py))
     }
 
     /// A call of it is over that waited since `began` for something of this kind at this address. The caller: of this call, if it is not given.
@@ -63,7 +84,12 @@ impl Accounted {
         let Some(kind) = Kind::of_word(kind) else {
             return Err(PyValueError::new_err(format!("waits are of kind db, http or cache, not {kind:?}")));
         };
-        let caller = if caller == 0 { Caller::of_frames(py) } else { Caller(SiteId::from_place(caller)) };
+        // Of those beyond the limit only the time is kept.
+        let caller = if caller == 0 && keeping.keeps_waits() {
+            Caller::of_frames(py)
+        } else {
+            Caller(SiteId::from_place(caller))
+        };
         keeping.waited(kind, address, caller, began, ended);
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! one could come to lie in the same place of memory; they are few, and when they are too many all are forgotten and looked at anew.
 
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use pyo3::intern;
@@ -27,6 +28,10 @@ struct Known {
     own: Option<Vec<(i32, SiteId)>>,
 }
 
+/// Addresses of code objects that are not the project's, most of what is met: each at a place that follows from it, so that asking takes no lock. All of
+/// them are in the other table too, which keeps them alive. Read and written with the GIL.
+static FOREIGN: [AtomicUsize; 512] = [const { AtomicUsize::new(0) }; 512];
+
 /// Taken with the GIL only, never across a call into Python.
 static KNOWN: Mutex<FxHashMap<usize, Known>> = Mutex::new(FxHashMap::with_hasher(FxBuildHasher));
 
@@ -46,14 +51,26 @@ pub(super) fn here(py: Python<'_>, sites: &Sites) -> SiteId {
 
 fn is_own(code: &Bound<'_, PyCode>) -> bool {
     let address = code.as_ptr() as usize;
+    // Objects lie at multiples of 16.
+    let foreign = &FOREIGN[address / 16 % FOREIGN.len()];
+    if foreign.load(Relaxed) == address {
+        return false;
+    }
     if let Some(known) = KNOWN.lock().get(&address) {
+        if known.own.is_none() {
+            foreign.store(address, Relaxed);
+        }
         return known.own.is_some();
     }
     let file: String = text_of(code, "co_filename");
     let own = Roots::get(code.py()).are_of(&file);
     let known = Known { _code: code.clone().unbind(), own: own.then(Vec::new) };
     let mut all = KNOWN.lock();
-    let before = if all.len() < MOST_CODES { None } else { Some(mem::take(&mut *all)) };
+    let mut before = None;
+    if all.len() >= MOST_CODES {
+        FOREIGN.iter().for_each(|place| place.store(0, Relaxed));
+        before = Some(mem::take(&mut *all));
+    }
     all.insert(address, known);
     drop(all);
     drop(before); // with the GIL, and without the lock: what dies with a code object may be anything

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use turnout_states::{Kind, SiteId};
 use url::Url;
 
-use super::keeping::{Keeping, current};
+use super::keeping::{Keeping, current, incoming};
 use super::rate::ticks_in;
 use super::site;
+use crate::raw;
 
 /// The place in the project's code from which a call is made. Unknown where no request is accounted for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Caller(pub(super) SiteId);
 
 thread_local! {
+    static BLOCKS: Cell<bool> = const { Cell::new(false) };
     /// Who made the call that this thread was given to run, for code that is called by none of the project's.
     static SENT_BY: Cell<Caller> = const { Cell::new(Caller(SiteId::UNKNOWN)) };
 }
@@ -44,18 +47,24 @@ impl Caller {
 pub(crate) struct Waiter {
     pub(crate) keeping: Arc<Keeping>,
     caller: Caller,
+    /// What it waits for is inside of a call that is told as a whole.
+    told: bool,
 }
 
 impl Waiter {
     /// Whoever runs now; `None` where nothing is accounted for. `caller`: as far as it is known already.
     pub(crate) fn current(py: Python<'_>, caller: Caller) -> Option<Self> {
         let keeping = current(py)?;
-        let caller = if caller.0.is_unknown() { Caller::of_frames(py) } else { caller };
-        Some(Self { keeping, caller })
+        let told = in_timed_call(py);
+        let caller = if caller.0.is_unknown() && !told { Caller::of_frames(py) } else { caller };
+        Some(Self { keeping, caller, told })
     }
 
     /// Its wait for an upstream that took so long to answer is over at `ended`.
     pub(crate) fn waited(&self, url: &Url, took: Duration, ended: u64) {
+        if self.told {
+            return;
+        }
         let host = url.host_str().unwrap_or_default();
         let began = ended.saturating_sub(ticks_in(took.as_nanos() as u64));
         let waited = |address: &str| self.keeping.waited(Kind::Http, address, self.caller, began, ended);
@@ -64,4 +73,22 @@ impl Waiter {
             None => waited(host),
         }
     }
+}
+
+/// Whether this is done for a call that is told as a whole: one that blocks this thread, or one that this task waits for.
+pub(super) fn in_timed_call(py: Python<'_>) -> bool {
+    BLOCKS.get() || awaits(py)
+}
+
+/// What this thread does from now on is done for a call that blocks it, or is not.
+pub(super) fn blocks(it_does: bool) {
+    BLOCKS.set(it_does);
+}
+
+/// `turnout.incoming.in_timed_call`.
+fn awaits(py: Python<'_>) -> bool {
+    static VARIABLE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
+    let variable = VARIABLE.get_or_init(py, || incoming(py, "in_timed_call"));
+    let value = variable.as_ref().and_then(|variable| raw::value_of(variable.bind(py)));
+    value.is_some_and(|value| value.is_truthy().unwrap_or(false))
 }

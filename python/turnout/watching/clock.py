@@ -1,0 +1,177 @@
+"""The wrappers: a call that waits is timed, and told to the request that it is made for.
+
+Without a request they cost two reads. Whatever goes wrong in here, the call goes on as if it were not watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from types import FunctionType
+from typing import Any
+
+from turnout.incoming import current_scope, in_timed_call
+
+#: From the arguments of a call, and what it returned (None: it raised), where it went.
+Where = Callable[[tuple[Any, ...], dict[str, Any], Any], str]
+#: From its arguments, whether it is a wait at all.
+When = Callable[[tuple[Any, ...], dict[str, Any]], bool]
+
+#: What is told where a library does not say whom it calls.
+UNKNOWN = "unknown"
+# The attribute by which a wrapper is known, also through another one that is put around it.
+_MARK = "_turnout_watches"
+
+_scope = current_scope.get
+_enter = in_timed_call.set
+_leave = in_timed_call.reset
+
+
+def timed(call: Callable[..., Any], kind: str, where: Where, when: When | None = None) -> Callable[..., Any]:
+    """`call`, which blocks its thread."""
+
+    # Without its attributes: other wrappers know their own work by those, and `call` may be one.
+    @wraps(call, updated=())
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        scope = _scope()
+        if scope is None or (when is not None and not _counts(when, args, kwargs)):
+            return call(*args, **kwargs)
+        began = scope.blocks()
+        if not began:
+            return call(*args, **kwargs)
+        result = None
+        try:
+            result = call(*args, **kwargs)
+            return result
+        finally:
+            try:
+                address = where(args, kwargs, result)
+            except Exception:
+                address = UNKNOWN
+            scope.blocked(kind, address, began)
+
+    setattr(timed, _MARK, True)
+    return timed
+
+
+def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | None = None) -> Callable[..., Any]:
+    """`call`, which gives a coroutine.
+
+    No coroutine function itself: whoever makes the call is known when it is called, and may not be when it is awaited,
+    in a task of its own.
+    """
+
+    async def waits(scope: Any, caller: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        token = _enter(True)
+        began = scope.stamp()
+        result = None
+        try:
+            result = await call(*args, **kwargs)
+            return result
+        finally:
+            try:
+                _leave(token)
+            except ValueError:
+                # Closed by the garbage collector, which runs anywhere.
+                pass
+            try:
+                address = where(args, kwargs, result)
+            except Exception:
+                address = UNKNOWN
+            scope.waited(kind, address, began, caller)
+
+    @wraps(call, updated=())
+    def timed(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        scope = _scope()
+        if scope is None or (when is not None and not _counts(when, args, kwargs)):
+            return call(*args, **kwargs)  # type: ignore[no-any-return]
+        caller = scope.awaits()
+        if caller is None:
+            return call(*args, **kwargs)  # type: ignore[no-any-return]
+        waiting: Any = waits(scope, caller, args, kwargs)
+        waiting.__qualname__ = call.__qualname__  # what "was never awaited" names
+        return waiting  # type: ignore[no-any-return]
+
+    setattr(timed, _MARK, True)
+    return _as_coroutine_function(timed)
+
+
+def put_in(owner: Any, name: str, wrap: Callable[..., Any], kind: str, where: Where, when: When | None = None) -> None:
+    """Have `owner`, a class or a module, call `wrap`'s wrapper by that name, if it has the name and no wrapper yet."""
+    call = vars(owner).get(name)
+    if call is not None and not getattr(call, _MARK, False):
+        setattr(owner, name, wrap(_bound(owner, call), kind, where, when))
+
+
+def _bound(owner: Any, call: Any) -> Callable[..., Any]:
+    """What stands in a class may be no function: somebody else's wrapper wants to know whose method it is."""
+    # Its type: such a wrapper may say that it is an instance of what it wraps.
+    if type(call) is FunctionType or not isinstance(owner, type):
+        return call  # type: ignore[no-any-return]
+
+    @wraps(call, updated=())
+    def bound(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return call.__get__(self, type(self))(*args, **kwargs)
+
+    return bound
+
+
+def place(host: Any, port: Any) -> str:
+    """`host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host and host[0] != "[" else f"{host}:{port}"
+
+
+def remembered(owner: Any, find: Callable[[], str]) -> str:
+    """The address that an object of a library has for life, found once: that may be dearer than all the rest."""
+    try:
+        return owner._turnout_address  # type: ignore[no-any-return]
+    except AttributeError:
+        owner._turnout_address = found = find()
+        return found
+
+
+# By the part of a URL that says where it leads.
+_PLACES: dict[str, str] = {}
+_MOST_PLACES = 1000
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+def place_of(url: str) -> str:
+    """Where a URL leads, without what is secret: no user, no path, no query."""
+    end = url.find("/", 8)
+    front = url if end < 0 else url[:end]
+    known = _PLACES.get(front)
+    if known is None:
+        known = _place_of(front)
+        if len(_PLACES) >= _MOST_PLACES:
+            _PLACES.clear()
+        _PLACES[front] = known
+    return known
+
+
+def _place_of(front: str) -> str:
+    scheme, _, rest = front.partition("://")
+    rest = rest.partition("?")[0].partition("#")[0].rpartition("@")[2].lower()
+    if not rest:
+        return UNKNOWN
+    # After a bracket, or in a name that has none, a colon begins the port.
+    has_port = ":" in rest.rpartition("]")[2]
+    return rest if has_port else f"{rest}:{_PORTS.get(scheme.lower(), '')}".rstrip(":")
+
+
+def _counts(when: When, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        return when(args, kwargs)
+    except Exception:
+        return False
+
+
+def _as_coroutine_function(call: Callable[..., Any]) -> Callable[..., Any]:
+    """So that who asks is told what awaiting it would show."""
+    mark = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:
+        return mark(call)  # type: ignore[no-any-return]
+    call._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    return call

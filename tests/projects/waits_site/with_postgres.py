@@ -1,0 +1,119 @@
+"""Waits with psycopg and asyncpg, below Django and without it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import asyncpg
+import psycopg
+import psycopg_pool
+from asgiref.sync import sync_to_async
+from django.db import connection, transaction
+from django.http import JsonResponse
+
+URL = os.environ["WAITS_POSTGRES"]
+SLEEP = "SELECT pg_sleep(0.04)"
+
+
+def told(request) -> JsonResponse:
+    return JsonResponse(request.turnout.waits)
+
+
+def with_psycopg(request):
+    with psycopg.connect(URL) as made:  # waits 2
+        made.execute(SLEEP)  # waits 1
+    return told(request)
+
+
+def with_a_cursor_on_the_server(request):
+    with psycopg.connect(URL, autocommit=False) as made:  # waits 2
+        with made.cursor("rows") as cursor:  # waits 1
+            cursor.execute("SELECT * FROM generate_series(1, 3)")  # waits 1
+            assert cursor.fetchmany(2) == [(1,), (2,)]  # waits 1
+    return told(request)
+
+
+def copies(request):
+    with psycopg.connect(URL) as made:  # waits 2
+        with made.cursor() as cursor, cursor.copy("COPY (SELECT pg_sleep(0.04)) TO STDOUT") as copy:  # waits 1
+            assert b"".join(copy)  # waits 2
+    return told(request)
+
+
+async def with_psycopg_awaited(request):
+    async with await psycopg.AsyncConnection.connect(URL) as made:  # waits 2
+        await made.execute(SLEEP)  # waits 1
+    return told(request)
+
+
+async def with_a_pool_of_psycopg(request):
+    async with psycopg_pool.AsyncConnectionPool(URL, min_size=1, max_size=1, open=False) as pool:
+        await pool.wait()
+
+        async def one():
+            # One finds a connection, the other waits for it; both commit.
+            async with pool.connection() as made:  # waits 3
+                await made.execute(SLEEP)  # waits 2
+
+        await asyncio.gather(one(), one())
+    return told(request)
+
+
+async def with_asyncpg(request):
+    made = await asyncpg.connect(URL)  # waits 1
+    await made.execute(SLEEP)  # waits 1
+    assert await made.fetchval("SELECT $1::int", 7) == 7  # waits 1
+    statement = await made.prepare("SELECT $1::int")  # waits 1
+    assert await statement.fetchval(8) == 8  # waits 1
+    await made.executemany("SELECT $1::int", [(1,), (2,)])  # waits 1
+    async with made.transaction():  # waits 2
+        rows = [row async for row in made.cursor("SELECT generate_series(1, 3)", prefetch=2)]  # waits 2
+        assert len(rows) == 3
+    await made.close()
+    return told(request)
+
+
+async def with_a_pool_of_asyncpg(request):
+    async with asyncpg.create_pool(URL, min_size=1, max_size=1) as pool:  # waits 1
+
+        async def one():
+            async with pool.acquire() as made:  # waits 1
+                await made.execute(SLEEP)  # waits 2
+
+        await asyncio.gather(one(), one())
+    return told(request)
+
+
+def warm() -> None:
+    """Connects, which Django does with several statements."""
+    connection.ensure_connection()
+
+
+def with_django(request):
+    warm()
+    with connection.cursor() as cursor:
+        cursor.execute(SLEEP)  # waits 1
+    with transaction.atomic():  # waits 1
+        with connection.cursor() as cursor:
+            cursor.execute(SLEEP)  # waits 1
+    return told(request)
+
+
+async def with_django_awaited(request):
+    await sync_to_async(warm)()
+    await sync_to_async(lambda: connection.cursor().execute(SLEEP))()  # waits 1
+    return told(request)
+
+
+VIEWS = [
+    with_psycopg,
+    with_a_cursor_on_the_server,
+    copies,
+    with_psycopg_awaited,
+    with_a_pool_of_psycopg,
+    with_asyncpg,
+    with_a_pool_of_asyncpg,
+    with_django,
+    with_django_awaited,
+]
