@@ -68,7 +68,9 @@ fn is_own(code: &Bound<'_, PyCode>) -> bool {
     let mut all = KNOWN.lock();
     let mut before = None;
     if all.len() >= MOST_CODES {
-        FOREIGN.iter().for_each(|place| place.store(0, Relaxed));
+        for place in &FOREIGN {
+            place.store(0, Relaxed);
+        }
         before = Some(mem::take(&mut *all));
     }
     all.insert(address, known);
