@@ -17,7 +17,7 @@ use turnout_states::{Board, Ended, Finished, Times, Views, Worker};
 use turnout_testkit::{Client, Response};
 
 /// Longer than any figure takes to be seen on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) const SECRET: &str = "a-token-that-is-long-enough";
 
 pub(crate) struct Site {
