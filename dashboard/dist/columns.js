@@ -2,7 +2,8 @@
 
 import { el, say } from "./dom.js";
 import { count, figure } from "./numbers.js";
-import { address, parts, visible } from "./names.js";
+import { parts, visible } from "./names.js";
+import { ofView } from "./pages.js";
 import { spark } from "./spark.js";
 import { bar, spoken, STATES } from "./states.js";
 
@@ -34,7 +35,7 @@ export function cells(name) {
   const [split, trend, heard] = [bar(), spark(), el("span", { class: "unseen" })];
   const nodes = COLUMNS.map(({ is, unit, sorts, read }) => {
     if (read) return el("td", { role: "cell", class: `number ${is}`, "data-label": `${sorts[0][1]}${unit ? ` ${unit}` : ""}` });
-    if (is === "name") return el("td", { role: "cell", class: is }, el("a", { href: address(name), tabindex: "-1", title: visible(name) }, ...parts(name)));
+    if (is === "name") return el("td", { role: "cell", class: is }, el("a", { href: ofView(name), tabindex: "-1", title: visible(name) }, ...parts(name)));
     if (is === "split") return el("td", { role: "cell", class: is }, split.node, heard);
     return el("td", { role: "cell", class: is }, trend.node);
   });

@@ -2,6 +2,7 @@
 
 import { choice } from "./choice.js";
 import { el, say } from "./dom.js";
+import { noticed } from "./findings.js";
 import { machine } from "./machine.js";
 import { table } from "./table.js";
 import { workers } from "./workers.js";
@@ -10,7 +11,7 @@ const WINDOWS = [[10, "10 s"], [60, "1 min"], [300, "5 min"], [900, "15 min"]];
 
 /** Draws it into `main`. `news(now)` goes on; `key(event)` is asked about keys nobody took. */
 export function live(main, { seconds, follow, open, from }) {
-  const [figures, crew, count] = [machine(), workers(), el("p", { class: "count" })];
+  const [figures, crew, findings, count] = [machine(), workers(), noticed(), el("p", { class: "count" })];
   let came = from;
   const views = table({ open, counted: (shown, all) => say(count, shown === all ? `${all} views` : `${shown} of ${all} views`) });
   const filter = el("input", { id: "filter", type: "search", placeholder: "Filter by name", "aria-label": "Filter views by name", "aria-keyshortcuts": "/", autocomplete: "off", spellcheck: "false", input: narrow, keydown: leave });
@@ -21,6 +22,7 @@ export function live(main, { seconds, follow, open, from }) {
     el("h1", { class: "unseen" }, "Live"),
     figures.node,
     crew.node,
+    findings.node,
     el(
       "section",
       { "aria-labelledby": "views", class: "stack" },
@@ -71,7 +73,7 @@ export function live(main, { seconds, follow, open, from }) {
       return true;
     },
     redraw() {},
-    close() {},
+    close: findings.close,
   };
 }
 

@@ -1,11 +1,15 @@
 // Where the page begins: the connection, the address, the keys, and which page is shown.
 
+import { say } from "./dom.js";
+import { findings } from "./findings.js";
+import * as found from "./found.js";
 import { live } from "./live.js";
 import { login } from "./login.js";
-import { address } from "./names.js";
 import { notify, ofWorkers } from "./notices.js";
 import { clock, age } from "./numbers.js";
-import { say } from "./dom.js";
+import { ofView, read } from "./pages.js";
+import { request } from "./request.js";
+import { slow } from "./slow.js";
 import { Stream } from "./stream.js";
 import * as theme from "./theme.js";
 import * as tip from "./tip.js";
@@ -15,8 +19,18 @@ const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
 const pause = document.getElementById("pause");
 const stream = new Stream(told);
+const LOGIN = "Log in";
+const toLogin = () => told("login");
+const PAGES = {
+  live: () => live(main, { seconds, from, follow, open: (name) => (location.hash = ofView(name)) }),
+  view: (name) => view(main, name, { back, login: toLogin }),
+  slow: (name) => slow(main, name, { back, login: toLogin }),
+  request: (id) => request(main, id, { back: () => (location.hash = "#/slow"), login: toLogin }),
+  findings: () => findings(main, { back }),
+};
 let [page, latest, seconds, paused, from] = [null, null, 60, false, null];
 
+found.start({ badge: document.getElementById("found"), login: toLogin });
 theme.start(document.getElementById("theme"), () => page?.redraw());
 document.getElementById("skip").addEventListener("click", skip);
 pause.addEventListener("click", () => setPaused(!paused));
@@ -30,27 +44,18 @@ stream.follow(seconds);
 function route(moved) {
   tip.hide();
   page?.close();
-  const name = viewOf(location.hash);
-  page =
-    name === null
-      ? live(main, { seconds, from, follow, open: (name) => (location.hash = address(name)) })
-      : view(main, name, { back, login: () => told("login") });
-  from = name;
+  const { page: kind, name } = read(location.hash);
+  page = PAGES[kind](name);
+  from = kind === "view" ? name : null;
+  for (const link of document.querySelectorAll(".pages a")) {
+    if (link.dataset.page === kind) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   document.title = `${page.title} · turnout`;
   if (latest) page.news(latest);
   if (moved) {
     scrollTo(0, 0);
     if (!main.contains(document.activeElement)) main.focus({ preventScroll: true });
-  }
-}
-
-/** The view in an address; null where there is none, or one that nobody could have meant. */
-function viewOf(hash) {
-  if (!hash.startsWith("#/view/")) return null;
-  try {
-    return decodeURIComponent(hash.slice("#/view/".length));
-  } catch {
-    return null;
   }
 }
 
@@ -74,6 +79,7 @@ function told(state, detail) {
     notify("worker", ofWorkers(latest.workers));
     say(document.getElementById("server"), `${latest.server.title}, runs for ${age(latest.time - latest.server.started)}`);
     page.news(latest);
+    found.news();
   } else if (state === "lost") {
     mood("lost", "Not connected");
     const since = latest ? ` What is shown is from ${clock(latest.time)}.` : "";
@@ -83,8 +89,10 @@ function told(state, detail) {
 }
 
 function enter() {
+  // Several questions may be refused: whoever types already goes on.
+  if (page.title === LOGIN) return;
   page.close();
-  page = { title: "Log in", news() {}, key: () => false, redraw() {}, close() {} };
+  page = { title: LOGIN, news() {}, key: () => false, redraw() {}, close() {} };
   mood("wait", "Not logged in");
   notify("connection", []);
   notify("worker", []);

@@ -10,11 +10,6 @@ export function visible(name) {
   return name.replace(UNSEEN, (unseen) => `\\u{${unseen.codePointAt(0).toString(16)}}`);
 }
 
-/** Where its page is. */
-export function address(name) {
-  return `#/view/${encodeURIComponent(wellFormed(name))}`;
-}
-
 /** `hotels.views.` quietly, `search` aloud. */
 export function parts(name) {
   const text = visible(name);
@@ -23,7 +18,7 @@ export function parts(name) {
   return [stem ? el("span", { class: "stem" }, stem) : null, el("span", { class: "leaf" }, leaf)];
 }
 
-// Half of a surrogate pair cannot be encoded.
-function wellFormed(name) {
+/** Half of a surrogate pair cannot be put into an address. */
+export function wellFormed(name) {
   return name.toWellFormed?.() ?? name.replace(/\p{Surrogate}/gu, "\u{fffd}");
 }

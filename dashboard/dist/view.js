@@ -1,13 +1,17 @@
 // The page of one view: totals, the three states with their parts, how they went, how long requests took.
 
 import { area } from "./area.js";
+import { asking } from "./ask.js";
+import { beside } from "./beside.js";
 import { choice } from "./choice.js";
 import { el, say } from "./dom.js";
 import { histogram } from "./histogram.js";
 import { history } from "./history.js";
 import { parts, visible } from "./names.js";
-import { notify } from "./notices.js";
 import { count, figure, percent } from "./numbers.js";
+import { slowOnesOf } from "./pages.js";
+import { rows } from "./slow.js";
+import { spots } from "./spots.js";
 import { bar, legend, lines, spoken, STATES } from "./states.js";
 
 const WINDOWS = [[60, "1 min"], [300, "5 min"], [900, "15 min"]];
@@ -28,11 +32,11 @@ const TOTALS = [
 
 /** Draws it into `main`, as live.js does its own. */
 export function view(main, name, { back, login }) {
-  const shown = { bar: bar(), area: area(), histogram: histogram(), history: history(name, { login }) };
+  const shown = { bar: bar(), area: area(), histogram: histogram(), history: history(name, { login }), spots: spots(), beside: beside(name), slow: rows({ named: false, most: 8 }) };
   const values = TOTALS.map(() => document.createTextNode("–"));
   const states = STATES.map(() => el("dl", { class: "parts" }));
   const [heard, clamped, none] = [el("p", { class: "unseen" }), el("p", { class: "note" }), el("div", { class: "sheet empty", hidden: true })];
-  let [seconds, asked, at, open] = [900, 0, 0, true];
+  let seconds = 900;
 
   const figures = TOTALS.map(([title, unit], at) => el("div", {}, el("dt", {}, title), el("dd", { class: "value" }, values[at], unit ? el("small", {}, ` ${unit}`) : null)));
   const all = el(
@@ -46,38 +50,41 @@ export function view(main, name, { back, login }) {
       sheet("Over time", "mean ms a request", legend(), shown.area.node),
       sheet("Latency", "requests by how many ms they took; below, what that time was", legend(), shown.histogram.node),
     ),
+    shown.spots.node,
+    shown.beside.node,
+    el("section", { class: "sheet" }, el("div", { class: "head" }, el("h2", {}, "Slow requests"), el("a", { href: slowOnesOf(name) }, "all that are kept")), shown.slow.node),
   );
   main.replaceChildren(
     el(
       "div",
       { class: "bar-line" },
       el("div", {}, el("p", { class: "crumb" }, el("a", { href: "#/" }, "← All views")), el("h1", { class: "view-name" }, ...parts(name))),
-      choice("Figures of the last", "window", WINDOWS, seconds, (chosen) => ((seconds = chosen), ask())),
+      choice("Figures of the last", "window", WINDOWS, seconds, (chosen) => ((seconds = chosen), figuresOf.ask())),
     ),
     none,
     all,
     shown.history.node,
   );
-  ask();
+  const figuresOf = asking({
+    url: () => `api/v1/view?name=${encodeURIComponent(name)}&seconds=${seconds}`,
+    every: EVERY,
+    show,
+    missing,
+    login,
+    subject: "view",
+    old: "This view's figures could not be brought up to date; what is shown is from before.",
+  });
+  const slowOnes = asking({
+    url: () => `api/v1/slow?view=${encodeURIComponent(name)}`,
+    every: EVERY,
+    show: shown.slow.show,
+    missing() {},
+    login,
+    subject: "slow",
+    old: "The slow requests of this view could not be brought up to date.",
+  });
 
-  // Answers may overtake each other: the last question's is shown.
-  async function ask() {
-    at = performance.now();
-    const mine = ++asked;
-    try {
-      const answer = await fetch(`api/v1/view?name=${encodeURIComponent(name)}&seconds=${seconds}`, { signal: AbortSignal.timeout(EVERY) });
-      if (!open || mine !== asked) return;
-      if (answer.status === 401) return login();
-      if (answer.status === 404) return missing();
-      if (!answer.ok) throw new Error(`status ${answer.status}`);
-      show(await answer.json());
-      notify("view", []);
-    } catch {
-      if (open && mine === asked) notify("view", [["old", "", "This view's figures could not be brought up to date; what is shown is from before."]]);
-    }
-  }
-
-  function show({ totals, series, bins }) {
+  function show({ totals, series, bins, spots, neighbours }) {
     none.hidden = true;
     all.hidden = false;
     TOTALS.forEach(([, , read], at) => say(values[at], read(totals)));
@@ -88,6 +95,8 @@ export function view(main, name, { back, login }) {
     say(clamped, share > 0.001 ? `In ${percent(share)} % of the requests the readings did not add up and were cut to fit: take the split with care.` : "");
     shown.area.show(series);
     shown.histogram.show(bins, totals);
+    shown.spots.show(spots ?? [], totals);
+    shown.beside.show(neighbours);
   }
 
   function missing() {
@@ -100,7 +109,8 @@ export function view(main, name, { back, login }) {
     title: visible(name),
     news(now) {
       shown.history.news(now);
-      if (performance.now() - at >= EVERY) ask();
+      figuresOf.news();
+      slowOnes.news();
     },
     key(event) {
       if (event.key === "Escape") back();
@@ -111,11 +121,11 @@ export function view(main, name, { back, login }) {
       shown.history.redraw();
     },
     close() {
-      open = false;
+      figuresOf.close();
+      slowOnes.close();
       shown.area.close();
       shown.histogram.close();
       shown.history.close();
-      notify("view", []);
     },
   };
 }

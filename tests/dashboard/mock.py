@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dashboard import figures
+from dashboard import figures, slow_figures
 
 DIST = Path(__file__).resolve().parents[2] / "dashboard" / "dist"
 TYPES = {
@@ -41,6 +41,8 @@ class Mock(ThreadingHTTPServer):
         #: By index: what is different about a worker.
         self.workers: dict[int, dict[str, Any]] = {0: {}, 1: {}}
         self.views: list[figures.View] = figures.views()
+        #: What was found, as it stands at that moment.
+        self.findings = slow_figures.findings
         #: Added to a view's row.
         self.changes: dict[str, dict[str, Any]] = {}
         #: Whether a history is kept, when that began, how much longer requests take today than the day before.
@@ -90,6 +92,26 @@ class Mock(ThreadingHTTPServer):
             "views": [view.row(at, seconds) | self.changes.get(view.name, {}) for view in self.views],
         }
 
+    def page(self, view: figures.View, seconds: int) -> dict[str, Any]:
+        at = self.time()
+        page = view.page(at, seconds)
+        beside = slow_figures.neighbours(view, self.views, at)
+        return {**page, "spots": slow_figures.spots(view, page["totals"]), "neighbours": beside}
+
+    def slow(self, view: str | None) -> dict[str, Any]:
+        """The list; the requests stay the same while the page looks."""
+        kept = slow_figures.requests(self.views, self.began)
+        lines = [
+            {
+                key: value
+                for key, value in one.items()
+                if key not in ("parts", "waits", "spans", "dropped", "more_waits")
+            }
+            for one in kept
+            if view in (None, one["view"])
+        ]
+        return {"version": 1, "time": self.began + 60, "kept": len(lines), "requests": lines}
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A page that is closed hangs up: that is no news."""
 
@@ -121,7 +143,14 @@ class Handler(BaseHTTPRequestHandler):
             if found is None:
                 self.json(404, {"error": "no such view", "hint": "see the live table"})
             else:
-                self.json(200, found.page(self.server.time(), seconds))
+                self.json(200, self.server.page(found, seconds))
+        elif path == "/api/v1/slow":
+            self.json(200, self.server.slow(query.get("view", [None])[0]))
+        elif path.startswith("/api/v1/slow/"):
+            self.slow_request(path.removeprefix("/api/v1/slow/"))
+        elif path == "/api/v1/findings":
+            at = self.server.time()
+            self.json(200, {"version": 1, "time": at, "findings": self.server.findings(at)})
         elif path == "/api/v1/compare":
             self.compare(query["name"][0], int(query["from"][0]), int(query["to"][0]))
         elif path == "/api/v1/stream":
@@ -146,6 +175,19 @@ class Handler(BaseHTTPRequestHandler):
             for which, before, slower in (("now", 0, self.server.slower), ("then", 86400, 1.0))
         }
         self.json(200, {"name": name, "step": step, "before": 86400, "oldest": int(self.server.oldest), **periods})
+
+    def slow_request(self, rest: str) -> None:
+        id, _, trace = rest.partition("/")
+        found = next(
+            (one for one in slow_figures.requests(self.server.views, self.server.began) if one["id"] == id), None
+        )
+        if found is None:
+            self.json(404, {"error": "no request of that id is kept", "hint": ""})
+        elif trace:
+            kept = f'attachment; filename="turnout-{id}.json"'
+            self.answer(200, b'{"traceEvents": []}', "application/json", **{"Content-Disposition": kept})
+        else:
+            self.json(200, found)
 
     def stream(self, seconds: int) -> None:
         self.send_response(200)

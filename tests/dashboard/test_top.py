@@ -55,6 +55,20 @@ def test_in_a_pipe_it_prints_one_table(mock: Mock) -> None:
     assert "███" not in once(mock, LC_ALL="C").stdout
 
 
+def test_in_a_pipe_it_prints_what_was_noticed_below_the_table(mock: Mock) -> None:
+    mock.still = 1_790_000_000.0
+    printed = once(mock).stdout
+    assert "Findings 3 in the last minute" in printed
+    told = [one for one in mock.findings(mock.still) if one["active"]]
+    # Sentences are broken between words.
+    words = " ".join(printed.split())
+    for finding in told:
+        assert finding["text"] in words
+        assert finding["advice"] in words
+    mock.findings = lambda _at: []
+    assert "Findings" not in once(mock).stdout
+
+
 def test_the_token_comes_from_a_file_or_a_variable(mock: Mock, tmp_path: Path) -> None:
     mock.locked, mock.bearer = True, "a-token-of-some-length"
     refused = once(mock)
@@ -171,6 +185,9 @@ def test_at_a_terminal_it_is_sorted_filtered_and_left_by_keys(mock: Mock) -> Non
         top.press("\x1b", "min, 60 views")
         top.press("4", "last 15 min")
         top.press("<", "vFailed")
+        top.press("f", "f back to the table")
+        assert "blocked-loop" in top.text
+        top.press("\x1b", "vFailed")
         top.press("p", "paused")
         os.write(top.terminal, b"q")
 

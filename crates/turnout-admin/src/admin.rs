@@ -12,9 +12,10 @@ use turnout_history::{History, Question, Unanswered, Window};
 use turnout_http::{App, Request, Response};
 
 use crate::access::Access;
-use crate::answers::{JSON, TEXT, Wrong, full, not_allowed, wrong};
+use crate::answers::{JSON, TEXT, Wrong, file, full, not_allowed, wrong};
 use crate::api;
 use crate::assets;
+use crate::exports;
 use crate::guard::{Names, Stranger};
 use crate::login::login;
 use crate::metrics::{KIND, metrics};
@@ -24,9 +25,18 @@ use crate::stream::{MOST_STREAMS, PATIENCE, stream};
 /// Windows that several readers ask for are computed once a second; so many are remembered.
 const MOST_WINDOWS: usize = 8;
 
-/// What takes the token.
-const GUARDED: [&str; 6] =
-    ["/api/v1/compare", "/api/v1/history", "/api/v1/now", "/api/v1/stream", "/api/v1/view", "/metrics"];
+/// What takes the token, with all that lies below the last.
+const GUARDED: [&str; 8] = [
+    "/api/v1/compare",
+    "/api/v1/history",
+    "/api/v1/now",
+    "/api/v1/slow",
+    "/api/v1/stacks",
+    "/api/v1/stream",
+    "/api/v1/view",
+    "/metrics",
+];
+const BELOW: &str = "/api/v1/slow/";
 
 const NO_TOKEN: Wrong = Wrong::new(
     StatusCode::UNAUTHORIZED,
@@ -54,6 +64,11 @@ const BUSY: Wrong = Wrong::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "the history's disk is slow, or too many ask at once",
     "ask again in a few seconds",
+);
+const NO_REQUEST: Wrong = Wrong::new(
+    StatusCode::NOT_FOUND,
+    "no request of that id is kept",
+    "slower ones have taken its place, or the server has started again; /api/v1/slow names those that are kept",
 );
 const NOTHING: Wrong = Wrong::new(StatusCode::NOT_FOUND, "there is nothing of that name", "the page is at /");
 const FOREIGN_HOST: Wrong = Wrong::new(
@@ -129,7 +144,7 @@ impl Admin {
         if let Some(file) = assets::find(path) {
             return file;
         }
-        if !GUARDED.contains(&path) {
+        if !GUARDED.contains(&path) && !path.starts_with(BELOW) {
             return wrong(NOTHING);
         }
         if !self.access.allows(&request.headers) {
@@ -178,8 +193,35 @@ impl Admin {
                 Ok(json(&api::Comparison::new(asked.name.as_deref(), before, &now, &then)))
             }
             "/api/v1/stream" => stream(self, &request.method, api::seconds(query, api::LIVE)?),
-            _ => Err(NOTHING),
+            "/api/v1/slow" => {
+                let store = self.store.lock();
+                let view = named(&store, query)?;
+                Ok(json(&api::list(&store, view)))
+            }
+            "/api/v1/stacks" => {
+                let seconds = api::seconds(query, api::WHOLE)?;
+                let store = self.store.lock();
+                let view = named(&store, query)?;
+                Ok(full(StatusCode::OK, TEXT, exports::stacks(&store, view, seconds)))
+            }
+            _ => self.slow(path.strip_prefix(BELOW).ok_or(NOTHING)?),
         }
+    }
+
+    /// `ID` and `ID/trace`.
+    fn slow(&self, path: &str) -> Result<Response, Wrong> {
+        let (id, as_trace) = match path.strip_suffix("/trace") {
+            Some(id) => (id, true),
+            None => (path, false),
+        };
+        let store = self.store.lock();
+        let wanted = api::id(id).ok_or(NO_REQUEST)?;
+        let (slow, gone) = store.slow().find(|(slow, _)| slow.id == wanted).ok_or(NO_REQUEST)?;
+        if !as_trace {
+            return Ok(json(&api::one(&store, slow, gone)));
+        }
+        let trace = exports::trace(slow, store.name(slow.view), &self.version);
+        Ok(file(&format!("turnout-{id}.json"), JSON, serde_json::to_vec(&trace).expect("numbers and text")))
     }
 
     /// The live table of that window, as it was when the last second ended: the same bytes for everybody who asks in this second.
@@ -224,4 +266,10 @@ impl Admin {
     fn open_streams(&self) -> usize {
         MOST_STREAMS - self.streams.available_permits()
     }
+}
+
+/// The place of the view that a query names; `None`: it names none.
+fn named(store: &Store, query: Option<&str>) -> Result<Option<u16>, Wrong> {
+    let Some(name) = api::field(query, "view") else { return Ok(None) };
+    store.place(&name).map(Some).ok_or(NO_VIEW)
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -51,6 +51,14 @@ pub(crate) fn answer(status: StatusCode, kind: &'static str, body: Body) -> Resp
 
 pub(crate) fn full(status: StatusCode, kind: &'static str, content: impl Into<Bytes>) -> Response {
     answer(status, kind, Body::Full(content.into()))
+}
+
+/// A file to be kept, under a name of letters, digits, `-` and `.`.
+pub(crate) fn file(name: &str, kind: &'static str, content: impl Into<Bytes>) -> Response {
+    let mut response = full(StatusCode::OK, kind, content);
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    response.headers.insert(CONTENT_DISPOSITION, disposition.expect("letters, digits, - and ."));
+    response
 }
 
 pub(crate) fn wrong(wrong: Wrong) -> Response {

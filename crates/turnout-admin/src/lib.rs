@@ -10,6 +10,7 @@ mod admin;
 mod answers;
 mod api;
 mod assets;
+mod exports;
 mod guard;
 mod login;
 mod metrics;

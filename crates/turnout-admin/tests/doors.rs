@@ -6,8 +6,17 @@ mod common;
 use common::{SECRET, site, site_with};
 use serde_json::Value;
 
-const GUARDED: [&str; 6] =
-    ["/api/v1/now", "/api/v1/view?name=a", "/api/v1/stream", "/api/v1/history", "/api/v1/compare?name=a", "/metrics"];
+const GUARDED: [&str; 9] = [
+    "/api/v1/now",
+    "/api/v1/slow",
+    "/api/v1/slow/0123456789abcdef/trace",
+    "/api/v1/stacks",
+    "/api/v1/view?name=a",
+    "/api/v1/stream",
+    "/api/v1/history",
+    "/api/v1/compare?name=a",
+    "/metrics",
+];
 
 #[test]
 fn figures_need_the_token() {

@@ -121,7 +121,7 @@ fn the_answer_is_as_it_is_described() {
         "client gil io loop_queue no_thread_cpu no_thread_io processing run_queue"
     );
     let view = site.json("/api/v1/view?name=a");
-    assert_eq!(keys(&view), "bins name seconds series totals");
+    assert_eq!(keys(&view), "bins name neighbours seconds series spots totals");
     assert_eq!(keys(&view["series"]), "cpu io p95 processing rps step time");
     assert_eq!(keys(&view["bins"][0]), "cpu from io processing requests to");
     assert_eq!(keys(&view["totals"]), keys(&now["views"][0]));

@@ -33,7 +33,7 @@ took in a minute, and a bar of what that time was: Processing, Waiting for CPU, 
 reads without colours; NO_COLOR takes them away. Above it the machine: run queue, GIL, loop, threads, the knee, and workers that do not serve.
 
 Keys: / filter by name, < > choose the column that sorts, r the other way round, 1 to 4 the last 10 s, 1, 5 or 15 min, arrows, \
-p pause, q quit.
+f what was noticed and what to do about it, p pause, q quit.
 
 Examples:
   turnout top --token-file /run/mysite/token

@@ -69,6 +69,16 @@ impl Sort {
 /// The windows that the digits choose, in seconds and in words.
 pub(crate) const WINDOWS: [(u16, &str); 4] = [(10, "10 s"), (60, "1 min"), (300, "5 min"), (900, "15 min")];
 
+/// What is on the screen, and whom keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Table,
+    /// The table, while its filter is being typed.
+    Typing,
+    /// What was noticed.
+    Findings,
+}
+
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
@@ -79,14 +89,21 @@ pub(crate) struct Choice {
     pub(crate) first: usize,
     pub(crate) seconds: u16,
     pub(crate) paused: bool,
-    /// The filter is being typed.
-    pub(crate) typing: bool,
+    pub(crate) mode: Mode,
 }
 
 impl Choice {
     /// The heaviest views of a window first.
     pub(crate) fn new(seconds: u16) -> Self {
-        Self { sort: Sort::Total, down: true, filter: String::new(), first: 0, seconds, paused: false, typing: false }
+        Self {
+            sort: Sort::Total,
+            down: true,
+            filter: String::new(),
+            first: 0,
+            seconds,
+            paused: false,
+            mode: Mode::Table,
+        }
     }
 
     /// By that column; a second time the other way round. Texts go up first, figures down.

@@ -7,10 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::address::Address;
 use crate::error::TopError;
-use crate::now::Now;
+use crate::now::{Found, Now};
 
 /// Whoever does not take a connection for so long will not.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -39,10 +40,21 @@ impl Client {
         }
     }
 
-    /// The live table of the last so many seconds.
+    /// The live table of the last so many seconds, and what was noticed. A server that knows nothing of findings has none.
+    pub(crate) fn all(&self, seconds: u16) -> Result<Now, TopError> {
+        let now = self.now(seconds)?;
+        let found = self.get::<Found>("/api/v1/findings").unwrap_or_default();
+        Ok(Now { findings: found.findings, ..now })
+    }
+
+    /// The live table.
     pub(crate) fn now(&self, seconds: u16) -> Result<Now, TopError> {
+        self.get(&format!("/api/v1/now?seconds={seconds}"))
+    }
+
+    fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, TopError> {
         let answer =
-            self.exchange(seconds).map_err(|source| TopError::Unreachable { at: self.address.to_string(), source })?;
+            self.exchange(target).map_err(|source| TopError::Unreachable { at: self.address.to_string(), source })?;
         let (status, body) = split(&answer).ok_or_else(|| self.wrong("this is no answer of an HTTP server"))?;
         match status {
             200 => serde_json::from_slice(body).map_err(|error| self.wrong(format!("no figures of turnout: {error}"))),
@@ -51,28 +63,26 @@ impl Client {
         }
     }
 
-    fn exchange(&self, seconds: u16) -> io::Result<Vec<u8>> {
+    fn exchange(&self, target: &str) -> io::Result<Vec<u8>> {
         match &self.address {
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(SILENCE))?;
                 stream.set_write_timeout(Some(SILENCE))?;
-                self.ask(stream, "localhost", seconds)
+                self.ask(stream, "localhost", target)
             }
             Address::Tcp(host) => {
                 let stream = connect(host)?;
                 stream.set_read_timeout(Some(SILENCE))?;
                 stream.set_write_timeout(Some(SILENCE))?;
-                self.ask(stream, host, seconds)
+                self.ask(stream, host, target)
             }
         }
     }
 
-    fn ask(&self, mut stream: impl Read + Write, host: &str, seconds: u16) -> io::Result<Vec<u8>> {
+    fn ask(&self, mut stream: impl Read + Write, host: &str, target: &str) -> io::Result<Vec<u8>> {
         let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let head = format!(
-            "GET /api/v1/now?seconds={seconds} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n{token}\r\n"
-        );
+        let head = format!("GET {target} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n{token}\r\n");
         stream.write_all(head.as_bytes())?;
         let mut answer = Vec::new();
         stream.take(LONGEST).read_to_end(&mut answer).map_err(|error| match error.kind() {

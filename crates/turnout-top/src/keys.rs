@@ -2,7 +2,7 @@
 
 use termion::event::Key;
 
-use crate::choice::{Choice, WINDOWS};
+use crate::choice::{Choice, Mode, WINDOWS};
 
 /// A page of the table, in rows: its true height is the screen's business, and a little less keeps the eye on its place.
 const PAGE: usize = 10;
@@ -20,13 +20,15 @@ pub(crate) enum Then {
 }
 
 pub(crate) fn press(choice: &mut Choice, key: Key) -> Then {
-    if choice.typing && key != Key::Ctrl('c') {
+    if choice.mode == Mode::Typing && key != Key::Ctrl('c') {
         type_filter(choice, key);
         return Then::Paint;
     }
     match key {
         Key::Char('q') | Key::Ctrl('c') => return Then::Quit,
-        Key::Char('/') => choice.typing = true,
+        Key::Char('f') if choice.mode == Mode::Table => turn_to(choice, Mode::Findings),
+        Key::Char('f') | Key::Esc if choice.mode == Mode::Findings => turn_to(choice, Mode::Table),
+        Key::Char('/') => turn_to(choice, Mode::Typing),
         Key::Esc => choice.filter.clear(),
         Key::Char('>' | 's') | Key::Right => choice.step(1),
         Key::Char('<') | Key::Left => choice.step(crate::choice::Sort::ALL.len() - 1),
@@ -51,11 +53,15 @@ pub(crate) fn press(choice: &mut Choice, key: Key) -> Then {
     Then::Paint
 }
 
+fn turn_to(choice: &mut Choice, mode: Mode) {
+    (choice.mode, choice.first) = (mode, 0);
+}
+
 fn type_filter(choice: &mut Choice, key: Key) {
     match key {
-        Key::Char('\n') => choice.typing = false,
+        Key::Char('\n') => choice.mode = Mode::Table,
         Key::Esc => {
-            choice.typing = false;
+            choice.mode = Mode::Table;
             choice.filter.clear();
         }
         Key::Backspace => {

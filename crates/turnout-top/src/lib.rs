@@ -7,6 +7,7 @@ mod choice;
 mod client;
 mod error;
 mod figures;
+mod findings;
 mod glyphs;
 mod keys;
 mod lines;

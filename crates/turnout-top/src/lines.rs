@@ -91,13 +91,15 @@ pub(crate) fn machine(now: &Now, columns: usize) -> Vec<Line<'static>> {
     flowing(said.into_iter().map(|(title, value)| (title, value, Style::new())), columns)
 }
 
-/// Who serves, and by name who does not.
+/// Who serves, and by name who does not; how much was noticed.
 pub(crate) fn workers(now: &Now, columns: usize) -> Vec<Line<'static>> {
     let (serving, others): (Vec<_>, Vec<_>) = now.workers.iter().partition(|worker| worker.state == State::Serving);
     let count = format!("{} of {} serve", serving.len(), now.workers.len());
     let loud = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
     let others = others.into_iter().map(|worker| ("", condition(worker, now.time), loud));
-    flowing(std::iter::once(("Workers", count, Style::new())).chain(others), columns)
+    let noticed = Some(now.noticed().count()).filter(|noticed| *noticed > 0);
+    let noticed = noticed.map(|noticed| ("Findings", format!("{noticed} in the last minute (f)"), loud));
+    flowing(std::iter::once(("Workers", count, Style::new())).chain(others).chain(noticed), columns)
 }
 
 fn condition(worker: &Worker, time: f64) -> String {

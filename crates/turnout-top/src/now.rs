@@ -10,6 +10,24 @@ pub(crate) struct Now {
     pub(crate) machine: Machine,
     pub(crate) workers: Vec<Worker>,
     pub(crate) views: Vec<View>,
+    /// Told apart, and not by every server: [`Found`].
+    #[serde(skip)]
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// What was noticed (`/api/v1/findings`).
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Finding {
+    pub(crate) kind: String,
+    pub(crate) last: f64,
+    pub(crate) active: bool,
+    pub(crate) text: String,
+    pub(crate) advice: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +102,11 @@ impl Now {
         };
         let computing = over(|it| it.processing);
         (computing > 0.0).then(|| 1.0 + over(|it| it.io) / computing)
+    }
+
+    /// What was noticed in the last minute.
+    pub(crate) fn noticed(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.active)
     }
 
     /// The workers there are: what a dead one leaves in its place is no figure of now.

@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 
 use crate::choice::Choice;
+use crate::findings;
 use crate::glyphs::Glyphs;
 use crate::lines::{self, Widths};
 use crate::now::Now;
@@ -24,6 +25,11 @@ pub(crate) fn text(now: &Now, choice: &Choice, glyphs: Glyphs, columns: usize) -
         shown.extend(choice.of(&now.views).into_iter().map(|view| lines::row(view, widths, glyphs)));
         shown.push(Line::default());
         shown.push(Line::from(glyphs.legend()));
+    }
+    let noticed: Vec<_> = now.noticed().collect();
+    if !noticed.is_empty() {
+        shown.push(Line::default());
+        shown.extend(findings::list(&noticed, now.time, columns));
     }
     shown.iter().fold(String::new(), |text, line| text + line.to_string().trim_end() + "\n")
 }

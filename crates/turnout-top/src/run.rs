@@ -41,11 +41,11 @@ pub fn run(options: Options) -> Result<(), TopError> {
     let glyphs = Glyphs::new(&options.locale, options.colour);
     if !options.once && out.is_terminal() {
         // Whoever cannot be reached at the start is told of in one line, not on an empty screen.
-        let now = client.now(choice.seconds)?;
+        let now = client.all(choice.seconds)?;
         return terminal::show(client, now, choice, glyphs);
     }
     let columns = terminal::columns().filter(|_| out.is_terminal()).unwrap_or(plain::COLUMNS);
-    let text = plain::text(&client.now(choice.seconds)?, &choice, glyphs, columns);
+    let text = plain::text(&client.all(choice.seconds)?, &choice, glyphs, columns);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // `| head` has read enough.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -132,7 +132,7 @@ fn inquire(client: &Client, wanted: &Wanted, tell: &SyncSender<Event>) {
         if wanted.paused.load(Relaxed) {
             continue;
         }
-        if tell.send(Event::Told(Box::new(client.now(wanted.seconds.load(Relaxed))))).is_err() {
+        if tell.send(Event::Told(Box::new(client.all(wanted.seconds.load(Relaxed))))).is_err() {
             return;
         }
     }

@@ -11,12 +11,12 @@ use ratatui::style::Color;
 use termion::event::Key;
 
 use crate::address::Address;
-use crate::choice::{Choice, Sort};
+use crate::choice::{Choice, Mode, Sort};
 use crate::client::Client;
 use crate::figures::{age, duration, figure, fitted, percent, visible};
 use crate::glyphs::Glyphs;
 use crate::keys::{Then, press};
-use crate::now::{Now, Shares, State};
+use crate::now::{Finding, Now, Shares, State};
 use crate::plain;
 use crate::screen::{Shown, paint};
 
@@ -282,4 +282,72 @@ fn what_goes_wrong_is_one_line_with_what_to_do() {
     let nobody = Client::new(closed.parse().expect("an address"), None).expect("no token");
     let error = nobody.now(60).expect_err("refused").to_string();
     assert!(error.contains("does the server run with --admin?"), "{error}");
+}
+
+fn noticed() -> Shown {
+    let finding = |kind: &str, last: f64, active| Finding {
+        kind: kind.to_owned(),
+        last,
+        active,
+        text: format!("hotels.views.search did {kind}\u{1b}[2J for 41.0 ms, at hotels/views.py:41 search."),
+        advice: "Await it.".to_owned(),
+    };
+    let mut shown = shown();
+    let now = shown.now.as_mut().expect("canned");
+    now.findings = vec![finding("blocked-loop", now.time - 22.0, true), finding("long-step", now.time - 4000.0, false)];
+    shown
+}
+
+#[test]
+fn what_was_noticed_is_counted_and_a_key_lists_it() {
+    let mut shown = noticed();
+    let screen = lines(&mut shown, 120, 20).join("\n");
+    assert!(screen.contains("Findings 1 in the last minute (f)"), "{screen}");
+    press(&mut shown.choice, Key::Char('f'));
+    let listed = lines(&mut shown, 60, 20);
+    let from = listed.iter().position(|line| line == "blocked-loop  22 s ago").expect("the first");
+    assert_eq!(
+        listed[from + 1..from + 5],
+        [
+            "  hotels.views.search did blocked-loop\\u{1b}[2J for 41.0 ms,",
+            "  at hotels/views.py:41 search.",
+            "  Await it.",
+            "long-step  66 min ago"
+        ]
+    );
+    assert!(listed.last().is_some_and(|line| line.starts_with("f back to the table")), "{listed:?}");
+    press(&mut shown.choice, Key::End);
+    assert!(lines(&mut shown, 60, 12).join("\n").contains("long-step"));
+    press(&mut shown.choice, Key::Esc);
+    assert!(lines(&mut shown, 120, 20).join("\n").contains("reports.views.export_csv"));
+    for columns in 1..130 {
+        shown.choice.mode = if columns % 2 == 0 { Mode::Findings } else { Mode::Table };
+        painted(&mut shown, columns, 9);
+    }
+}
+
+#[test]
+fn a_pipe_gets_what_was_noticed_in_the_last_minute_below_the_table() {
+    let shown = noticed();
+    let text = plain::text(&shown.now.expect("canned"), &Choice::new(60), Glyphs::new("C", false), 120);
+    assert!(text.ends_with("search.\n  Await it.\n") && text.contains("\nblocked-loop  22 s ago\n"), "{text}");
+    assert!(!text.contains("long-step") && !text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn a_server_that_knows_nothing_of_findings_has_none() {
+    let (address, asked) = answering(answer("404 Not Found", r#"{"error": "nothing", "hint": ""}"#));
+    let client = Client::new(address, None).expect("no token");
+    assert!(client.all(60).is_err(), "but figures it must have");
+    asked.join().expect("asked");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string().parse().expect("an address");
+    let two = thread::spawn(move || {
+        [answer("200 OK", CANNED), answer("404 Not Found", "{}")]
+            .map(|answer| answer_one(listener.accept().expect("a connection").0, &answer))
+    });
+    let now = Client::new(address, None).expect("no token").all(60).expect("figures");
+    assert_eq!((now.views.len(), now.findings.len()), (7, 0));
+    let asked = two.join().expect("asked");
+    assert!(asked[1].starts_with("GET /api/v1/findings HTTP/1.0\r\n"), "{asked:?}");
 }

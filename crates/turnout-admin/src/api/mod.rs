@@ -1,8 +1,11 @@
 //! The JSON interface, version 1: what the page and `turnout top` read. docs/guide/admin.md describes it for others.
 
+mod neighbours;
 mod now;
 mod numbers;
 mod past;
+mod slow;
+mod spots;
 mod view;
 
 use http::StatusCode;
@@ -13,6 +16,7 @@ use crate::store::LONGEST_WINDOW;
 
 pub(crate) use now::now;
 pub(crate) use past::{Asked, Comparison, Past};
+pub(crate) use slow::{id, list, one};
 pub(crate) use view::view;
 
 /// The shortest window: less is noise.

@@ -103,6 +103,11 @@ impl Shares {
     }
 }
 
+/// Nanoseconds as milliseconds.
+pub(crate) fn milliseconds(nanoseconds: u64) -> f64 {
+    rounded(nanoseconds as f64 / 1e6)
+}
+
 /// Three digits behind the point: a microsecond of what is in milliseconds.
 pub(crate) fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3

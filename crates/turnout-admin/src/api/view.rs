@@ -3,8 +3,10 @@
 use serde::Serialize;
 use turnout_states::BINS;
 
+use crate::api::neighbours::{Neighbours, neighbours};
 use crate::api::now::Steps;
 use crate::api::numbers::{Row, Shares, rounded};
+use crate::api::spots::{Spot, spots};
 use crate::store::{Bins, SmallBin, Store, Sum, add_bins};
 
 /// Points of a chart: 5 seconds each over the longest window.
@@ -18,6 +20,8 @@ pub(crate) struct OneView {
     totals: Row,
     series: Series,
     bins: Vec<Bin>,
+    spots: Vec<Spot>,
+    neighbours: Neighbours,
 }
 
 /// By step. Times are mean milliseconds a request, `None` where none ended.
@@ -72,7 +76,9 @@ pub(crate) fn view(store: &Store, name: &str, seconds: u32) -> Option<OneView> {
     }
     let trend = sums.iter().skip(first).map(|(span, sum)| sum.states().map(|state| rounded(state / span.max(1.0))));
     let totals = Row::new(name, &total, covered, thinned(&trend.collect::<Vec<_>>()));
-    Some(OneView { name: name.to_owned(), seconds, totals, series, bins: filled(&bins) })
+    let neighbours = neighbours(store, place, seconds);
+    let spots = spots(store, place, seconds, &total.times);
+    Some(OneView { name: name.to_owned(), seconds, totals, series, bins: filled(&bins), spots, neighbours })
 }
 
 impl Series {

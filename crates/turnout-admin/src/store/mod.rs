@@ -3,11 +3,16 @@
 //! Read once a second from the board, and once more when a worker has ended, before its stretch is cleared: so nothing that it told is
 //! lost. Called by the thread that serves, and by the supervisor.
 
+mod beside;
+mod called;
 mod change;
 mod machine;
 mod past;
 mod ring;
 mod seat;
+mod seconds;
+mod slow;
+mod spots;
 mod sum;
 mod totals;
 
@@ -17,15 +22,21 @@ use rustc_hash::FxHashMap;
 use turnout_history::History;
 use turnout_states::{Board, MOST_VIEWS, OTHER, View};
 
+use beside::Beside;
 use change::Slice;
 pub(crate) use machine::Machine;
 use past::Past;
 use ring::Ring;
+use slow::SlowOnes;
+use spots::Spots;
 
+pub(crate) use beside::Neighbours;
 pub(crate) use change::{SmallBin, states};
 pub(crate) use machine::Context;
 pub(crate) use ring::{LONGEST as LONGEST_WINDOW, Sample};
 pub(crate) use seat::{Seat, State, rates};
+pub(crate) use slow::{Call, Slow};
+pub(crate) use spots::Waited;
 pub(crate) use sum::{Bins, Sum, add_bins};
 pub(crate) use totals::{LIMITS, Totals};
 
@@ -54,8 +65,9 @@ pub(crate) struct Facts {
 }
 
 /// See the module. Its memory is bounded: 14 KiB for each view that a living worker has counted anything for, 64 MiB for the seconds
-/// ([`ring::MOST_BYTES`]), 1 KiB of sums for each of [`MOST_VIEWS`] views,
-/// and 3 KiB for each that has had requests in this minute, where a history is kept.
+/// ([`ring::MOST_BYTES`]), 16 MiB for who computed beside whom and 16 for what was waited for, 1 KiB of sums for each of [`MOST_VIEWS`] views, 1.5 MiB of
+/// slow requests for each worker and as much for those that have ended, and 3 KiB for each view that has had requests in this minute, where a history is
+/// kept.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) facts: Facts,
@@ -70,6 +82,9 @@ pub(crate) struct Store {
     totals: Vec<Totals>,
     ring: Ring,
     past: Option<Past>,
+    beside: Beside,
+    slow: SlowOnes,
+    spots: Spots,
     machine: Machine,
     /// What came since the last second ended.
     fresh: FxHashMap<u16, View>,
@@ -106,6 +121,9 @@ impl Store {
             totals: Vec::new(),
             ring: Ring::default(),
             past: history.map(Past::new),
+            beside: Beside::default(),
+            slow: SlowOnes::default(),
+            spots: Spots::default(),
             machine,
             fresh: FxHashMap::default(),
         }
@@ -127,6 +145,8 @@ impl Store {
             past.add(at, span, &views, &self.names.list);
         }
         self.ring.push(Sample { at, span, views });
+        self.beside.push(span);
+        self.spots.push(span);
     }
 
     /// Every worker is ready for the first time.
@@ -148,6 +168,7 @@ impl Store {
     /// who would take the stretch for that of another worker and count it twice.
     pub(crate) fn gone(&mut self, index: usize) {
         self.collect(index);
+        self.slow.gone(index);
         // Only if memory cannot be written; the next worker writes over it.
         let _ = self.board.clear(index);
         self.deaths += u64::from(self.phase != Phase::Draining);
@@ -204,6 +225,21 @@ impl Store {
         self.ring.window(seconds)
     }
 
+    /// Who computed while a view waited for a processor, in the last so many seconds.
+    pub(crate) fn neighbours(&self, view: u16, seconds: f64) -> Neighbours {
+        self.beside.of(view, seconds)
+    }
+
+    /// What views waited for in the last so many seconds, by the view's place and the most waited for first. `view`: only this one.
+    pub(crate) fn spots(&self, view: Option<u16>, seconds: f64) -> Vec<(u16, Waited<'_>)> {
+        self.spots.of(view, seconds)
+    }
+
+    /// Slow requests, and whether their workers have ended.
+    pub(crate) fn slow(&self) -> impl Iterator<Item = (&Arc<Slow>, bool)> {
+        self.slow.all()
+    }
+
     /// Takes in what one worker has told since it was looked at last.
     fn collect(&mut self, index: usize) {
         // Of a worker that died while it wrote, what it was about to say is lost: what it had said is here already.
@@ -221,12 +257,19 @@ impl Store {
                 None => view,
             };
             let number = self.names.place_of(&name);
+            seat.is_called(place, number);
             if self.totals.len() <= usize::from(number) {
                 self.totals.resize_with(usize::from(number) + 1, Totals::default);
             }
             self.totals[usize::from(number)].add(&change);
             self.fresh.entry(number).or_default().add(&change);
+            self.beside.add(index, number, &change.times);
         }
+        let (board, process) = (&*self.board, (worker.process, worker.began));
+        let (numbers, called) = seat.names();
+        self.slow.collect((board, index), process, called, |place| numbers.get(place).copied().flatten());
+        let views = numbers.iter().enumerate().filter_map(|(place, number)| Some((place, (*number)?)));
+        self.spots.collect((board, index), process, called, views);
     }
 }
 

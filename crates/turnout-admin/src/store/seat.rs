@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use turnout_states::{View, Worker};
 
+use crate::store::called::Called;
+
 /// Rates are of so many seconds: fewer jump about, more are late.
 const RATES_OVER: usize = 10;
 /// A worker writes ten times a second: one that has not for so long (seconds) cannot, or does not get a processor.
@@ -47,6 +49,9 @@ pub(crate) struct Seat {
     recent: VecDeque<(f64, Worker)>,
     /// By place: which write was read, and what it said.
     read: Vec<Option<(u64, Box<View>)>>,
+    /// By place: the place that the server has for a view of that name.
+    numbers: Vec<Option<u16>>,
+    called: Called,
 }
 
 impl Seat {
@@ -57,6 +62,8 @@ impl Seat {
             // Another process: it counts from nothing.
             self.recent.clear();
             self.read.clear();
+            self.numbers.clear();
+            self.called = Called::default();
         }
         self.last = Some(worker);
     }
@@ -84,6 +91,19 @@ impl Seat {
             self.read.resize_with(place + 1, || None);
         }
         self.read[place].replace((version, Box::new(view.clone()))).map(|(_, before)| before)
+    }
+
+    /// The server knows one of its views by this number.
+    pub(super) fn is_called(&mut self, place: usize, number: u16) {
+        if self.numbers.len() <= place {
+            self.numbers.resize(place + 1, None);
+        }
+        self.numbers[place] = Some(number);
+    }
+
+    /// Its views' numbers, by place, and its names of other things.
+    pub(super) fn names(&mut self) -> (&[Option<u16>], &mut Called) {
+        (&self.numbers, &mut self.called)
     }
 
     /// What it said last.

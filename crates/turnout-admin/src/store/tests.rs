@@ -254,3 +254,21 @@ fn metrics_end_with_their_end() {
     let text = metrics(&store, "0", 0);
     assert!(text.ends_with("\n# EOF\n") && text.starts_with("# TYPE turnout info\n"), "{text}");
 }
+
+#[test]
+fn slow_requests_of_the_dead_are_bounded_and_the_oldest_give_way() {
+    let (board, mut store) = store(1);
+    for process in 1..=4 {
+        let mut worker = Told::new(&board, 0, process);
+        for view in 0..100 {
+            worker.ends(&view.to_string(), 1, 1);
+        }
+        worker.writes(START);
+        store.gone(0);
+    }
+    assert!(store.slow().all(|(_, gone)| gone));
+    let of = |process| store.slow().filter(|(slow, _)| slow.process == process).count();
+    assert_eq!([1, 2, 3, 4].map(of), [0, 56, 100, 100]);
+    let ids: std::collections::HashSet<_> = store.slow().map(|(slow, _)| slow.id).collect();
+    assert_eq!(ids.len(), 256, "although all began at once");
+}

@@ -124,6 +124,16 @@ impl Board {
         self.all(&SLOW, index, SlowRequest::from_words)
     }
 
+    /// One of them, by its place among them; `None` if there is none.
+    pub fn slow_at(&self, index: usize, place: usize) -> io::Result<Option<SlowRequest>> {
+        Ok(self.take(&SLOW, index, place)?.and_then(|words| SlowRequest::from_words(&words)))
+    }
+
+    /// As [`Board::version`], of a slow request.
+    pub fn slow_version(&self, index: usize, place: usize) -> io::Result<u64> {
+        self.records.version(&SLOW, index * STRETCH, place)
+    }
+
     /// What it noticed.
     pub fn findings(&self, index: usize) -> io::Result<Vec<Found>> {
         self.all(&FINDINGS, index, Found::from_words)
@@ -133,6 +143,11 @@ impl Board {
     pub fn spots(&self, index: usize, place: usize) -> io::Result<Vec<(Spot, AtSpot)>> {
         let words = self.take(&SPOTS, index, place)?;
         Ok(words.map(|words| spots::of_words(&words)).unwrap_or_default())
+    }
+
+    /// As [`Board::version`], of what that view waited for.
+    pub fn spots_version(&self, index: usize, place: usize) -> io::Result<u64> {
+        self.records.version(&SPOTS, index * STRETCH, place)
     }
 
     /// What an address is called; `None` if it has not said.
@@ -263,12 +278,18 @@ mod tests {
         tell();
         let slow = board.slow(1).expect("read");
         assert_eq!((slow.len(), slow[0].view, &*slow[0].waits, slow[0].status), (1, id.place(), &[wait][..], 200));
+        assert_eq!(board.slow_at(1, 0).expect("read").as_ref(), slow.first());
+        assert_eq!(board.slow_at(1, 1).expect("read"), None);
+        let before = board.slow_version(1, 0).expect("read");
+        assert_eq!((before, board.slow_version(1, 1).expect("read")), (1, 0));
         let name = |address| board.address(1, address).expect("read");
         assert_eq!(name(slow[0].waits[0].address).as_deref(), Some("10.0.0.5:5432"));
         let site = board.site(1, slow[0].waits[0].site).expect("read");
         assert_eq!(site.as_deref(), Some("hotels/views.py:41 search"));
         let spots = board.spots(1, id.place()).expect("read");
         assert_eq!(spots, [(wait.spot(), AtSpot { calls: 1, time: 4, longest: 4 })]);
+        let version = board.spots_version(1, id.place()).expect("read");
+        assert_eq!((version, board.spots_version(1, id.place() + 1).expect("read")), (1, 0));
         assert_eq!(board.view_name(1, slow[0].view).expect("read").as_deref(), Some("hotels.views.search"));
         assert_eq!(board.findings(1).expect("read"), [found]);
         // What comes later joins them.
