@@ -147,6 +147,7 @@ def test_opentelemetry_can_be_taken_out_again_after_it_came_last(slow, first):
     assert told(code + GET, slow, first) == [["http", slow]]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this vcr wants Python 3.11")
 def test_a_cassette_of_vcr_is_recorded_and_played(slow, tmp_path):
     code = (
         "import vcr, requests; watching.watch()\n"

@@ -363,7 +363,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Logs,
         value: "on|off",
         default: "on",
-        help: "Whether the waits of other clients than turnout's own are told by address and call: urllib3 and requests, httpx, aiohttp, redis, psycopg and asyncpg. About a microsecond a call. Without --accounting nothing is.",
+        help: "Whether the waits of other clients than turnout's own are told by address and call: urllib3 and requests, httpx, aiohttp, redis, psycopg and asyncpg. Two or three microseconds a call. Without --accounting nothing is.",
         takes: Takes::One(|to, text| {
             value::choice(text, &[("on", true), ("off", false)]).map(|it| to.watch_clients = it)
         }),
