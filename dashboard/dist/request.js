@@ -6,7 +6,7 @@ import { parts, visible } from "./names.js";
 import { age, clock, count, duration } from "./numbers.js";
 import { ofView } from "./pages.js";
 import { status, worker } from "./slow.js";
-import { bar, legend, lines, spoken, STATES } from "./states.js";
+import { bar, lines, spoken, STATES } from "./states.js";
 import { waterfall } from "./waterfall.js";
 
 // It does not change; it may be gone.
@@ -59,7 +59,6 @@ export function request(main, id, { back, login }) {
         "section",
         { class: "sheet pad" },
         el("div", {}, el("h2", {}, "What was done for it when"), el("p", { class: "soft" }, "ms since its first byte came; to look closer, open the trace with ui.perfetto.dev")),
-        legend(),
         picture.node,
       ),
     );

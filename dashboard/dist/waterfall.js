@@ -6,7 +6,7 @@ import { visible } from "./names.js";
 import { count, duration, figure } from "./numbers.js";
 import { rowsOf } from "./rows.js";
 import { kindOf } from "./spots.js";
-import { STATES } from "./states.js";
+import { legend, STATES } from "./states.js";
 
 /** The picture, with a line that reads the bar which is pointed at or has the focus, and its tables. */
 export function waterfall(told) {
@@ -38,7 +38,12 @@ export function waterfall(told) {
     bars[to].node.focus();
   }
 
-  return { node: el("div", { class: "stack" }, lanes.length ? picture : el("p", {}, "Nothing was noted of what was done for it."), lanes.length ? readout : null, ...remarks(told), tables(told)) };
+  return { node: el("div", { class: "stack" }, meanings(), lanes.length ? picture : el("p", {}, "Nothing was noted of what was done for it."), lanes.length ? readout : null, ...remarks(told), tables(told)) };
+}
+
+function meanings() {
+  const meaning = (kind, text) => el("li", {}, el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), text);
+  return el("ul", { class: "legend" }, ...legend().children, meaning("waits", "in line"), meaning("called", "call to others"));
 }
 
 // The lanes of those that worked for it.
@@ -124,7 +129,7 @@ function axis(place) {
 function remarks(told) {
   const dropped = told.dropped ? `${count(told.dropped)} later steps and calls on threads are not shown: the first ${count(told.spans.length)} of a request are kept.` : "";
   const more = told.more_waits ? `The first ${count(told.waits.length)} calls to others are shown; there may have been more.` : "";
-  const order = told.spans.length ? "Inside a bar the states are drawn by how much there was of each: their order is not known. A thin line before a bar is the time in line for the loop or for a thread." : "";
+  const order = told.spans.length ? "Inside a bar the states are drawn by how much there was of each: their order is not known. In line: for the loop, or for a thread." : "";
   return [dropped, more, order].filter(Boolean).map((text) => el("p", { class: "hint" }, text));
 }
 

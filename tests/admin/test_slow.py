@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from admin_socket import ask as ask_admin
 from admin_socket import token_file, until
+from dashboard import figures, slow_figures
 from harness import Serving
 from waits import ask, line, waiting_with
 from wire import Later, get
@@ -148,6 +149,22 @@ def test_a_views_page_has_its_calls_and_its_stacks(site: Serving, upstream: str)
     stacks = ask_admin(site, f"/api/v1/stacks?view={quote(AWAITED)}").text.splitlines()
     (call,) = [text for text in stacks if text.startswith(f"{AWAITED};{line(AWAITED)};http {upstream} ")]
     assert int(call.rpartition(" ")[2]) >= 3e6 * SECONDS - 2000
+
+
+def test_the_page_is_tested_against_what_the_server_says(site: Serving) -> None:
+    views = figures.views()
+    one = next(view for view in views if view.name == "hotels.views.search")
+    totals = one.row(1_790_000_000.0, 900)
+    pretended = slow_figures.requests([one], 1_790_000_000.0)[0]
+    whole, page = slowest(site, AWAITED), told(site, f"/api/v1/view?name={quote(AWAITED)}")
+    assert whole.keys() == pretended.keys()
+    for part in ("parts", "shares"):
+        assert whole[part].keys() == pretended[part].keys()
+    for part in ("waits", "spans"):
+        assert whole[part][0].keys() == pretended[part][0].keys()
+    assert page["spots"][0].keys() == slow_figures.spots(one, totals)[0].keys()
+    pretended_neighbours = slow_figures.neighbours(one, views, 1_790_000_000.0)
+    assert page["neighbours"].keys() == pretended_neighbours.keys()
 
 
 def test_a_worker_that_dies_leaves_its_slow_requests(site: Serving) -> None:

@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as profile, browser(profile, scripts=True) as window:
         take(window, mock, "light", "light", "#/", ".views tbody tr")
         take(window, mock, "dark", "dark", f"#/view/{busy.name}", ".histogram g")
-        take(window, mock, "waits", "light", f"#/view/{SLOW}", ".slow tbody tr", first=".spots")
+        take(window, mock, "waits", "light", f"#/view/{SLOW}", ".slow tbody tr", first=".spots", most=1300)
         take(window, mock, "request", "light", f"#/request/{slow}", ".waterfall")
         take(window, mock, "findings", "light", "#/findings", ".finding")
 
@@ -37,7 +37,16 @@ def computing(view: View) -> float:
     return view.rate * view.scale * (view.kind == "computes")
 
 
-def take(window: Browser, mock: Mock, name: str, scheme: str, address: str, there: str, first: str = "") -> None:
+def take(
+    window: Browser,
+    mock: Mock,
+    name: str,
+    scheme: str,
+    address: str,
+    there: str,
+    first: str = "",
+    most: int = HEIGHT,
+) -> None:
     """One page, once it shows something; no higher than it is, and from the sheet on that has ``first`` in it."""
     resize(window, HEIGHT)
     window.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -50,7 +59,7 @@ def take(window: Browser, mock: Mock, name: str, scheme: str, address: str, ther
         resize(window, 700)
         window.run(f"document.querySelector('{first}').closest('.sheet').scrollIntoView()")
     foot = window.run("return Math.ceil(document.querySelector('main').getBoundingClientRect().bottom)")
-    resize(window, min(foot, HEIGHT))
+    resize(window, min(foot, most))
     (IMAGES / f"dashboard-{name}.png").write_bytes(window.picture())
 
 
