@@ -50,6 +50,15 @@ class Accounted:
     def resolved(self, view: str) -> None:
         """The name of the view that it is for."""
 
+    def keeps(self, what: str, *, between_calls: bool = False) -> None:
+        """From now on it keeps a thread that it does not use, and `what` makes it.
+
+        Until a call of it begins on a thread, if it keeps it `between_calls`, else until `lets_go`.
+        """
+
+    def lets_go(self) -> None:
+        """It keeps it no longer."""
+
     def queues(self) -> None:
         """A call of it gets in line for a thread of the hop pool."""
 

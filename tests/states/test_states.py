@@ -6,30 +6,21 @@ How exact that is, is measured in bench/exactness.py: here a wait is at least as
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from harness import Serving, serve
+from harness import Serving
+from states_site import ended, figures, kept, served
+from upstreams import slow_upstream
 from wire import Later, get
 
-SITE = Path(__file__).resolve().parents[1] / "projects" / "states_site"
-ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")])}
-APPLICATION = "states_asgi:application"
 PARTS = ["processing", "run_queue", "gil", "loop_queue", "no_thread_cpu", "no_thread_io", "client", "io"]
 CPU = ("run_queue", "gil", "loop_queue", "no_thread_cpu")
-
-
-def served(*args: str, application: str = APPLICATION, **environment: str) -> Iterator[Serving]:
-    with serve([application, *args], cwd=SITE, env={**ENVIRONMENT, **environment}) as serving:
-        yield serving
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +32,6 @@ def times(site: Serving, view: str) -> dict[str, float]:
     found = json.loads(get(site.url, f"/{view}/").body)
     assert list(found) == PARTS
     return found
-
-
-def figures(site: Serving) -> dict:
-    return json.loads(get(site.url, "/figures/").body)
-
-
-def ended(site: Serving, view: str, requests: int = 1) -> dict:
-    """The figures of a view once so many of its requests have ended: that is just after their answers were sent."""
-    until = time.monotonic() + 20
-    while True:
-        found = figures(site)["views"].get(f"states_urls.{view}", {"requests": 0})
-        if found["requests"] >= requests:
-            return found
-        assert time.monotonic() < until, f"{view}: {found}"
 
 
 def test_each_state_is_exact_on_the_pythons_that_this_was_shown_on(site):
@@ -242,27 +219,8 @@ def test_queries_are_waits_for_their_database(with_database, view, count):
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[str]:
-    """Answers after 40 ms."""
-
-    class Slow(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            time.sleep(0.04)  # what it is there for
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        serving.join()
+    with slow_upstream(0.04) as url:
+        yield url
 
 
 @pytest.mark.parametrize("view", ["calls", "calls_from_loop"])
@@ -276,10 +234,6 @@ def test_outbound_calls_are_waits_for_their_upstream(fresh, upstream, view):
     place = ["http", upstream.removeprefix("http://").rstrip("/")]
     assert [one[:3], three[:3]] == [[*place, 1], [*place, 3]]
     assert min(one[3], three[3]) >= 0.0395e9
-
-
-def kept(site: Serving, view: str) -> dict:
-    return json.loads(get(site.url, f"/kept/?view=states_urls.{view}").body)
 
 
 def test_the_last_requests_are_kept_with_their_waits(fresh, upstream):

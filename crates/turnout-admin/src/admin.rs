@@ -26,8 +26,9 @@ use crate::stream::{MOST_STREAMS, PATIENCE, stream};
 const MOST_WINDOWS: usize = 8;
 
 /// What takes the token, with all that lies below the last.
-const GUARDED: [&str; 8] = [
+const GUARDED: [&str; 9] = [
     "/api/v1/compare",
+    "/api/v1/findings",
     "/api/v1/history",
     "/api/v1/now",
     "/api/v1/slow",
@@ -191,6 +192,10 @@ impl Admin {
                 // The past may be coarser than it was asked for: both are shown in the same steps.
                 let now = self.window(Question { step: then.step, ..asked.question() }).await?;
                 Ok(json(&api::Comparison::new(asked.name.as_deref(), before, &now, &then)))
+            }
+            "/api/v1/findings" => {
+                let found = api::findings(&self.store.lock(), api::field(query, "view").as_deref());
+                Ok(full(StatusCode::OK, JSON, serde_json::to_vec(&found).expect("numbers and text")))
             }
             "/api/v1/stream" => stream(self, &request.method, api::seconds(query, api::LIVE)?),
             "/api/v1/slow" => {

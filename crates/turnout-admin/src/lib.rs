@@ -11,6 +11,7 @@ mod answers;
 mod api;
 mod assets;
 mod exports;
+mod findings;
 mod guard;
 mod login;
 mod metrics;

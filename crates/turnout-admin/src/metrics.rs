@@ -35,6 +35,10 @@ pub(crate) fn metrics(store: &Store, version: &str, streams: usize) -> String {
     workers(&mut text, store);
     text.family("turnout_worker_deaths", "counter", "", "Workers that ended without being told to.");
     text.sample("_total", &[], store.deaths as f64);
+    text.family("turnout_findings", "counter", "", "What was noticed, by what it is and by view.");
+    for (finding, view, count) in store.findings.totals() {
+        text.sample("_total", &[("finding", finding), ("view", view)], count as f64);
+    }
     text.family("turnout_admin_streams", "gauge", "", "Open streams of the admin socket.");
     text.sample("", &[], streams as f64);
     text.end()

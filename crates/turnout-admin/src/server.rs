@@ -60,6 +60,8 @@ pub struct Plan {
     pub rungs: fn(u64) -> Vec<String>,
     /// Where what is counted is kept, if anywhere.
     pub history: Option<History>,
+    /// Says what was noticed, a line each; `None`: nobody wants to read it.
+    pub say: Option<fn(&str)>,
 }
 
 /// An admin socket that serves. Told what happens to the workers by whoever supervises them; workers are counted from 0. Dropping it stops it.
@@ -97,7 +99,7 @@ pub fn start(plan: Plan) -> io::Result<Running> {
     let (counted, ended, listener) = (Arc::clone(&store), drain.clone(), plan.listener);
     let thread = Builder::new().name("turnout-admin".into()).spawn(move || {
         runtime.block_on(async {
-            tokio::spawn(count(counted, counter));
+            tokio::spawn(count(counted, counter, plan.say));
             let config = Config { limits: LIMITS, ..Config::default() };
             let admission = Arc::new(Admission::new(MOST_CONNECTIONS, None));
             let app = Arc::new(Serving(Arc::new(admin)));
@@ -157,7 +159,7 @@ impl Drop for Running {
 }
 
 /// Reads the board once a second, until the runtime ends.
-async fn count(store: Arc<Mutex<Store>>, counter: watch::Sender<u64>) {
+async fn count(store: Arc<Mutex<Store>>, counter: watch::Sender<u64>, say: Option<fn(&str)>) {
     let mut seconds = interval(SECOND);
     // After a suspended machine one long second, not a thousand short ones.
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -165,7 +167,10 @@ async fn count(store: Arc<Mutex<Store>>, counter: watch::Sender<u64>) {
     loop {
         seconds.tick().await;
         let span = std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64();
-        store.lock().tick(now(), span);
+        let lines = store.lock().tick(now(), span);
+        if let Some(say) = say {
+            lines.iter().for_each(|line| say(line));
+        }
         counter.send_modify(|tick| *tick += 1);
     }
 }

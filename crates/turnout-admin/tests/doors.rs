@@ -6,7 +6,8 @@ mod common;
 use common::{SECRET, site, site_with};
 use serde_json::Value;
 
-const GUARDED: [&str; 9] = [
+const GUARDED: [&str; 10] = [
+    "/api/v1/findings",
     "/api/v1/now",
     "/api/v1/slow",
     "/api/v1/slow/0123456789abcdef/trace",
@@ -98,7 +99,7 @@ fn the_token_itself_logs_in_too_and_is_not_the_cookie() {
 fn a_foreign_host_and_a_foreign_origin_are_refused() {
     let site = site();
     let token = format!("Bearer {SECRET}");
-    for target in ["/", "/login", "/metrics", "/api/v1/now", "/api/v1/history", "/api/v1/compare"] {
+    for target in ["/", "/login", "/metrics", "/api/v1/now", "/api/v1/history", "/api/v1/compare", "/api/v1/findings"] {
         for host in ["evil.example", "evil.example:80", "127.0.0.1.evil.example"] {
             let response = site.ask("GET", target, &[("Host", host), ("Authorization", &token)]);
             assert_eq!(response.status, 403, "{target} {host}");

@@ -5,6 +5,7 @@ mod common;
 
 use common::openmetrics::{self, Families};
 use common::{Site, site};
+use turnout_states::{Finding, Found};
 use url::form_urlencoded;
 
 const HOSTILE: [&str; 7] = [
@@ -49,6 +50,40 @@ fn hostile_names_are_data_everywhere() {
         assert_eq!((view["name"].as_str(), view["totals"]["requests"].as_u64()), (Some(name), Some(1)));
     }
     assert!(names.iter().any(|name| name.len() == 240 && long.starts_with(name)), "cut, not refused");
+}
+
+#[test]
+fn what_was_noticed_is_told_as_it_is_described_whatever_its_names_are() {
+    let site = site();
+    assert_eq!(site.json("/api/v1/findings")["findings"], serde_json::json!([]));
+    for name in HOSTILE {
+        site.ends(name, 12);
+        let view = site.views.place_of(name).place();
+        let (place, what) = (name.to_owned(), name.to_owned());
+        let found = Found::once(Finding::BlockedLoop, view, 1_000_000_000, 12_000_000);
+        site.views.findings.found(Found { place, what, ..found });
+    }
+    site.write();
+    let all = site.until("/api/v1/findings", |all| all["findings"].as_array().unwrap().len() == HOSTILE.len());
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(&all), "findings time version");
+    for found in all["findings"].as_array().unwrap() {
+        assert_eq!(
+            keys(found),
+            "active advice count first id kind last number other_view place text typical view what worst"
+        );
+        assert!(HOSTILE.contains(&found["view"].as_str().unwrap()), "{found}");
+        assert_eq!((&found["place"], &found["what"]), (&found["view"], &found["view"]));
+        assert!(!found["text"].as_str().unwrap().contains(char::is_control), "{found}");
+        assert_eq!((&found["typical"], &found["worst"]), (&12.0.into(), &12.0.into()));
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("view", HOSTILE[0]).finish();
+    assert_eq!(site.json(&format!("/api/v1/findings?{query}"))["findings"].as_array().unwrap().len(), 1);
+    let families = metrics(&site);
+    let samples = &families["turnout_findings"].samples;
+    for name in HOSTILE {
+        assert!(samples.iter().any(|(_, labels, value)| labels["view"] == name && *value == 1.0), "{name:?}");
+    }
 }
 
 #[test]
@@ -115,7 +150,12 @@ fn the_answer_is_as_it_is_described() {
         "clamped failed knee mean name p50 p95 p99 parts requests rps seconds_a_minute shares trend waits"
     );
     // One request with 2 ms of the database, as `Site::ends` has it.
-    assert_eq!(now["views"][0]["waits"], serde_json::json!({ "db": 2.0, "http": 0.0, "cache": 0.0 }));
+    let waits = &now["views"][0]["waits"];
+    assert_eq!(keys(waits), "cache db file http lock other sleep socket");
+    assert!(
+        waits.as_object().unwrap().iter().all(|(kind, time)| *time == if kind == "db" { 2.0 } else { 0.0 }),
+        "{waits}"
+    );
     assert_eq!(
         keys(&now["views"][0]["parts"]),
         "client gil io loop_queue no_thread_cpu no_thread_io processing run_queue"

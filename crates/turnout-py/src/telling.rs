@@ -13,7 +13,7 @@ use turnout_states::{Board, Views, Worker};
 
 use crate::pool::Pool;
 use crate::reactor::Figures;
-use crate::states::{self, LOOKS};
+use crate::states::{self, GIL_WAITS, LOOKS};
 
 /// Soon enough for an eye; a write costs some tens of microseconds and what has changed.
 const EVERY: Duration = Duration::from_millis(100);
@@ -95,6 +95,9 @@ impl Telling {
             gil_looks: LOOKS.all.load(Relaxed),
             gil_held: LOOKS.held.load(Relaxed),
             gil_switches: LOOKS.switches.load(Relaxed),
+            gil_waits: GIL_WAITS.count.load(Relaxed),
+            gil_waited: GIL_WAITS.time.load(Relaxed),
+            gil_interval: states::switch_interval(),
             cpu: processor_time(),
             rungs: states::number(),
             ..Worker::default()

@@ -98,6 +98,9 @@ impl Findings {
             known.took += found.took;
             known.worst = known.worst.max(found.worst);
             known.number = known.number.max(found.number);
+            if known.place.is_empty() {
+                known.place = found.place;
+            }
             *changed = true;
             return;
         }
@@ -131,8 +134,10 @@ impl Found {
         Self { finding, view, place, what, count: 1, first: at, last: at, took, worst: took, number: 0 }
     }
 
+    /// One whose place is not known may have been at any.
     fn is_same(&self, other: &Self) -> bool {
-        self.finding == other.finding && self.view == other.view && self.place == other.place && self.what == other.what
+        let same_place = self.place == other.place || self.place.is_empty() || other.place.is_empty();
+        self.finding == other.finding && self.view == other.view && same_place && self.what == other.what
     }
 
     pub(crate) fn words(&self) -> Vec<u64> {
@@ -194,6 +199,17 @@ mod tests {
         assert_eq!(all.len(), 2);
         let wanted = Found { count: 2, first: 100, last: 300, took: 12, worst: 7, number: 4, ..blocked(1, 0, 0) };
         assert_eq!(all[0], wanted);
+    }
+
+    #[test]
+    fn a_place_that_is_not_known_may_be_any() {
+        let findings = Findings::default();
+        findings.found(Found { place: String::new(), ..blocked(1, 100, 7) });
+        findings.found(blocked(1, 200, 7));
+        findings.found(Found { place: String::new(), ..blocked(1, 300, 7) });
+        findings.found(Found { place: "hotels/views.py:7 book".into(), ..blocked(1, 400, 7) });
+        let counts: Vec<_> = findings.all().iter().map(|found| (found.place.clone(), found.count)).collect();
+        assert_eq!(counts, [("hotels/views.py:41 search".into(), 3), ("hotels/views.py:7 book".into(), 1)]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Spot {
 /// What the requests of one view waited for at one spot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AtSpot {
-    /// Calls.
+    /// Calls; where none said so, looks that saw somebody wait.
     pub calls: u64,
     /// Nanoseconds, summed over the calls: those side by side each count.
     pub time: u64,
@@ -41,6 +41,17 @@ pub struct Spots {
 }
 
 impl Spots {
+    /// Somebody was seen waiting there, in so many looks that stand for about so many nanoseconds.
+    pub fn saw(&self, spot: Spot, looks: u64, time: u64) {
+        self.changed.store(true, Relaxed);
+        let mut spots = self.all.lock();
+        let spot = room_for(spot, &spots);
+        let at = spots.entry(spot).or_default();
+        at.calls += looks;
+        at.time += time;
+        at.longest = at.longest.max(time);
+    }
+
     /// Adds a request's waits, in nanoseconds.
     pub fn add(&self, waits: &[Wait]) {
         if waits.is_empty() {
@@ -49,10 +60,7 @@ impl Spots {
         self.changed.store(true, Relaxed);
         let mut spots = self.all.lock();
         for Wait { kind, address, site, began, ended } in waits.iter().copied() {
-            let mut spot = Spot { kind, address, site };
-            if spots.len() >= MOST_OF_A_VIEW && !spots.contains_key(&spot) {
-                spot = Spot { kind, address: AddressId::default(), site: SiteId::default() };
-            }
+            let spot = room_for(Spot { kind, address, site }, &spots);
             let time = ended.saturating_sub(began);
             let at = spots.entry(spot).or_default();
             at.calls += 1;
@@ -72,6 +80,14 @@ impl Spots {
     pub(crate) fn if_changed(&self) -> Option<Vec<(Spot, AtSpot)>> {
         self.changed.swap(false, Relaxed).then(|| self.all())
     }
+}
+
+/// The same, or, where there are too many, what stands for the others.
+fn room_for(spot: Spot, spots: &FxHashMap<Spot, AtSpot>) -> Spot {
+    if spots.len() < MOST_OF_A_VIEW || spots.contains_key(&spot) {
+        return spot;
+    }
+    Spot { address: AddressId::default(), site: SiteId::default(), ..spot }
 }
 
 /// So many words has what [`words`] gives, at most.

@@ -5,12 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// The number of `futex(2)`.
-#[cfg(target_arch = "x86_64")]
-const FUTEX: u64 = 202;
-/// The number of `futex(2)`.
-#[cfg(not(target_arch = "x86_64"))]
-const FUTEX: u64 = 98; // the generic table: aarch64, riscv64, loongarch64
+use crate::reason::Look;
 
 /// Longest line: a number and eight 64-bit words in hexadecimal.
 const LINE: usize = 192;
@@ -50,29 +45,27 @@ impl Probe {
     /// # Errors
     /// When the thread has ended, or the line is not what proc(5) says.
     pub fn read(&self, interpreter: &Range<usize>) -> io::Result<Activity> {
+        Ok(match self.look(interpreter)? {
+            Look::Computing => Activity::Computing,
+            Look::WaitingForGil => Activity::WaitingForGil,
+            Look::Waiting(_) => Activity::Waiting,
+        })
+    }
+
+    /// The same, with what it waits for.
+    ///
+    /// # Errors
+    /// As [`Probe::read`].
+    pub fn look(&self, interpreter: &Range<usize>) -> io::Result<Look> {
         let mut line = [0; LINE];
         let length = self.syscall.read_at(&mut line, 0)?;
         let line = std::str::from_utf8(&line[..length]).map_err(io::Error::other)?;
-        classify(line, interpreter).ok_or_else(|| io::Error::other(format!("unknown state line {line:?}")))
+        Look::of_line(line, interpreter).ok_or_else(|| io::Error::other(format!("unknown state line {line:?}")))
     }
-}
-
-fn classify(line: &str, interpreter: &Range<usize>) -> Option<Activity> {
-    let mut words = line.split_ascii_whitespace();
-    let first = words.next()?;
-    if first == "running" {
-        return Some(Activity::Computing);
-    }
-    // "-1" means blocked, but not in a system call: a page fault, say.
-    if first == "-1" || first.parse::<u64>().ok()? != FUTEX {
-        return Some(Activity::Waiting);
-    }
-    let address = usize::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
-    Some(if interpreter.contains(&address) { Activity::WaitingForGil } else { Activity::Waiting })
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::sync::{Arc, mpsc};
@@ -81,13 +74,14 @@ mod tests {
     #[test]
     fn a_line_tells_the_lock_of_the_interpreter_from_any_other() {
         let interpreter = 0x1000..0x2000;
-        let futex = |address: &str| format!("{FUTEX} {address} 0x189 0x0 0x7f 0x0 0xffffffff 0x7f 0x7f\n");
-        assert_eq!(classify("running\n", &interpreter), Some(Activity::Computing));
-        assert_eq!(classify(&futex("0x1004"), &interpreter), Some(Activity::WaitingForGil));
-        assert_eq!(classify(&futex("0x2004"), &interpreter), Some(Activity::Waiting));
-        assert_eq!(classify("7 0x1004 0x1 0xffffffff 0x0 0x0 0x0 0x7f 0x7f\n", &interpreter), Some(Activity::Waiting));
-        assert_eq!(classify("-1 0x7f 0x7f\n", &interpreter), Some(Activity::Waiting));
-        assert_eq!(classify("", &interpreter), None);
+        let futex = |address: &str| format!("{} {address} 0x189 0x0 0x7f 0x0 0xffffffff 0x7f 0x7f\n", libc::SYS_futex);
+        let gil = |line: &str| Look::of_line(line, &interpreter).map(|look| look == Look::WaitingForGil);
+        assert_eq!(Look::of_line("running\n", &interpreter), Some(Look::Computing));
+        assert_eq!(gil(&futex("0x1004")), Some(true));
+        assert_eq!(gil(&futex("0x2004")), Some(false));
+        assert_eq!(gil("7 0x1004 0x1 0xffffffff 0x0 0x0 0x0 0x7f 0x7f\n"), Some(false));
+        assert_eq!(gil("-1 0x7f 0x7f\n"), Some(false));
+        assert_eq!(gil(""), None);
     }
 
     #[test]
@@ -102,14 +96,14 @@ mod tests {
                 std::hint::spin_loop();
             }
         });
-        until(&waiting, Activity::Waiting);
-        until(&computing, Activity::Computing);
+        until(|| waiting.read(&(0..0)).expect("the thread lives") == Activity::Waiting);
+        until(|| computing.read(&(0..0)).expect("the thread lives") == Activity::Computing);
         stop_waiting();
         stop_computing();
     }
 
     /// A thread that runs `work`, how to look at it, and how to end it.
-    fn probed(work: impl FnOnce(&AtomicBool) + Send + 'static) -> (Probe, impl FnOnce()) {
+    pub(crate) fn probed(work: impl FnOnce(&AtomicBool) + Send + 'static) -> (Probe, impl FnOnce()) {
         let (send, receive) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
@@ -125,10 +119,10 @@ mod tests {
         (receive.recv().expect("the thread sends its probe"), end)
     }
 
-    fn until(probe: &Probe, wanted: Activity) {
+    pub(crate) fn until(so: impl Fn() -> bool) {
         let patience = Instant::now() + Duration::from_secs(20);
-        while probe.read(&(0..0)).expect("the thread lives") != wanted {
-            assert!(Instant::now() < patience, "never seen {wanted:?}");
+        while !so() {
+            assert!(Instant::now() < patience, "never so");
             std::thread::yield_now();
         }
     }

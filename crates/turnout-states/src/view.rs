@@ -232,7 +232,7 @@ mod tests {
             let times = Times { processing: 400_000, gil: 30_000, no_thread_io: 5_000, io, ..Times::default() };
             view.record(&Ended {
                 times,
-                kinds: [5, 0, 9],
+                kinds: [5, 0, 9, 0, 0, 0, 0, 0],
                 overlap: 7,
                 clamped: milliseconds == 2,
                 failed: milliseconds == 900,
@@ -257,7 +257,7 @@ mod tests {
     fn sums_bins_and_histograms_tell_of_the_same_requests() {
         let view = some();
         assert_eq!((view.requests, view.failed, view.clamped, view.overlap), (4, 1, 1, 28));
-        assert_eq!(view.kinds, [20, 0, 36]);
+        assert_eq!(view.kinds, [20, 0, 36, 0, 0, 0, 0, 0]);
         let [wall, processing, cpu, io] = &view.histograms;
         assert!([wall, processing, cpu, io].into_iter().all(|histogram| histogram.count() == 4));
         assert_eq!(view.stacked.iter().map(|bin| bin.requests).sum::<u64>(), 4);

@@ -10,7 +10,7 @@ use crate::names::Names;
 use crate::recent::{Kept, Recent};
 use crate::slow::{Slow, SlowRequest, Threshold};
 use crate::spans::Span;
-use crate::spots::Spots;
+use crate::spots::{Spot, Spots};
 use crate::text;
 use crate::view::{Ended, View};
 use crate::waits::{Addresses, Sites, Wait};
@@ -114,6 +114,11 @@ impl Views {
     /// The place of a name, given now if it has none.
     pub fn place_of(&self, name: &str) -> ViewId {
         ViewId(self.names.place_of(text::cut(name, LONGEST_NAME), Place::named))
+    }
+
+    /// A request of that view was seen waiting, and no call says for what: see [`Spots::saw`].
+    pub fn saw(&self, id: ViewId, spot: Spot, looks: u64, time: u64) {
+        self.names.at(id.0).spots.saw(spot, looks, time);
     }
 
     /// One more request of that view has ended. `picture` gives what was done for it, in nanoseconds since it began, and how many more such things

@@ -21,14 +21,27 @@ pub enum Kind {
     Http,
     /// A cache or another store.
     Cache,
+    /// Something at the other end of a socket. From here on: no call said so, but a thread was seen to wait for it.
+    Socket,
+    /// Another thread.
+    Lock,
+    /// A time to be over.
+    Sleep,
+    /// A file.
+    File,
+    /// Something else: another process, say.
+    Other,
 }
 
 /// How many kinds there are.
-pub const KINDS: usize = 3;
+pub const KINDS: usize = 8;
+/// So many of them, the first, are told by calls.
+pub const CALLS: usize = 3;
 
 impl Kind {
     /// All, in the order of their sums.
-    pub const ALL: [Self; KINDS] = [Self::Database, Self::Http, Self::Cache];
+    pub const ALL: [Self; KINDS] =
+        [Self::Database, Self::Http, Self::Cache, Self::Socket, Self::Lock, Self::Sleep, Self::File, Self::Other];
 
     /// In a word, for people.
     pub fn word(self) -> &'static str {
@@ -36,7 +49,17 @@ impl Kind {
             Self::Database => "db",
             Self::Http => "http",
             Self::Cache => "cache",
+            Self::Socket => "socket",
+            Self::Lock => "lock",
+            Self::Sleep => "sleep",
+            Self::File => "file",
+            Self::Other => "other",
         }
+    }
+
+    /// Whether it is told by calls, which know when they began and ended.
+    pub fn is_of_calls(self) -> bool {
+        matches!(self, Self::Database | Self::Http | Self::Cache)
     }
 
     /// The one with that word.
@@ -128,6 +151,16 @@ impl Waits {
         if self.kept.len() < MOST_WAITS {
             self.kept.push(wait);
         }
+    }
+
+    /// Something was seen to be waited for, for about so long.
+    pub fn saw(&mut self, kind: Kind, time: u64) {
+        self.sums[kind as usize] += time;
+    }
+
+    /// Whether some call was waiting at that moment.
+    pub fn has_at(&self, at: u64) -> bool {
+        self.kept.iter().any(|wait| (wait.began..=wait.ended).contains(&at))
     }
 
     /// The first of them, as they ended.
@@ -224,8 +257,8 @@ mod tests {
         waits.add(wait(Kind::Http, 100, 105));
         // One that was known late, and lies inside of others.
         waits.add(wait(Kind::Http, 101, 104));
-        assert_eq!(waits.sums(), [35, 35, 0]);
-        assert_eq!(waits.calls(), [1, 4, 0]);
+        assert_eq!(waits.sums(), [35, 35, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(waits.calls(), [1, 4, 0, 0, 0, 0, 0, 0]);
         assert_eq!(waits.kept().len(), 5);
     }
 

@@ -26,6 +26,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.log import log_response, request_logger
 
 from turnout.django import declared, hooks, remoteuser, rendering, routes, synconly, telemetry
+from turnout.django.keeping import waiting_below
 from turnout.django.layers import Hook, Layer, OnThread, chain_of, run_of, single_layer, sync_run_of, to_response
 from turnout.django.logs import would_log
 from turnout.django.search import Search
@@ -87,7 +88,10 @@ class AsyncTrack(RememberedMatches):
             method = _link(method.__wrapped__, self.turnout_kind)
         elif getattr(method, "__code__", None) is SYNC_CONVERTER:
             telemetry.told_inside(hooks.seen_through(method.__wrapped__))
-        return super().adapt_method_mode(is_async, method, method_is_async, debug, name)  # type: ignore[misc]
+        adapted = super().adapt_method_mode(is_async, method, method_is_async, debug, name)  # type: ignore[misc]
+        if method_is_async and not is_async:
+            return waiting_below(adapted, name or "a middleware")
+        return adapted
 
     async def turnout_respond(self, request: Any) -> Any:
         """BaseHandler.get_response_async, with the log line on the request's thread, and only where it is read."""

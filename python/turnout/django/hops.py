@@ -248,6 +248,8 @@ class RequestThread(Executor):
                 self.kept = belongings.leave()
                 if self.kept:
                     self._source.keeps(self)
+                    if self.accounted is not None:
+                        self.accounted.keeps(self.kept, between_calls=True)
         except Exception:
             self.kept = ""
             self._source.packing_failed(self)

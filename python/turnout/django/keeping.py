@@ -1,10 +1,14 @@
-"""What kept a thread between the hops of a request: told to the operator once for each view and reason."""
+"""What kept a thread that a request did not use: told to the operator once for each view and reason."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from turnout.django.hops import RequestThread
+from turnout.incoming import current_scope
 
 log = logging.getLogger("turnout.django")
 
@@ -26,6 +30,23 @@ class Keepers:
             return
         self.seen.add(seen)
         log.warning("%s keeps a thread while it waits: %s", *seen)
+
+
+def waiting_below(get_response: Callable[[Any], Any], what: str) -> Callable[[Any], Any]:
+    """What a sync middleware of the async chain asks: while the layers below answer on the loop, its thread waits."""
+
+    @wraps(get_response, updated=())
+    def wait(request: Any) -> Any:
+        scope = current_scope.get()
+        if scope is None:
+            return get_response(request)
+        scope.keeps(what)
+        try:
+            return get_response(request)
+        finally:
+            scope.lets_go()
+
+    return wait
 
 
 def _view_of(request: object) -> str:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
@@ -39,6 +40,16 @@ def who_asks(get_response):
             return get_response(request)
 
     return middleware
+
+
+class SyncOnly:
+    """A middleware as they were before Django 3.1."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
 
 
 def compute(milliseconds: float) -> None:
@@ -219,6 +230,65 @@ async def calls_from_loop(request):
     return told_waits(request)
 
 
+async def computes_long_on_loop(request):
+    compute(80)
+    return told(request)
+
+
+async def blocks_for_upstream(request):
+    """Reads from a socket on the loop."""
+    with urlopen(request.GET["upstream"], timeout=20) as answer:
+        answer.read()
+    return told(request)
+
+
+def reads_from_upstream(request):
+    with urlopen(request.GET["upstream"], timeout=20) as answer:
+        answer.read()
+    return told(request)
+
+
+def waits_for_lock(request):
+    done = threading.Event()
+    threading.Timer(0.05, done.set).start()
+    done.wait(20)
+    return told(request)
+
+
+async def blocks_for_lock(request):
+    _gate.clear()
+    await asyncio.sleep(0)
+    threading.Timer(0.1, _gate.set).start()
+    _gate.wait(20)
+    return told(request)
+
+
+async def leaves_transaction_open(request):
+    """While it waits its connection cannot leave the thread."""
+
+    def begin():
+        connection.ensure_connection()
+        connection.set_autocommit(False)
+        connection.cursor().execute("SELECT 1")
+
+    def end():
+        connection.rollback()
+        connection.set_autocommit(True)
+
+    await sync_to_async(begin)()
+    await asyncio.sleep(0.06)
+    await sync_to_async(end)()
+    return told(request)
+
+
+_small = http.Client(limits=http.Limits(max_connections_per_host=2))
+
+
+def calls_through_small_pool(request):
+    _small.gather([http.Request("GET", request.GET["upstream"]) for _ in range(8)], deadline=20)
+    return told(request)
+
+
 def fails(request):
     raise RuntimeError("as it should")
 
@@ -272,6 +342,13 @@ VIEWS = [
     calls,
     calls_from_loop,
     calls_in_sequence,
+    computes_long_on_loop,
+    blocks_for_upstream,
+    blocks_for_lock,
+    reads_from_upstream,
+    waits_for_lock,
+    leaves_transaction_open,
+    calls_through_small_pool,
     fails,
     spans,
     takes_body,

@@ -1,5 +1,6 @@
 //! The JSON interface, version 1: what the page and `turnout top` read. docs/guide/admin.md describes it for others.
 
+mod findings;
 mod neighbours;
 mod now;
 mod numbers;
@@ -14,6 +15,7 @@ use url::form_urlencoded;
 use crate::answers::Wrong;
 use crate::store::LONGEST_WINDOW;
 
+pub(crate) use findings::findings;
 pub(crate) use now::now;
 pub(crate) use past::{Asked, Comparison, Past};
 pub(crate) use slow::{id, list, one};

@@ -18,12 +18,18 @@ pub(crate) struct Parts {
     io: f64,
 }
 
-/// Mean milliseconds a request of calls, by what they were for; those of one request side by side count once.
+/// Mean milliseconds a request of calls, by what they were for, those of one request side by side counted once; then of what no call says, by what threads were seen to
+/// wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Waits {
     db: f64,
     http: f64,
     cache: f64,
+    socket: f64,
+    lock: f64,
+    sleep: f64,
+    file: f64,
+    other: f64,
 }
 
 /// Parts of the whole; they sum to 1.
@@ -76,7 +82,16 @@ impl Row {
             mean: any.then(|| rounded(wall * 1e3 / each)),
             seconds_a_minute: rounded(wall * 60.0 / covered),
             parts: Parts::mean(&sum.times, sum.requests),
-            waits: Waits { db: calls(Kind::Database), http: calls(Kind::Http), cache: calls(Kind::Cache) },
+            waits: Waits {
+                db: calls(Kind::Database),
+                http: calls(Kind::Http),
+                cache: calls(Kind::Cache),
+                socket: calls(Kind::Socket),
+                lock: calls(Kind::Lock),
+                sleep: calls(Kind::Sleep),
+                file: calls(Kind::File),
+                other: calls(Kind::Other),
+            },
             shares: Shares::of(states),
             knee: (processing > 0.0).then(|| rounded(1.0 + io / processing)),
             trend,

@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 use turnout_history::History;
 use turnout_states::{Board, MOST_VIEWS, OTHER, View};
 
+use crate::findings::{self, Heard, Ledger};
 use beside::Beside;
 use change::Slice;
 pub(crate) use machine::Machine;
@@ -86,6 +87,8 @@ pub(crate) struct Store {
     slow: SlowOnes,
     spots: Spots,
     machine: Machine,
+    /// What was noticed.
+    pub(crate) findings: Ledger,
     /// What came since the last second ended.
     fresh: FxHashMap<u16, View>,
 }
@@ -125,12 +128,13 @@ impl Store {
             slow: SlowOnes::default(),
             spots: Spots::default(),
             machine,
+            findings: Ledger::default(),
             fresh: FxHashMap::default(),
         }
     }
 
-    /// A second is over, or whatever `span` is: at this time, in seconds since 1970.
-    pub(crate) fn tick(&mut self, at: f64, span: f64) {
+    /// A second is over, or whatever `span` is: at this time, in seconds since 1970. Gives lines for the log.
+    pub(crate) fn tick(&mut self, at: f64, span: f64) -> Vec<String> {
         for index in 0..self.seats.len() {
             self.collect(index);
         }
@@ -147,6 +151,9 @@ impl Store {
         self.ring.push(Sample { at, span, views });
         self.beside.push(span);
         self.spots.push(span);
+        let symptoms = findings::symptoms(self);
+        self.findings.judge(symptoms, at);
+        self.findings.lines(span)
     }
 
     /// Every worker is ready for the first time.
@@ -270,6 +277,11 @@ impl Store {
         self.slow.collect((board, index), process, called, |place| numbers.get(place).copied().flatten());
         let views = numbers.iter().enumerate().filter_map(|(place, number)| Some((place, (*number)?)));
         self.spots.collect((board, index), process, called, views);
+        if let Ok(told) = self.board.findings(index) {
+            let board = &self.board;
+            let heard: &mut Heard = &mut self.seats[index].heard;
+            self.findings.hear(heard, told, |place| board.view_name(index, place).ok().flatten());
+        }
     }
 }
 

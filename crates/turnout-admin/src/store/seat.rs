@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use turnout_states::{View, Worker};
 
+use crate::findings::Heard;
 use crate::store::called::Called;
 
 /// Rates are of so many seconds: fewer jump about, more are late.
@@ -47,6 +48,8 @@ pub(crate) struct Seat {
     last: Option<Worker>,
     /// What it said when, the oldest first.
     recent: VecDeque<(f64, Worker)>,
+    /// What it has noticed, as far as it was read.
+    pub(super) heard: Heard,
     /// By place: which write was read, and what it said.
     read: Vec<Option<(u64, Box<View>)>>,
     /// By place: the place that the server has for a view of that name.
@@ -64,6 +67,7 @@ impl Seat {
             self.read.clear();
             self.numbers.clear();
             self.called = Called::default();
+            self.heard = Heard::default();
         }
         self.last = Some(worker);
     }
@@ -121,8 +125,13 @@ impl Seat {
         }
     }
 
+    /// What it said in the last seconds, the oldest first.
+    pub(crate) fn recent(&self) -> impl Iterator<Item = &Worker> {
+        self.recent.iter().map(|(_, worker)| worker)
+    }
+
     /// What it said first and last of the last seconds, if it said anything twice.
-    fn ends(&self) -> Option<(&Worker, &Worker)> {
+    pub(crate) fn ends(&self) -> Option<(&Worker, &Worker)> {
         let (first, last) = (&self.recent.front()?.1, &self.recent.back()?.1);
         (last.written > first.written).then_some((first, last))
     }

@@ -1,5 +1,5 @@
 use serde_json::Value;
-use turnout_states::{Ended, Finished, Times, Views, Worker};
+use turnout_states::{Ended, Finding, Finished, Found, Times, Views, Worker};
 
 use super::*;
 use crate::api;
@@ -271,4 +271,116 @@ fn slow_requests_of_the_dead_are_bounded_and_the_oldest_give_way() {
     assert_eq!([1, 2, 3, 4].map(of), [0, 56, 100, 100]);
     let ids: std::collections::HashSet<_> = store.slow().map(|(slow, _)| slow.id).collect();
     assert_eq!(ids.len(), 256, "although all began at once");
+}
+
+/// What is told of each of ten seconds, and the findings after that.
+fn found_after(mut told: impl FnMut(&mut Told)) -> Vec<Value> {
+    let (board, mut store) = store(1);
+    let mut worker = Told::new(&board, 0, 7);
+    for second in 0..10 {
+        told(&mut worker);
+        worker.writes(START + f64::from(second));
+        store.tick(START + f64::from(second), 1.0);
+    }
+    let found = serde_json::to_value(api::findings(&store, None)).expect("JSON");
+    found["findings"].as_array().expect("a list").clone()
+}
+
+fn ended(worker: &Told, name: &str, requests: u64, times: Times) {
+    for _ in 0..requests {
+        let ended = Ended { times, ..Ended::default() };
+        let finished = Finished { ended, began: 1, status: 200, waits: Box::default() };
+        worker.views.record(worker.views.place_of(name), finished, || (Vec::new(), 0));
+    }
+}
+
+const MS: u64 = 1_000_000;
+
+#[test]
+fn a_view_that_computes_while_another_waits_for_cpu_is_its_hungry_neighbour() {
+    let found = found_after(|worker| {
+        ended(worker, "hog", 4, Times { processing: 150 * MS, ..Times::default() });
+        ended(worker, "waits", 20, Times { processing: MS, loop_queue: 12 * MS, io: 20 * MS, ..Times::default() });
+        ended(worker, "quiet", 20, Times { processing: MS, run_queue: MS / 10, io: 30 * MS, ..Times::default() });
+    });
+    let [one] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (&one["kind"], &one["view"], &one["other_view"]),
+        (&"hungry-neighbour".into(), &"hog".into(), &"waits".into())
+    );
+    assert_eq!((&one["typical"], &one["number"]), (&12.0.into(), &600.into()));
+    assert_eq!(one["text"], "waits waited 12.0 ms a request for a processor while hog used 60 % of one.");
+}
+
+#[test]
+fn nobody_is_hungry_where_the_processor_went_to_another_program() {
+    let found = found_after(|worker| {
+        ended(worker, "some", 4, Times { processing: 20 * MS, ..Times::default() });
+        ended(worker, "waits", 20, Times { processing: 2 * MS, run_queue: 12 * MS, io: 20 * MS, ..Times::default() });
+    });
+    assert_eq!(found, Vec::<Value>::new());
+}
+
+#[test]
+fn waits_for_the_gil_that_are_long_and_many_are_a_convoy() {
+    let convoy = |wait: u64| {
+        found_after(|worker| {
+            worker.own.gil_interval = MS / 2;
+            worker.own.gil_waits += 1000;
+            worker.own.gil_waited += 1000 * wait;
+            ended(worker, "io", 50, Times { processing: 2 * MS, gil: 3 * MS, io: 15 * MS, ..Times::default() });
+        })
+    };
+    let found = convoy(MS / 2);
+    let [one] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&one["kind"], &one["view"], &one["number"]), (&"gil-convoy".into(), &"io".into(), &1000.into()));
+    assert_eq!(one["typical"], 0.5);
+    assert_eq!(convoy(MS / 20), Vec::<Value>::new(), "a lock that is had soon is no convoy, however often it is taken");
+}
+
+#[test]
+fn threads_that_all_wait_while_requests_are_in_line_are_too_few() {
+    let few = |times: Times| {
+        found_after(|worker| {
+            (worker.own.threads_busy, worker.own.threads_most, worker.own.queued) = (4, 4, 12);
+            ended(worker, "slow", 20, times);
+        })
+    };
+    let found = few(Times { processing: MS, no_thread_io: 150 * MS, io: 49 * MS, ..Times::default() });
+    let [one] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&one["kind"], &one["view"], &one["number"]), (&"too-few-threads".into(), &"slow".into(), &16.into()));
+    assert!(one["advice"].as_str().expect("text").contains("--threads 16"), "{one}");
+    // More threads would not help those who compute.
+    assert_eq!(few(Times { processing: 50 * MS, no_thread_cpu: 150 * MS, ..Times::default() }), Vec::<Value>::new());
+}
+
+#[test]
+fn what_a_dead_worker_noticed_is_kept() {
+    let (board, mut store) = store(1);
+    let mut first = Told::new(&board, 0, 7);
+    ended(&first, "a", 1, Times { io: MS, ..Times::default() });
+    first.views.findings.found(Found::once(
+        Finding::LongStep,
+        first.views.place_of("a").place(),
+        1_000_000_000,
+        80 * MS,
+    ));
+    first.writes(START);
+    store.gone(0);
+    let mut second = Told::new(&board, 0, 8);
+    ended(&second, "a", 1, Times { io: MS, ..Times::default() });
+    second.views.findings.found(Found::once(
+        Finding::LongStep,
+        second.views.place_of("a").place(),
+        1_000_000_000,
+        80 * MS,
+    ));
+    second.writes(START + 1.0);
+    store.tick(START + 1.0, 1.0);
+    store.tick(START + 2.0, 1.0);
+    let found = serde_json::to_value(api::findings(&store, Some("a"))).expect("JSON");
+    assert_eq!((&found["findings"][0]["count"], &found["findings"][1]), (&2.into(), &Value::Null));
+    assert!(metrics(&store, "0", 0).contains("turnout_findings_total{finding=\"long-step\",view=\"a\"} 2\n"));
+    let none = serde_json::to_value(api::findings(&store, Some("b"))).expect("JSON");
+    assert_eq!(none["findings"], Value::Array(Vec::new()));
 }

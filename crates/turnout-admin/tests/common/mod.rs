@@ -65,6 +65,7 @@ fn site_that_keeps(token: Option<Token>, history: Option<History>) -> Site {
         token,
         rungs: |_| vec!["cpu exact".to_owned()],
         history,
+        say: None,
     };
     let worker = Worker { process: 7, ..Worker::default() };
     Site { address, running: start(plan).unwrap(), board, views: Views::default(), worker }
@@ -74,7 +75,7 @@ impl Site {
     /// A request of this view ends.
     pub(crate) fn ends(&self, name: &str, milliseconds: u64) {
         let times = Times { processing: 1_000_000, io: milliseconds * 1_000_000, ..Times::default() };
-        let ended = Ended { times, kinds: [2_000_000, 0, 0], ..Ended::default() };
+        let ended = Ended { times, kinds: [2_000_000, 0, 0, 0, 0, 0, 0, 0], ..Ended::default() };
         let finished = Finished { ended, began: 1, status: 200, waits: Box::default() };
         self.views.record(self.views.place_of(name), finished, || (Vec::new(), 0));
     }

@@ -62,6 +62,7 @@ impl Watching {
             token,
             rungs: states::in_words,
             history: history(settings)?,
+            say: (settings.log_level <= LogLevel::Info).then_some(say),
         };
         watching.admin = Some(start(plan).map_err(|error| format!("--admin {text}: {error}"))?);
         Ok((watching, workers))
@@ -116,6 +117,11 @@ fn listen(text: &str, settings: &Settings) -> Result<(Bind, Listener), String> {
     }
     let listener = bind.listen(settings.backlog, false).map_err(|error| format!("--admin {text}: {error}"))?;
     Ok((bind, listener))
+}
+
+/// What was noticed, for whoever reads the log.
+fn say(line: &str) {
+    complain(&format!("noticed: {line}"));
 }
 
 /// Whoever opens it to other machines should know what that means.

@@ -297,6 +297,7 @@ impl Reply for Sent {
     fn account(&self, waiter: &Waiter, now: u64) {
         if let Ok(answer) = &self.answer {
             waiter.waited(&answer.head.url, answer.timings.total, now);
+            waiter.waited_for_connection(&answer.head.url, &answer.timings);
         }
     }
 

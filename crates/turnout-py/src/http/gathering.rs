@@ -181,6 +181,7 @@ impl Reply for Gathered {
 fn account<V>(outcome: &gather::Outcome<V>, waiter: &Waiter, now: u64) {
     if let Some(answer) = &outcome.answer {
         waiter.waited(&answer.head.url, outcome.elapsed, now);
+        waiter.waited_for_connection(&answer.head.url, &answer.timings);
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn with_borrowed<T>(
         return Err(Errno::BADF);
     }
     // SAFETY: the number is not -1, the one value `BorrowedFd` may not hold. The borrow ends with this call, and the
-    // callers hand it to `epoll_ctl`, `fcntl(F_DUPFD_CLOEXEC)`, `recv`, `send` and `sendmsg`, which read a number: were Python to close it
+    // callers hand it to `epoll_ctl`, `fcntl(F_DUPFD_CLOEXEC)`, `recv`, `send`, `sendmsg` and `getpeername`, which read a number: were Python to close it
     // meanwhile on another thread, the call would fail or use what took the number's place, exactly as `select.epoll` and
     // `os.dup` do; no memory of ours depends on it being open.
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };

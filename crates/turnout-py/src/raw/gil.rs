@@ -176,6 +176,11 @@ impl Gil {
         self.word(LOCKED) as u32 == 1
     }
 
+    /// Microseconds after which who waits for it asks for it.
+    pub(crate) fn interval(self) -> u64 {
+        self.word(INTERVAL)
+    }
+
     /// How often it went from one thread to another.
     pub(crate) fn switches(self) -> u64 {
         self.word(SWITCHES)

@@ -82,6 +82,13 @@ impl<'a> Accounts<'a> {
         }
     }
 
+    /// It did not.
+    pub(super) fn no_step(&self) {
+        if let Some(watch) = *self.watch.borrow() {
+            watch.no_step();
+        }
+    }
+
     /// A step has run, by its stamps of [`ticks`].
     #[inline]
     pub(super) fn step(&self, owner: Option<&Keeping>, since: u64, begun: u64, ended: u64) {
@@ -89,6 +96,7 @@ impl<'a> Accounts<'a> {
         let Some(watch) = watch.as_mut() else { return };
         let took = ended.saturating_sub(begun);
         let between: Interruptions = watch.step(took);
+        watch.ended(owner, [begun, ended], between);
         match (owner, self.steps) {
             (Some(owner), _) => owner.step(since, begun, ended, between),
             (None, Some(steps)) => steps.add_overhead(took),

@@ -275,6 +275,8 @@ impl EventLoop {
             if ran.as_ref().is_ok_and(|ran| *ran) {
                 steps.add(next.since, begun, ended);
                 accounts.step(owner.as_deref(), next.since, begun, ended);
+            } else {
+                accounts.no_step();
             }
             begun = ended;
             ran?;

@@ -1,5 +1,5 @@
-//! The one thread that takes the GIL from outside, at most once an interval: the worker's heartbeat, and where a step of the
-//! loop is stuck.
+//! The one thread that takes the GIL from outside: once an interval for the worker's heartbeat, and once for each step of the loop that is stuck, to say where
+//! it is.
 //!
 //! A worker whose loop blocks, or whose Python computes, can still give its GIL away: it beats. Only a worker whose GIL nobody
 //! can have (C code that keeps it) stops beating, and that is what the supervisor replaces it for.
@@ -20,6 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::raw;
 use crate::reactor::selector::Reactor;
 use crate::reactor::shared::Shared;
+use crate::states;
 
 /// How often the heart beats in a server.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
@@ -48,9 +49,23 @@ pub(crate) struct Watchdog(Arc<Control>);
 struct Control {
     /// Of the process that has the thread: a forked child has not, and must not wait for it.
     generation: u64,
-    stopped: Mutex<bool>,
+    state: Mutex<State>,
     signal: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct State {
+    stopped: bool,
+    /// Somebody wants to know where the loop is.
+    asked: bool,
+}
+
+/// Why it is awake.
+enum Call {
+    Stop,
+    Beat,
+    Place,
 }
 
 impl Watchdog {
@@ -64,7 +79,7 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         // Does not wait: the thread may want the GIL that the caller has. It ends at its next look.
         if self.0.generation == raw::fork_generation() {
-            *self.0.stopped.lock() = true;
+            self.0.state.lock().stopped = true;
             self.0.signal.notify_all();
         }
     }
@@ -75,7 +90,7 @@ impl Control {
         if self.generation != raw::fork_generation() {
             return;
         }
-        *self.stopped.lock() = true;
+        self.state.lock().stopped = true;
         self.signal.notify_all();
         let thread = self.thread.lock().take();
         if let Some(thread) = thread {
@@ -83,16 +98,25 @@ impl Control {
         }
     }
 
-    /// Sleeps until the next beat; false if it is to end.
-    fn sleep(&self, every: Duration) -> bool {
-        let mut stopped = self.stopped.lock();
-        let until = Instant::now() + every;
-        while !*stopped {
-            if self.signal.wait_until(&mut stopped, until).timed_out() {
-                break;
+    /// Sleeps until then, or until it is called.
+    fn sleep(&self, until: Instant) -> Call {
+        let mut state = self.state.lock();
+        loop {
+            if state.stopped {
+                return Call::Stop;
+            }
+            if std::mem::take(&mut state.asked) {
+                return Call::Place;
+            }
+            if self.signal.wait_until(&mut state, until).timed_out() && !state.stopped {
+                return Call::Beat;
             }
         }
-        !*stopped
+    }
+
+    fn ask(&self) {
+        self.state.lock().asked = true;
+        self.signal.notify_all();
     }
 }
 
@@ -108,7 +132,7 @@ pub(crate) fn start(
     let owner = reactor.get().owner(py);
     let control = Arc::new(Control {
         generation: raw::fork_generation(),
-        stopped: Mutex::new(false),
+        state: Mutex::default(),
         signal: Condvar::new(),
         thread: Mutex::new(None),
     });
@@ -119,6 +143,12 @@ pub(crate) fn start(
         Python::try_attach(|_| drop(owner));
     })?;
     *control.thread.lock() = Some(thread);
+    let asked = Arc::downgrade(&control);
+    states::set_place_reader(move || {
+        if let Some(control) = asked.upgrade() {
+            control.ask();
+        }
+    });
     let at_exit = Arc::clone(&control);
     let stop = PyCFunction::new_closure(py, None, None, move |args, _kwargs| args.py().detach(|| at_exit.stop()))?;
     py.import("atexit")?.call_method1("register", (stop,))?;
@@ -134,7 +164,22 @@ fn watch(
 ) {
     let mut last_left = 0;
     let mut last_report: Option<Instant> = None;
-    while control.sleep(every) {
+    let mut until = Instant::now() + every;
+    loop {
+        match control.sleep(until) {
+            Call::Stop => return,
+            Call::Beat => until = Instant::now() + every,
+            Call::Place => {
+                let told = Python::try_attach(|py| {
+                    let event_loop = || owner?.bind(py).upgrade();
+                    states::tell_place(|| place_of(py, &event_loop()?).ok().flatten());
+                });
+                if told.is_none() {
+                    return; // the interpreter is going
+                }
+                continue;
+            }
+        }
         let long_step = shared.turn.away().filter(|away| *away > LONG_STEP);
         let left = shared.turn.last_left();
         if left != last_left && long_step.is_none() {
@@ -159,12 +204,23 @@ fn watch(
     }
 }
 
+/// What the loop's thread runs, its innermost frame. `None`: nothing.
+fn frame_of<'py>(py: Python<'py>, event_loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let thread = event_loop.getattr(intern!(py, "_thread_id"))?;
+    let frames = py.import("sys")?.call_method0("_current_frames")?.cast_into::<PyDict>()?;
+    frames.get_item(thread)
+}
+
+/// Where in the project's code that is.
+fn place_of(py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    Ok(frame_of(py, event_loop)?.and_then(states::place_of))
+}
+
 /// One line: how long, and the Python stack of the loop's thread, innermost first. `None` if it runs nothing.
 fn where_is_it(py: Python<'_>, owner: Bound<'_, PyAny>, away: Duration) -> PyResult<Option<String>> {
-    let thread = owner.getattr(intern!(py, "_thread_id"))?;
+    let found = frame_of(py, &owner)?;
     drop(owner);
-    let frames = py.import("sys")?.call_method0("_current_frames")?.cast_into::<PyDict>()?;
-    let Some(mut frame) = frames.get_item(thread)? else { return Ok(None) };
+    let Some(mut frame) = found else { return Ok(None) };
     let mut line = format!("turnout: the event loop has been in one step for {} ms:", away.as_millis());
     for number in 0..FRAMES {
         let code = frame.getattr(intern!(py, "f_code"))?;

@@ -1,9 +1,8 @@
 //! The account of one request of this worker, from its first byte to the line in the table of views.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -13,11 +12,14 @@ use turnout_states::{
 };
 
 use super::crowd::Crowd;
+use super::doing::{DOING, Doing};
+use super::kept::Kept;
 use super::meter::{Mark, Meter};
+use super::noticing;
+use super::present::Sights;
 use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, unix_time_of};
 use super::seen::Accounted;
 use super::waiter::Caller;
-use super::watch::Watch;
 use super::witness::WITNESSES;
 use crate::raw::{self, ticks};
 
@@ -25,6 +27,8 @@ use crate::raw::{self, ticks};
 const NO_VIEW: u16 = u16::MAX;
 /// What is shown as the view of requests that came to none.
 const NOWHERE: &str = "(no view)";
+/// The same, of what is done for no request.
+pub(super) const NO_REQUEST: &str = "(no request)";
 
 /// See the module. Locked for some arithmetic, never across a call into Python; nearly always by whoever has the GIL.
 #[derive(Debug)]
@@ -53,6 +57,7 @@ pub(crate) struct Keeping {
 struct Story {
     account: Account,
     spans: Spans,
+    kept: Option<Kept>,
 }
 
 impl Keeping {
@@ -65,7 +70,7 @@ impl Keeping {
         }
         Some(Self {
             views,
-            story: Mutex::new(Story { account, spans: Spans::default() }),
+            story: Mutex::new(Story { account, spans: Spans::default(), kept: None }),
             waits: Mutex::default(),
             view: AtomicU16::new(NO_VIEW),
             status: AtomicU16::new(0),
@@ -104,6 +109,40 @@ impl Keeping {
         self.waits.lock().sums().map(nanoseconds_in)
     }
 
+    /// From now on it keeps a thread that it does not use: see [`Kept`].
+    pub(crate) fn keeps(&self, what: &str, between_calls: bool) {
+        let mut story = self.story.lock();
+        story.kept = Some(Kept::begin(story.kept.take(), what, between_calls, ticks()));
+    }
+
+    /// No longer.
+    pub(crate) fn lets_go(&self) {
+        if let Some(kept) = &mut self.story.lock().kept {
+            kept.is_over(ticks());
+        }
+    }
+
+    /// What a thread was seen to wait for that worked for it.
+    #[cold]
+    fn saw(&self, sights: &Sights) {
+        // A thread that waits for the loop waits for what the loop waits for.
+        let waits_for_the_loop = self.story.lock().kept.as_ref().is_some_and(|kept| !kept.between_calls);
+        if !waits_for_the_loop {
+            noticing::waits(self.views, self.view_id(), &mut self.waits.lock(), sights);
+        }
+    }
+
+    /// A call of it that came from there waited so long for a connection.
+    pub(super) fn waited_for_connection(&self, what: String, caller: Caller, waited: Duration) {
+        noticing::queue_for_connection(self.views, self.view_id(), what, site_of(self.views, caller.0), waited);
+    }
+
+    /// The view that it is for.
+    pub(super) fn view_id(&self) -> ViewId {
+        let view = ViewId::from_place(self.view.load(Relaxed).into());
+        view.unwrap_or_else(|| self.views.place_of(NOWHERE))
+    }
+
     /// How it was answered.
     pub(crate) fn answered(&self, status: u16) {
         self.status.store(status, Relaxed);
@@ -139,7 +178,11 @@ impl Keeping {
     /// A thread took it at `taken`.
     pub(crate) fn begin_on_thread(&self, taken: u64, crowd: &Crowd) {
         let computing = crowd.computing_since(self.crowd.each_ref().map(|sum| sum.load(Relaxed)));
-        self.story.lock().account.begin_on_thread(taken, computing);
+        let mut story = self.story.lock();
+        if let Some(kept) = story.kept.as_mut().filter(|kept| kept.between_calls) {
+            kept.is_over(taken);
+        }
+        story.account.begin_on_thread(taken, computing);
     }
 
     /// The thread that took it at `taken` is done: `before` and `now` are its marks around that.
@@ -161,6 +204,9 @@ impl Keeping {
                 waiting_for_cpu: call.run_queue + call.gil,
                 waiting_for_io: call.io,
             });
+        }
+        if let Some(sights) = Meter::of_this_thread().and_then(|meter| meter.present().take(taken)) {
+            self.saw(&sights);
         }
         self.end_if_left(now.at);
     }
@@ -216,14 +262,17 @@ impl Keeping {
             clamped: self.clamped.load(Relaxed),
             failed: status >= 500,
         };
-        let view = ViewId::from_place(self.view.load(Relaxed).into());
-        let view = view.unwrap_or_else(|| self.views.place_of(NOWHERE));
+        let view = self.view_id();
         for witness in &self.witnesses {
             let view = self.views.name(view);
             witness.saw(Seen { view, status, times: ended.times, kinds, calls });
         }
         let finished = Finished { ended, began: unix_time_of(began), status, waits };
         self.look_for_a_sequence(view, &finished);
+        if let Some(mut kept) = story.kept.take() {
+            kept.is_over(now);
+            noticing::kept_thread(self.views, view, &kept, &finished);
+        }
         self.views.record(view, finished, || {
             let spans = &story.spans;
             (spans.kept().iter().map(|span| span.since(began, rate)).collect(), spans.dropped())
@@ -266,28 +315,6 @@ impl Keeping {
 /// The name of a place of the project's code; nothing where it is not known.
 fn site_of(views: &Views, site: SiteId) -> String {
     if site.is_unknown() { String::new() } else { views.sites.name(site).to_string() }
-}
-
-/// What the calling thread is at, for whoever asks in the middle of it.
-#[derive(Clone, Copy)]
-pub(crate) enum Doing {
-    Nothing,
-    /// A job of a pool: when it was taken, and the mark from about then.
-    Job(u64, Mark),
-    /// A step of the loop: since when it was ready, when it began, and the clocks before it.
-    Step(u64, u64, Watch),
-}
-
-thread_local! {
-    static DOING: Cell<Doing> = const { Cell::new(Doing::Nothing) };
-}
-
-impl Doing {
-    /// From now on, on this thread.
-    #[inline]
-    pub(crate) fn begin(self) {
-        DOING.set(self);
-    }
 }
 
 impl Drop for Keeping {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use turnout_states::{Activity, Clocks, OnThread, Probe, Reading};
+use turnout_states::{Activity, Clocks, Look, OnThread, Probe, Reading};
 
+use super::present::Present;
 use super::rate::{nanoseconds_in, ticks_in};
 use super::rungs::{self, GilRung};
 use crate::raw::{self, fork_generation, ticks};
@@ -29,7 +30,18 @@ pub(crate) struct Meter {
     turns: AtomicU32,
     /// How others see what it does; `None` where that cannot be read.
     probe: Option<Probe>,
+    present: Present,
 }
+
+/// Waits for the GIL of all threads there ever were: how many, and nanoseconds.
+#[derive(Debug)]
+pub(crate) struct GilWaits {
+    pub(crate) count: AtomicU64,
+    pub(crate) time: AtomicU64,
+}
+
+/// Since the process began. Only where each is timed.
+pub(crate) static GIL_WAITS: GilWaits = GilWaits { count: AtomicU64::new(0), time: AtomicU64::new(0) };
 
 /// A look at the clocks that took so many ticks was broken off by somebody who wanted the processor: then they and the stamp are not of one moment. A
 /// few microseconds are what it takes.
@@ -72,6 +84,7 @@ impl Meter {
             suspicious: AtomicU32::new(0),
             turns: AtomicU32::new(0),
             probe: Probe::for_this_thread().ok(),
+            present: Present::default(),
         }
     }
 
@@ -100,6 +113,8 @@ impl Meter {
         // Nobody else writes, so this needs no atomic addition.
         self.gil.store(self.gil.load(Relaxed) + net, Relaxed);
         self.gil_waits.store(self.gil_waits.load(Relaxed) + 1, Relaxed);
+        GIL_WAITS.count.fetch_add(1, Relaxed);
+        GIL_WAITS.time.fetch_add(net, Relaxed);
     }
 
     /// Time of a step is missing: see [`super::Watch`].
@@ -131,6 +146,21 @@ impl Meter {
     /// What the thread does now; `None` if it has ended, or cannot be looked at.
     pub(crate) fn activity(&self, interpreter: &Range<usize>) -> Option<Activity> {
         self.probe.as_ref()?.read(interpreter).ok()
+    }
+
+    /// The same, with what it waits for.
+    pub(super) fn look(&self, interpreter: &Range<usize>) -> Option<Look> {
+        self.probe.as_ref()?.look(interpreter).ok()
+    }
+
+    /// Whether others can look at what it does.
+    pub(super) fn can_be_seen(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    /// What the thread is at.
+    pub(crate) fn present(&self) -> &Present {
+        &self.present
     }
 
     /// Nanoseconds of waiting for the GIL so far.
@@ -204,7 +234,7 @@ pub(super) fn all() -> Vec<Arc<Meter>> {
 /// stands for the time since the one before.
 fn tolerated() -> u64 {
     match rungs::found().map(|rungs| &rungs.gil) {
-        Some(GilRung::Sampled(_)) => u64::MAX / 4,
+        Some(GilRung::Sampled) => u64::MAX / 4,
         _ => 20_000,
     }
 }

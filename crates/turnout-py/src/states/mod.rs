@@ -5,9 +5,15 @@
 //! shows it.
 
 mod crowd;
+mod doing;
 mod keeping;
+mod kept;
 mod meter;
+mod noticing;
+mod place;
+mod present;
 mod rate;
+mod reasons;
 mod rungs;
 mod sampler;
 mod seen;
@@ -23,11 +29,13 @@ use turnout_config::Accounting;
 use turnout_states::Views;
 
 pub(crate) use crowd::Crowd;
-pub(crate) use keeping::{Doing, Keeping, current};
-pub(crate) use meter::{Mark, Meter};
+pub(crate) use doing::Doing;
+pub(crate) use keeping::{Keeping, current};
+pub(crate) use meter::{GIL_WAITS, Mark, Meter};
+pub(crate) use place::place_of;
 pub(crate) use rate::{begin, nanoseconds_in, ticks_in};
-pub(crate) use rungs::{in_words, number};
-pub(crate) use sampler::LOOKS;
+pub(crate) use rungs::{in_words, number, switch_interval};
+pub(crate) use sampler::{LOOKS, set_place_reader, tell_place};
 pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, findings, recent_requests, view_figures};
 pub(crate) use waiter::{Caller, Waiter};
 pub(crate) use watch::Watch;

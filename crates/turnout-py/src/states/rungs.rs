@@ -1,6 +1,5 @@
 //! How exact each state is on this machine, found out at the start: for the line that the server prints, and for whoever reads the figures.
 
-use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -20,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) enum GilRung {
     /// Each wait is timed.
     Exact(Gil),
-    /// It is looked for, a hundred times a second: threads that wait inside this stretch of memory wait for it.
-    Sampled(Range<usize>),
+    /// It is looked for, a hundred times a second.
+    Sampled,
     /// It counts as Waiting for I/O, because of this.
     Unknown(&'static str),
 }
@@ -41,7 +40,7 @@ impl Rungs {
     pub(crate) fn told(&self) -> Vec<String> {
         let why_gil = match &self.gil {
             GilRung::Exact(_) => None,
-            GilRung::Sampled(_) => self.why_not,
+            GilRung::Sampled => self.why_not,
             GilRung::Unknown(why) => Some(*why),
         };
         let why_run_queue = (!self.run_queue).then_some("no schedstat here");
@@ -55,7 +54,7 @@ impl Rungs {
     fn number(&self) -> u64 {
         let gil = match self.gil {
             GilRung::Exact(_) => GIL_EXACT,
-            GilRung::Sampled(_) => GIL_SAMPLED,
+            GilRung::Sampled => GIL_SAMPLED,
             GilRung::Unknown(_) => 0,
         };
         KNOWN | gil | if self.run_queue { RUN_QUEUE } else { 0 }
@@ -71,6 +70,14 @@ const GIL_SAMPLED: u64 = 8;
 /// Where it stands, for the board; 0: nothing is accounted for.
 pub(crate) fn number() -> u64 {
     super::views().and_then(|_| found()).map_or(0, Rungs::number)
+}
+
+/// Nanoseconds after which a thread that waits for the GIL asks for it; 0: not known.
+pub(crate) fn switch_interval() -> u64 {
+    match found().map(|rungs| &rungs.gil) {
+        Some(GilRung::Exact(gil)) => gil.interval() * 1000,
+        _ => 0,
+    }
 }
 
 /// What [`number`] gave in another process, one phrase a state. Why it is not better is that process' to say.
@@ -108,7 +115,7 @@ pub(super) fn stand(py: Python<'_>, how: Accounting) -> &'static Rungs {
 
 fn sampled() -> GilRung {
     match (raw::py_runtime_range(), Probe::for_this_thread()) {
-        (Some(runtime), Ok(_)) => GilRung::Sampled(runtime),
+        (Some(_), Ok(_)) => GilRung::Sampled,
         (None, _) => GilRung::Unknown("the interpreter hides where its state lies"),
         (_, Err(_)) => GilRung::Unknown("the system does not say what threads wait for"),
     }

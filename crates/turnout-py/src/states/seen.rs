@@ -10,7 +10,8 @@ use pyo3::types::PyDict;
 use turnout_states::{AtSpot, Found, KINDS, Kind, SiteId, Spot, Times, Wait};
 
 use super::crowd::Crowd;
-use super::keeping::{Doing, Keeping};
+use super::doing::Doing;
+use super::keeping::Keeping;
 use super::meter::{Mark, Meter};
 use super::rungs;
 use super::waiter::{Caller, blocks, in_timed_call};
@@ -37,7 +38,8 @@ impl Accounted {
     fn waits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = PyDict::new(py);
         for (kind, sum) in Kind::ALL.iter().zip(self.0.as_ref().map_or([0; KINDS], |keeping| keeping.kinds())) {
-            if sum > 0 {
+            // What was seen by looking is right in sums of many requests only.
+            if sum > 0 && kind.is_of_calls() {
                 found.set_item(kind.word(), sum as f64 / 1e9)?;
             }
         }
@@ -81,7 +83,7 @@ impl Accounted {
     fn waited(&self, py: Python<'_>, kind: &str, address: &str, began: u64, caller: u16) -> PyResult<()> {
         let Some(keeping) = &self.0 else { return Ok(()) };
         let ended = ticks();
-        let Some(kind) = Kind::of_word(kind) else {
+        let Some(kind) = Kind::of_word(kind).filter(|kind| kind.is_of_calls()) else {
             return Err(PyValueError::new_err(format!("waits are of kind db, http or cache, not {kind:?}")));
         };
         // Of those beyond the limit only the time is kept.
@@ -98,6 +100,21 @@ impl Accounted {
     fn resolved(&self, view: &str) {
         if let Some(keeping) = &self.0 {
             keeping.is_for(view);
+        }
+    }
+
+    /// From now on it keeps a thread that it does not use, and `what` makes it: until a call of it begins there, or until `lets_go`.
+    #[pyo3(signature = (what, *, between_calls=false))]
+    fn keeps(&self, what: &str, between_calls: bool) {
+        if let Some(keeping) = &self.0 {
+            keeping.keeps(what, between_calls);
+        }
+    }
+
+    /// No longer.
+    fn lets_go(&self) {
+        if let Some(keeping) = &self.0 {
+            keeping.lets_go();
         }
     }
 

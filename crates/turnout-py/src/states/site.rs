@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCode, PyFrameMethods};
+use pyo3::types::{PyCode, PyFrame, PyFrameMethods};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use turnout_states::{SiteId, Sites};
 
@@ -37,7 +37,12 @@ static KNOWN: Mutex<FxHashMap<usize, Known>> = Mutex::new(FxHashMap::with_hasher
 
 /// Where the calling thread is in the project's code; unknown if it is called by none of it.
 pub(super) fn here(py: Python<'_>, sites: &Sites) -> SiteId {
-    let mut next = raw::innermost_frame(py);
+    of(raw::innermost_frame(py), sites)
+}
+
+/// The same for another thread, by its innermost frame.
+pub(super) fn of(innermost: Option<Bound<'_, PyFrame>>, sites: &Sites) -> SiteId {
+    let mut next = innermost;
     for _ in 0..DEEPEST {
         let Some(frame) = next else { break };
         let code = frame.code();

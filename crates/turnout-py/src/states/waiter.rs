@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use turnout_client::Timings;
 use turnout_states::{Kind, SiteId};
 use url::Url;
 
@@ -13,6 +14,10 @@ use super::keeping::{Keeping, current, incoming};
 use super::rate::ticks_in;
 use super::site;
 use crate::raw;
+
+/// What a call must have waited for a connection for that to be worth a word, and what part of the call that must have been: a wait that would not be missed is none.
+const QUEUED_LONG: Duration = Duration::from_millis(5);
+const QUEUED_PART: u32 = 10;
 
 /// The place in the project's code from which a call is made. Unknown where no request is accounted for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,12 +70,15 @@ impl Waiter {
         if self.told {
             return;
         }
-        let host = url.host_str().unwrap_or_default();
         let began = ended.saturating_sub(ticks_in(took.as_nanos() as u64));
-        let waited = |address: &str| self.keeping.waited(Kind::Http, address, self.caller, began, ended);
-        match url.port_or_known_default() {
-            Some(port) => waited(&format!("{host}:{port}")),
-            None => waited(host),
+        self.keeping.waited(Kind::Http, &address_of(url), self.caller, began, ended);
+    }
+
+    /// That call may have waited for a connection first.
+    pub(crate) fn waited_for_connection(&self, url: &Url, timings: &Timings) {
+        let waited = timings.pool.unwrap_or_default();
+        if waited >= QUEUED_LONG && waited >= timings.total / QUEUED_PART {
+            self.keeping.waited_for_connection(address_of(url), self.caller, waited);
         }
     }
 }
@@ -91,4 +99,9 @@ fn awaits(py: Python<'_>) -> bool {
     let variable = VARIABLE.get_or_init(py, || incoming(py, "in_timed_call"));
     let value = variable.as_ref().and_then(|variable| raw::value_of(variable.bind(py)));
     value.is_some_and(|value| value.is_truthy().unwrap_or(false))
+}
+
+fn address_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

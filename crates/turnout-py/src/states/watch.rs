@@ -6,7 +6,9 @@
 
 use turnout_states::Interruptions;
 
+use super::keeping::Keeping;
 use super::meter::Meter;
+use super::noticing::{self, WORTH};
 use super::rate::ticks_in;
 
 /// In nanoseconds: what a step shorter than this may have been kept from is not worth a system call.
@@ -28,6 +30,8 @@ pub(crate) struct Watch {
     gil: u64,
     /// Ticks of short steps since the reading.
     short: u64,
+    /// [`WORTH`] in ticks.
+    worth: u64,
 }
 
 impl Watch {
@@ -43,6 +47,7 @@ impl Watch {
             queued,
             gil: meter.gil(),
             short: 0,
+            worth: ticks_in(WORTH),
         })
     }
 
@@ -54,6 +59,26 @@ impl Watch {
             self.short_step(took)
         } else {
             self.long_step(took)
+        }
+    }
+
+    /// What the thread is at.
+    #[inline]
+    pub(super) fn begins(&self, at: u64) {
+        self.meter.present().begin(at, true);
+    }
+
+    /// It is at nothing.
+    pub(crate) fn no_step(&self) {
+        self.meter.present().end();
+    }
+
+    /// A step of that request has ended: between these moments, and this came between. Says so if it was long.
+    #[inline]
+    pub(crate) fn ended(&self, owner: Option<&Keeping>, [began, ended]: [u64; 2], between: Interruptions) {
+        self.meter.present().end();
+        if ended.saturating_sub(began) >= self.worth {
+            noticing::long_step(self.meter, owner, [began, ended], between, self.queued.is_some());
         }
     }
 

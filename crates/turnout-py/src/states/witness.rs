@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use turnout_states::{KINDS, Kind, Times, Witnesses};
+use turnout_states::{CALLS, Kind, Times, Witnesses};
 
 /// All who watch requests of this process.
 pub(super) static WITNESSES: Witnesses = Witnesses::new();
@@ -15,7 +15,7 @@ pub(super) static WITNESSES: Witnesses = Witnesses::new();
 pub(crate) struct Witness(Arc<turnout_states::Witness>);
 
 /// View, status, seconds by part; calls and seconds by kind.
-type Row = (String, u16, [f64; Times::PARTS], [(u32, f64); KINDS]);
+type Row = (String, u16, [f64; Times::PARTS], [(u32, f64); CALLS]);
 
 #[pymethods]
 impl Witness {
@@ -27,8 +27,8 @@ impl Witness {
     /// The words for the kinds of calls, in the order in which `seen` has them.
     #[classattr]
     #[pyo3(name = "KINDS")]
-    fn kinds() -> [&'static str; KINDS] {
-        Kind::ALL.map(Kind::word)
+    fn kinds() -> [&'static str; CALLS] {
+        std::array::from_fn(|kind| Kind::ALL[kind].word())
     }
 
     /// From now on no more requests.

@@ -1,7 +1,7 @@
 //! What a worker says of itself.
 
 /// Words of [`Worker`].
-pub(super) const WORKER_WORDS: usize = 24;
+pub(super) const WORKER_WORDS: usize = 32;
 
 /// See the module. Sums are since it began, times in nanoseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +40,12 @@ pub struct Worker {
     pub gil_held: u64,
     /// See [`Worker::gil_looks`].
     pub gil_switches: u64,
+    /// Waits for the interpreter's lock that are timed: how many, and how long they took.
+    pub gil_waits: u64,
+    /// See [`Worker::gil_waits`].
+    pub gil_waited: u64,
+    /// The interpreter's switch interval; 0: not known.
+    pub gil_interval: u64,
     /// Processor time of the process.
     pub cpu: u64,
     /// Resident memory, in bytes.
@@ -75,6 +81,9 @@ impl Worker {
             self.memory,
             self.rungs,
             self.views,
+            self.gil_waits,
+            self.gil_waited,
+            self.gil_interval,
         ];
         words[..fields.len()].copy_from_slice(&fields);
         words
@@ -104,6 +113,9 @@ impl Worker {
             memory: at(18),
             rungs: at(19),
             views: at(20),
+            gil_waits: at(21),
+            gil_waited: at(22),
+            gil_interval: at(23),
         }
     }
 }

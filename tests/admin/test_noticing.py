@@ -1,0 +1,60 @@
+"""What workers notice is told, said once in the log, and kept when they are gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from admin_socket import ask, families, token_file, until
+from harness import Serving
+from states_site import served
+from wire import get
+
+
+def first(server: Serving, count: int) -> dict[str, Any]:
+    """The only finding, once it was seen so often."""
+    [found] = until(lambda: [one for one in findings(server) if one["count"] == count])
+    return found
+
+
+def findings(server: Serving, query: str = "") -> list[dict[str, Any]]:
+    answer = ask(server, f"/api/v1/findings{query}")
+    assert answer.status == 200, answer
+    return json.loads(answer.body)["findings"]
+
+
+def test_what_a_worker_noticed_is_told_and_outlives_it(tmp_path: Path) -> None:
+    for server in served("--admin", "127.0.0.1:0", "--admin-token-file", token_file(tmp_path)):
+        assert findings(server) == []
+        for _ in range(2):
+            get(server.url, "/blocks/")
+        found = first(server, 2)
+        assert (found["kind"], found["view"], found["what"]) == ("blocked-loop", "states_urls.blocks", "sleep")
+        assert found["place"].startswith("states_urls.py:")
+        assert found["active"] is True
+        assert 59.5 <= found["typical"] <= found["worst"]
+        assert found["first"] <= found["last"]
+        assert "blocked the event loop" in found["text"]
+        assert "sync_to_async" in found["advice"]
+        assert findings(server, "?view=states_urls.blocks") == [found]
+        assert findings(server, "?view=states_urls.sleeps") == []
+        [sample] = families(server)["turnout_findings"].samples
+        assert (sample.labels, sample.value) == ({"finding": "blocked-loop", "view": "states_urls.blocks"}, 2.0)
+
+        os.kill(server.workers[0], signal.SIGKILL)
+        server.wait_for_log("worker 1 is ready again")
+        get(server.url, "/blocks/")
+        again = first(server, 3)
+        assert (again["id"], again["first"]) == (found["id"], found["first"])
+        assert server.log.count("noticed: states_urls.blocks") == 1
+
+
+def test_the_log_is_silent_where_only_errors_are_wanted(tmp_path: Path) -> None:
+    admin = ["--admin", "127.0.0.1:0", "--admin-token-file", token_file(tmp_path)]
+    for server in served(*admin, "--log-level", "error"):
+        get(server.url, "/blocks/")
+        first(server, 1)
+        assert "noticed" not in server.log
