@@ -21,6 +21,12 @@ pub struct Account {
     aside: u64,
     queued: u32,
     running: u32,
+    /// A step that has not been told of yet got in line for a thread: the time from its beginning on it will tell of itself.
+    in_step: bool,
+    /// A call that has not ended was begun on a thread before that step was over.
+    beside_step: bool,
+    /// When the last step was over.
+    stepped: u64,
     /// What calls on threads say beyond the time there was for it: they ran beside one another, or beside the loop.
     overlap: u64,
     over: bool,
@@ -89,27 +95,38 @@ impl Account {
 
     /// Gets in line for a thread.
     pub fn queue(&mut self, now: u64) {
-        self.settle(now);
+        self.settle_unless_in_step(now);
+        self.queued += 1;
+    }
+
+    /// The same in the middle of a step of its own, which was ready then: the line begins where the step ends.
+    pub fn queue_in_step(&mut self, ready: u64) {
+        self.settle_unless_in_step(ready);
+        self.in_step = true;
         self.queued += 1;
     }
 
     /// Leaves the line without a thread.
     pub fn give_up(&mut self, now: u64) {
-        self.settle(now);
+        self.settle_unless_in_step(now);
         self.queued = self.queued.saturating_sub(1);
         self.leave_line(0.0);
     }
 
     /// A thread has taken it. `computing`: what part of the time in line the busy threads computed or waited for a processor.
     pub fn begin_on_thread(&mut self, now: u64, computing: f32) {
-        self.settle(now);
+        self.settle_unless_in_step(now);
+        self.beside_step |= self.in_step;
         self.queued = self.queued.saturating_sub(1);
         self.leave_line(computing);
         self.running += 1;
     }
 
-    /// The thread is done with it.
-    pub fn end_on_thread(&mut self, now: u64, mut call: OnThread) {
+    /// The thread that took it at `taken` is done with it.
+    pub fn end_on_thread(&mut self, taken: u64, now: u64, mut call: OnThread) {
+        // Rare: the step that sent it is still under way. What it says of that time comes too late.
+        self.in_step = false;
+        let beside_step = std::mem::take(&mut self.beside_step);
         let uncovered = self.advance(now) + std::mem::take(&mut self.aside);
         self.running = self.running.saturating_sub(1);
         let said = call.sum();
@@ -123,6 +140,16 @@ impl Account {
             // Beside something else of this request. Processing has precedence, and most that runs beside it waits.
             let mut excess = said - uncovered;
             self.overlap += excess;
+            if beside_step {
+                // The end of the step that sent it: the thread was awake and could not go on yet.
+                let mut ours = self.stepped.saturating_sub(taken).min(excess);
+                excess -= ours;
+                for part in [&mut call.gil, &mut call.run_queue, &mut call.processing, &mut call.io] {
+                    let less = ours.min(*part);
+                    *part -= less;
+                    ours -= less;
+                }
+            }
             for part in [&mut call.io, &mut self.times.io, &mut call.gil, &mut call.run_queue, &mut call.processing] {
                 let less = excess.min(*part);
                 *part -= less;
@@ -138,6 +165,8 @@ impl Account {
     /// A step of the loop, with its stamps and what came between.
     #[inline]
     pub fn step(&mut self, ready: u64, began: u64, ended: u64, between: Interruptions) {
+        self.in_step = false;
+        self.stepped = self.stepped.max(ended);
         self.settle(ready);
         self.times.loop_queue += self.advance(began);
         let mut left = self.advance(ended);
@@ -184,6 +213,12 @@ impl Account {
             (0, _) => &mut self.in_line,
             _ => &mut self.aside,
         }) += gap;
+    }
+
+    fn settle_unless_in_step(&mut self, now: u64) {
+        if !self.in_step {
+            self.settle(now);
+        }
     }
 
     fn advance(&mut self, now: u64) -> u64 {
@@ -252,11 +287,37 @@ mod tests {
         let mut account = Account::new(0);
         account.queue(0);
         account.begin_on_thread(100, 0.25);
-        account.end_on_thread(160, OnThread { processing: 20, run_queue: 5, gil: 5, io: 30 });
+        account.end_on_thread(100, 160, OnThread { processing: 20, run_queue: 5, gil: 5, io: 30 });
         let times = ended(account, 160);
         assert_eq!((times.no_thread_cpu, times.no_thread_io), (25, 75));
         assert_eq!((times.processing, times.run_queue, times.gil, times.io), (20, 5, 5, 30));
         assert_eq!(times.waiting_for_cpu() + times.waiting_for_io() + times.processing, 160);
+    }
+
+    #[test]
+    fn a_step_that_gets_in_line_for_a_thread_computes_to_its_end() {
+        let mut account = Account::new(100);
+        account.received(105, false);
+        account.queue_in_step(105); // at 115, in the middle of the step
+        account.step(105, 106, 120, NONE);
+        account.begin_on_thread(122, 0.0);
+        account.end_on_thread(122, 132, OnThread { processing: 10, ..OnThread::default() });
+        let times = ended(account, 132);
+        assert_eq!((times.processing, times.loop_queue, times.no_thread_io, times.io), (5 + 14 + 10, 1, 2, 0));
+    }
+
+    #[test]
+    fn a_thread_that_wakes_up_before_that_step_is_over_waited_for_nothing() {
+        let mut account = Account::new(0);
+        account.step(0, 0, 10, NONE);
+        account.queue_in_step(30); // waited for 20 before
+        account.begin_on_thread(38, 0.0);
+        account.step(30, 31, 50, NONE);
+        account.end_on_thread(38, 70, OnThread { processing: 15, gil: 13, io: 4, run_queue: 0 });
+        let overlap = account.overlap();
+        let times = ended(account, 70);
+        assert_eq!((times.processing, times.loop_queue), (10 + 19 + 15, 1));
+        assert_eq!((times.gil, times.io, overlap), (1, 20 + 4, 12));
     }
 
     #[test]
@@ -267,7 +328,7 @@ mod tests {
         account.begin_on_thread(0, 0.0);
         account.step(10, 12, 52, NONE);
         account.step(102, 103, 123, NONE);
-        account.end_on_thread(128, OnThread { processing: 15, run_queue: 0, gil: 0, io: 113 });
+        account.end_on_thread(0, 128, OnThread { processing: 15, run_queue: 0, gil: 0, io: 113 });
         let overlap = account.overlap();
         let times = ended(account, 128);
         assert_eq!((times.processing, times.loop_queue, times.io), (15 + 60, 3, 50));
@@ -281,8 +342,8 @@ mod tests {
             account.queue(0);
             account.begin_on_thread(0, 0.0);
         }
-        account.end_on_thread(100, OnThread { processing: 10, io: 90, ..OnThread::default() });
-        account.end_on_thread(101, OnThread { processing: 10, io: 91, ..OnThread::default() });
+        account.end_on_thread(0, 100, OnThread { processing: 10, io: 90, ..OnThread::default() });
+        account.end_on_thread(0, 101, OnThread { processing: 10, io: 91, ..OnThread::default() });
         let overlap = account.overlap();
         let times = ended(account, 101);
         assert_eq!((times.processing, times.io, overlap), (20, 81, 100));
@@ -301,6 +362,7 @@ mod tests {
     enum Event {
         Step(u64, u64, u64, u64),
         Queue,
+        QueueInStep(u64),
         GiveUp,
         Begin,
         End(u64, u64, u64),
@@ -311,6 +373,7 @@ mod tests {
         prop_oneof![
             (0..50u64, 0..50u64, 0..50u64, 0..80u64).prop_map(|(a, b, c, d)| Event::Step(a, b, c, d)),
             Just(Event::Queue),
+            (0..50u64).prop_map(Event::QueueInStep),
             Just(Event::GiveUp),
             Just(Event::Begin),
             (0..60u64, 0..60u64, 0..60u64).prop_map(|(a, b, c)| Event::End(a, b, c)),
@@ -336,6 +399,7 @@ mod tests {
                         account.step(ready, began, now, Interruptions { gil: off / 2, run_queue: off / 4, blocked: off });
                     }
                     Event::Queue => account.queue(now),
+                    Event::QueueInStep(ready) => account.queue_in_step(now.saturating_sub(ready)),
                     Event::GiveUp => account.give_up(now),
                     Event::Begin => {
                         account.begin_on_thread(now, 0.3);
@@ -343,7 +407,7 @@ mod tests {
                     }
                     Event::End(processing, run_queue, gil) => {
                         let Some(since) = begun.pop() else { continue };
-                        account.end_on_thread(now, OnThread::split(now - since, processing, run_queue, gil, 0).0);
+                        account.end_on_thread(since, now, OnThread::split(now - since, processing, run_queue, gil, 0).0);
                     }
                     Event::Received(waited) => account.received(now, waited),
                 }

@@ -150,13 +150,28 @@ impl Keeping {
 
     /// Gets in line for a thread.
     pub(crate) fn queue(&self, crowd: &Crowd) {
-        let now = crowd.now();
-        for (kept, sum) in self.crowd.iter().zip(now) {
+        let now = self.look_at(crowd);
+        self.story.lock().account.queue(now);
+    }
+
+    /// The same, from code that runs for it: in the middle of a step of the loop, as a rule.
+    pub(super) fn queue_from_code(&self, crowd: &Crowd) {
+        let now = self.look_at(crowd);
+        let account = &mut self.story.lock().account;
+        match DOING.get() {
+            Doing::Step(ready, ..) => account.queue_in_step(ready),
+            Doing::Job(..) | Doing::Nothing => account.queue(now),
+        }
+    }
+
+    /// How it stands with the threads whose line it is in from now on.
+    fn look_at(&self, crowd: &Crowd) -> u64 {
+        for (kept, sum) in self.crowd.iter().zip(crowd.now()) {
             kept.store(sum, Relaxed);
         }
         let now = ticks();
         self.in_line.store(now, Relaxed);
-        self.story.lock().account.queue(now);
+        now
     }
 
     /// Leaves that line without a thread.
@@ -195,7 +210,7 @@ impl Keeping {
         let ready = Some(self.in_line.swap(0, Relaxed)).filter(|since| *since != 0).unwrap_or(taken);
         {
             let mut story = self.story.lock();
-            story.account.end_on_thread(now.at, call);
+            story.account.end_on_thread(taken, now.at, call);
             story.spans.add(Span {
                 thread: now.thread,
                 ready: ready.min(taken),
@@ -298,7 +313,7 @@ impl Keeping {
             match DOING.get() {
                 Doing::Job(taken, before) => {
                     if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
-                        account.end_on_thread(now.at, now.split(&before, taken).0);
+                        account.end_on_thread(taken, now.at, now.split(&before, taken).0);
                     }
                 }
                 Doing::Step(since, began, mut watch) => {

@@ -121,7 +121,7 @@ impl Accounted {
     /// A call of it gets in line for a thread of the hop pool.
     fn queues(&self) {
         if let Some(keeping) = &self.0 {
-            keeping.queue(&HOPS);
+            keeping.queue_from_code(&HOPS);
         }
     }
 
