@@ -169,7 +169,9 @@ async fn count(store: Arc<Mutex<Store>>, counter: watch::Sender<u64>, say: Optio
         let span = std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64();
         let lines = store.lock().tick(now(), span);
         if let Some(say) = say {
-            lines.iter().for_each(|line| say(line));
+            for line in &lines {
+                say(line);
+            }
         }
         counter.send_modify(|tick| *tick += 1);
     }

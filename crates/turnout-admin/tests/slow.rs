@@ -20,7 +20,7 @@ fn slow(site: &Site, view: &str, after: u64, waited: u64, spans: Vec<Span>, drop
     let site_of_call = site.views.sites.id_of(CALL);
     let waits =
         [Wait { kind: Kind::Database, address, site: site_of_call, began: MS, ended: (1 + waited) * MS }].into();
-    let ended = Ended { times, kinds: [waited * MS, 0, 0], ..Ended::default() };
+    let ended = Ended { times, kinds: [waited * MS, 0, 0, 0, 0, 0, 0, 0], ..Ended::default() };
     let finished = Finished { ended, began: BEGAN + after * MS, status: 200, waits };
     site.views.record(site.views.place_of(view), finished, || (spans, dropped));
 }

@@ -157,7 +157,8 @@ fn selected(count: u64, sets: [u64; 2]) -> Reason {
             return Reason::Other;
         }
         if let Some(byte) = bits.iter().position(|byte| *byte != 0) {
-            return Reason::Descriptor((byte * 8) as i32 + bits[byte].trailing_zeros() as i32);
+            let lowest = byte * 8 + bits[byte].trailing_zeros() as usize;
+            return i32::try_from(lowest).map_or(Reason::Other, Reason::Descriptor);
         }
     }
     Reason::Other

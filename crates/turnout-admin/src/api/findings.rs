@@ -8,7 +8,7 @@ use crate::store::Store;
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
-pub(crate) struct Findings {
+pub(crate) struct Noticed {
     version: u32,
     time: f64,
     findings: Vec<One>,
@@ -35,15 +35,11 @@ struct One {
 }
 
 /// All, or those of one view.
-pub(crate) fn findings(store: &Store, view: Option<&str>) -> Findings {
+pub(crate) fn findings(store: &Store, view: Option<&str>) -> Noticed {
     let all = store.findings.all().into_iter();
     let wanted =
         |entry: &&Entry| view.is_none_or(|view| [&*entry.about.view, &*entry.about.other_view].contains(&view));
-    Findings {
-        version: 1,
-        time: store.at,
-        findings: all.filter(wanted).map(|entry| One::of(entry, store.at)).collect(),
-    }
+    Noticed { version: 1, time: store.at, findings: all.filter(wanted).map(|entry| One::of(entry, store.at)).collect() }
 }
 
 impl One {

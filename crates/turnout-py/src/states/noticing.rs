@@ -57,7 +57,7 @@ pub(crate) fn long_step(
 
 /// The first request of a view imports what it needs: that is so once.
 fn is_first(view: ViewId) -> bool {
-    let views = super::views().map(|views| views.all()).unwrap_or_default();
+    let views = super::views().map(Views::all).unwrap_or_default();
     views.get(view.place()).is_none_or(|place| place.name.as_ref() != NO_REQUEST && place.view().requests == 0)
 }
 
