@@ -168,7 +168,7 @@ fn watch(
     loop {
         match control.sleep(until) {
             Call::Stop => return,
-            Call::Beat => until = Instant::now() + every,
+            Call::Beat => {}
             Call::Place => {
                 let told = Python::try_attach(|py| {
                     let event_loop = || owner?.bind(py).upgrade();
@@ -185,6 +185,7 @@ fn watch(
         if left != last_left && long_step.is_none() {
             last_left = left;
             beat(now_millis());
+            until = Instant::now() + every;
             continue;
         }
         let may_report = last_report.is_none_or(|last| last.elapsed() >= REPORT_EVERY);
@@ -201,6 +202,8 @@ fn watch(
                 say(line);
             }
         }
+        // From when it was done: who had to wait for the GIL owes no beats.
+        until = Instant::now() + every;
     }
 }
 
