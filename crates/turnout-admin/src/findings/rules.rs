@@ -19,8 +19,9 @@ const WAITS_PART: f64 = 0.2;
 /// A view that computes: part of one processor in a second, and of all that views compute.
 const HUNGRY: f64 = 0.25;
 const HUNGRY_PART: f64 = 0.5;
-/// A convoy: each wait in parts of the switch interval, waits in line at a time, the part of the requests' time.
-const CONVOY_WAIT: f64 = 0.5;
+/// A convoy: each wait in parts of the switch interval, waits in line at a time, the part of the requests' time. CPython waits twice for one turn: for an
+/// interval, and then, shortly, until the holder has let go; so half an interval is what a perfect convoy has.
+const CONVOY_WAIT: f64 = 0.3;
 const CONVOY_LINE: f64 = 0.2;
 const CONVOY_PART: f64 = 0.1;
 /// Too few threads: part of the looks that found all busy and requests in line; nanoseconds a request in line, and which part of its time.

@@ -17,7 +17,7 @@ use super::kept::Kept;
 use super::meter::{Mark, Meter};
 use super::noticing;
 use super::present::Sights;
-use super::rate::{nanoseconds_a_tick, nanoseconds_in, ticks_at, unix_time_of};
+use super::rate::{nanoseconds_a_tick, nanoseconds_in, scaled, ticks_at, unix_time_of};
 use super::seen::Accounted;
 use super::waiter::Caller;
 use super::witness::WITNESSES;
@@ -268,12 +268,12 @@ impl Keeping {
         let status = self.status.load(Relaxed);
         let (kinds, calls, waits) = {
             let waits = self.waits.lock();
-            (waits.sums().map(nanoseconds_in), waits.calls(), waits.since(began, rate))
+            (waits.sums().map(|sum| scaled(sum, rate)), waits.calls(), waits.since(began, rate))
         };
         let ended = Ended {
             times: account.times().scaled(rate),
             kinds,
-            overlap: nanoseconds_in(account.overlap()),
+            overlap: scaled(account.overlap(), rate),
             clamped: self.clamped.load(Relaxed),
             failed: status >= 500,
         };

@@ -25,7 +25,7 @@ pub(crate) struct Meter {
     gil: AtomicU64,
     /// How many there were.
     gil_waits: AtomicU64,
-    /// For so many batches of the loop's steps the run queue is looked at: one that missed some time was there not long ago.
+    /// So many batches of the loop's steps, or jobs of a pool's thread, are looked at: one that missed some time was there not long ago.
     suspicious: AtomicU32,
     turns: AtomicU32,
     /// How others see what it does; `None` where that cannot be read.
@@ -48,11 +48,13 @@ pub(crate) static GIL_WAITS: GilWaits = GilWaits { count: AtomicU64::new(0), tim
 const LONG_LOOK: u64 = 20_000;
 /// So often it is tried.
 const LOOKS: u32 = 4;
-/// Batches of steps.
+/// Batches of steps, or jobs.
 const SUSPICIOUS: u32 = 256;
 /// Nanoseconds that a job may miss before the run queue is asked, and how many jobs in a row may not ask it.
 const MISSED: u64 = 20_000;
 const UNASKED: u32 = 8;
+/// A job of fewer nanoseconds may be trusted.
+const TRUSTED: u64 = 1_000_000;
 /// Nanoseconds of computing in one wait for the GIL: a system call and the way there and back.
 const WAIT_COSTS: u64 = 3_000;
 
@@ -122,13 +124,17 @@ impl Meter {
         self.suspicious.store(SUSPICIOUS, Relaxed);
     }
 
-    /// Whether that was not long ago. Asked once a batch.
+    /// Whether that was not long ago. Asked once a batch, or job.
     pub(super) fn is_suspicious(&self) -> bool {
         let left = self.suspicious.load(Relaxed);
         if left > 0 {
             self.suspicious.store(left - 1, Relaxed);
         }
         left > 0
+    }
+
+    fn suspects(&self) -> bool {
+        self.suspicious.load(Relaxed) > 0
     }
 
     /// One time in so many.
@@ -188,18 +194,44 @@ impl Meter {
         }
     }
 
-    /// The same at the end of a job that was taken then, after `before`. The run queue is asked only if some of its time is missing, or was not for
-    /// a while: a job that only computes costs one system call.
+    /// The same at the end of a job that was taken then, after `before`. A short one is trusted, as a short step of the loop is (see [`super::Watch`]), as
+    /// long as none of this thread missed time; one in nine is looked at. Of the others the processor's clock is asked, and the run queue only
+    /// if some time is missing.
     pub(crate) fn mark_after(&self, before: &Mark, taken: u64) -> Mark {
+        let suspicious = self.is_suspicious();
+        if !suspicious && let Some(mark) = self.trusted(before, taken) {
+            return mark;
+        }
         let computed = self.clocks.computed();
         let at = ticks();
         let known = computed.saturating_sub(before.reading.computed) + self.gil().saturating_sub(before.gil);
         let missing = nanoseconds_in(at.saturating_sub(taken.min(before.at))).saturating_sub(known);
-        if missing > MISSED || before.unasked >= UNASKED {
-            return self.mark();
+        let mut mark = if missing > MISSED || before.unasked >= UNASKED {
+            self.mark()
+        } else {
+            let reading = Reading { computed, queued: before.reading.queued };
+            Mark { unasked: before.unasked + 1, ..self.mark_of(at, reading) }
+        };
+        // Who had no processor for a moment may be trusted all the same: what waits for one for long is no short job.
+        if missing.saturating_sub(mark.reading.since(before.reading).queued) > MISSED {
+            self.suspect();
+        } else if suspicious && !self.suspects() {
+            // The first one after a suspicion is looked at before any is trusted again.
+            mark.unasked = UNASKED;
         }
+        mark
+    }
+
+    /// As if it had computed all the time in which it did not wait for the GIL, if it was short. What that misses the next look finds.
+    fn trusted(&self, before: &Mark, taken: u64) -> Option<Mark> {
+        let at = ticks();
+        if before.unasked >= UNASKED || at.saturating_sub(taken.min(before.at)) >= ticks_in(TRUSTED) {
+            return None;
+        }
+        let waited = self.gil().saturating_sub(before.gil);
+        let computed = before.reading.computed + nanoseconds_in(at.saturating_sub(before.at)).saturating_sub(waited);
         let reading = Reading { computed, queued: before.reading.queued };
-        Mark { unasked: before.unasked + 1, ..self.mark_of(at, reading) }
+        Some(Mark { unasked: before.unasked + 1, ..self.mark_of(at, reading) })
     }
 
     fn mark_of(&self, at: u64, reading: Reading) -> Mark {

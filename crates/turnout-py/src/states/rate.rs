@@ -60,7 +60,9 @@ pub(crate) fn unix_time_of(stamp: u64) -> u64 {
     now.saturating_sub(nanoseconds_in(ticks().saturating_sub(stamp)))
 }
 
+/// So much time in another unit: of many, who knows the rate already need not ask for it each time.
+#[inline]
 #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
-fn scaled(time: u64, rate: f64) -> u64 {
+pub(super) fn scaled(time: u64, rate: f64) -> u64 {
     (time as f64 * rate) as u64
 }
