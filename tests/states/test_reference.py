@@ -8,6 +8,9 @@ from __future__ import annotations
 import pytest
 import reference
 
+# Each finding is provoked by itself in test_findings.py.
+pytestmark = pytest.mark.slow
+
 #: Longer than the server wants to see something before it speaks of it.
 SECONDS = 5.0
 #: These each wait long enough to be asked for less.

@@ -73,7 +73,7 @@ def missing(request, exception):
         print(f"misses {here()}", flush=True)
         gate.acquire()
     elif "slow" in request.path:
-        time.sleep(0.001)
+        time.sleep(0.005)
     return HttpResponse(f"no such page, on {here()}", status=404)
 
 
