@@ -36,7 +36,7 @@ pub use sequence::{Sequence, in_sequence};
 pub use slow::{MOST_SLOW, SlowRequest};
 pub use spans::{MOST_SPANS, Span, Spans};
 pub use spots::{AtSpot, Spot, Spots};
-pub use thread::{Activity, Probe};
+pub use thread::Probe;
 pub use times::Times;
 pub use view::{BINS, Bin, Ended, View, bin, bin_start};
 pub use views::{Finished, LONGEST_NAME, MOST_VIEWS, OTHER, Place, ViewId, Views};

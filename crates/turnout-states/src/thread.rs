@@ -10,17 +10,6 @@ use crate::reason::Look;
 /// Longest line: a number and eight 64-bit words in hexadecimal.
 const LINE: usize = 192;
 
-/// What a thread was doing when it was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
-    /// On a processor, or ready to be.
-    Computing,
-    /// Blocked on the interpreter's lock.
-    WaitingForGil,
-    /// Blocked on anything else: a socket, a lock, a sleep.
-    Waiting,
-}
-
 /// A handle on one thread of this process, kept open so that a reading is a single `pread`.
 #[derive(Debug)]
 pub struct Probe {
@@ -36,7 +25,7 @@ impl Probe {
         let thread = rustix::thread::gettid().as_raw_nonzero();
         let probe = Self { syscall: File::open(format!("/proc/self/task/{thread}/syscall"))? };
         // Some sandboxes open the file and refuse to read it: better known now than at every reading.
-        probe.read(&(0..0))?;
+        probe.look(&(0..0))?;
         Ok(probe)
     }
 
@@ -44,18 +33,6 @@ impl Probe {
     ///
     /// # Errors
     /// When the thread has ended, or the line is not what proc(5) says.
-    pub fn read(&self, interpreter: &Range<usize>) -> io::Result<Activity> {
-        Ok(match self.look(interpreter)? {
-            Look::Computing => Activity::Computing,
-            Look::WaitingForGil => Activity::WaitingForGil,
-            Look::Waiting(_) => Activity::Waiting,
-        })
-    }
-
-    /// The same, with what it waits for.
-    ///
-    /// # Errors
-    /// As [`Probe::read`].
     pub fn look(&self, interpreter: &Range<usize>) -> io::Result<Look> {
         let mut line = [0; LINE];
         let length = self.syscall.read_at(&mut line, 0)?;
@@ -96,8 +73,8 @@ pub(crate) mod tests {
                 std::hint::spin_loop();
             }
         });
-        until(|| waiting.read(&(0..0)).expect("the thread lives") == Activity::Waiting);
-        until(|| computing.read(&(0..0)).expect("the thread lives") == Activity::Computing);
+        until(|| matches!(waiting.look(&(0..0)).expect("the thread lives"), Look::Waiting(_)));
+        until(|| computing.look(&(0..0)).expect("the thread lives") == Look::Computing);
         stop_waiting();
         stop_computing();
     }

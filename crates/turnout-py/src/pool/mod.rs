@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use turnout_states::Activity;
+use turnout_states::Look;
 
 use crate::reactor::Handle;
 use crate::states::{Crowd, Keeping};
@@ -194,10 +194,10 @@ impl Pool {
         let busy = self.likely(None);
         let (mut running, mut waiting) = (0, starting);
         for member in &busy {
-            match member.activity() {
-                Activity::Computing => running += 1,
-                Activity::WaitingForGil => waiting += 1,
-                Activity::Waiting => {}
+            match member.look() {
+                Some(Look::Computing) => running += 1,
+                Some(Look::WaitingForGil) => waiting += 1,
+                Some(Look::Waiting(_)) | None => {}
             }
         }
         // Only one that runs can have the GIL.

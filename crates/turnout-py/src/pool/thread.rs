@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use turnout_states::{Activity, Probe};
+use turnout_states::{Look, Probe};
 
 use super::queue::Taken;
 use super::{IDLE, Job, Pool};
@@ -35,15 +35,15 @@ impl Member {
 
     /// True when it has a job and is on a processor, ready to be, or waiting for the GIL.
     pub(super) fn is_computing(&self) -> bool {
-        self.activity() != Activity::Waiting
+        matches!(self.look(), Some(Look::Computing | Look::WaitingForGil))
     }
 
-    /// What it does with its job. Without one, and where it cannot be read, it waits.
-    pub(super) fn activity(&self) -> Activity {
+    /// What it does with its job. `None`: it has none, or that cannot be read.
+    pub(super) fn look(&self) -> Option<Look> {
         static INTERPRETER: OnceLock<Range<usize>> = OnceLock::new();
         let interpreter = INTERPRETER.get_or_init(|| raw::py_runtime_range().unwrap_or(0..0));
         let probe = self.probe.as_ref().filter(|_| self.is_busy());
-        probe.and_then(|probe| probe.read(interpreter).ok()).unwrap_or(Activity::Waiting)
+        probe.and_then(|probe| probe.look(interpreter).ok())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use turnout_states::{Activity, Clocks, Look, OnThread, Probe, Reading};
+use turnout_states::{Clocks, Look, OnThread, Probe, Reading};
 
 use super::present::Present;
 use super::rate::{nanoseconds_in, ticks_in};
@@ -150,11 +150,6 @@ impl Meter {
     }
 
     /// What the thread does now; `None` if it has ended, or cannot be looked at.
-    pub(crate) fn activity(&self, interpreter: &Range<usize>) -> Option<Activity> {
-        self.probe.as_ref()?.read(interpreter).ok()
-    }
-
-    /// The same, with what it waits for.
     pub(super) fn look(&self, interpreter: &Range<usize>) -> Option<Look> {
         self.probe.as_ref()?.look(interpreter).ok()
     }

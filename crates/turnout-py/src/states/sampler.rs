@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use turnout_states::{Activity, Call, Look};
+use turnout_states::{Call, Look};
 
 use super::meter::{self, Meter};
 use super::noticing::{COMPUTED, WORTH};
@@ -112,7 +112,7 @@ fn look_at(gil: Gil) {
 /// Who waits for the GIL now has done so since the last look, and who does not has not.
 fn look_for_gil(meters: &[Arc<Meter>], runtime: &Range<usize>, since: Duration) {
     for meter in meters {
-        if meter.activity(runtime) == Some(Activity::WaitingForGil) {
+        if meter.look(runtime) == Some(Look::WaitingForGil) {
             meter.add_gil(since);
         }
     }
