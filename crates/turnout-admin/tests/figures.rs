@@ -118,12 +118,7 @@ fn metrics_are_what_their_format_says() {
 #[test]
 fn a_worker_that_is_gone_leaves_its_sums() {
     let site = site();
-    site.ends("a", 5);
-    site.write();
-    site.until("/api/v1/now", |now| now["views"][0]["requests"] == 1);
-    site.ends("a", 5);
-    site.write();
-    site.running.gone(0);
+    site.ends_with_its_worker("a");
     let families = metrics(&site);
     assert_eq!(requests(&families, "a"), Some(2.0), "with what it told last");
     assert_eq!(families["turnout_worker_in_flight"].samples.len(), 0, "but it is no worker any more");

@@ -86,12 +86,7 @@ fn a_worker_that_is_replaced_is_counted_once() {
     let (_folder, path) = folder();
     {
         let site = site_with_history(&path);
-        site.ends("a", 5);
-        site.write();
-        site.until("/api/v1/now", |now| now["views"][0]["requests"] == 1);
-        site.ends("a", 5);
-        site.write();
-        site.running.gone(0);
+        site.ends_with_its_worker("a");
     }
     assert_eq!(site_with_history(&path).json("/api/v1/history?name=a")["totals"]["requests"], 2);
 }

@@ -32,9 +32,10 @@ pub struct Bounds {
 /// The least [`Bounds::size`]: below it the room for the file's log would be most of it.
 pub const LEAST_SIZE: u64 = 4 << 20;
 
-/// Seconds of a minute, and of what minutes become when nobody looks at single ones any more.
-pub(crate) const MINUTE: i64 = 60;
-pub(crate) const QUARTER: i64 = 900;
+/// Seconds of a minute, the finest that is kept, and of what minutes become when nobody looks at single ones any more.
+pub const MINUTE: i64 = 60;
+/// See [`MINUTE`].
+pub const QUARTER: i64 = 900;
 /// How long minutes stay minutes: a day, and so much more that the last two hours can be compared with the same of yesterday, minute by minute.
 pub(crate) const MINUTES_FOR: i64 = 26 * 3600;
 

@@ -2,16 +2,13 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use turnout_history::{Figures, Question, Step, Window};
+use turnout_history::{Figures, MINUTE, QUARTER, Question, Step, Window};
 
 use crate::answers::Wrong;
 use crate::api::field;
 use crate::api::numbers::{Parts, Shares, rounded};
 
 const DAY: i64 = 86_400;
-/// The finest that is kept, and the finest that is kept for longer than a day.
-const MINUTE: i64 = 60;
-const QUARTER: i64 = 900;
 /// Points of one answer: a day minute by minute.
 const MOST_STEPS: i64 = 1500;
 /// Points where nobody says: as many as a chart is wide.

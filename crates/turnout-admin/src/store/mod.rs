@@ -8,6 +8,7 @@ mod called;
 mod change;
 mod machine;
 mod past;
+mod read;
 mod ring;
 mod seat;
 mod seconds;
@@ -22,7 +23,7 @@ use rustc_hash::FxHashMap;
 use turnout_history::History;
 use turnout_states::{Board, MOST_VIEWS, OTHER, View};
 
-use crate::findings::{self, Heard, Ledger};
+use crate::findings::{self, Ledger};
 use beside::Beside;
 use change::Slice;
 pub(crate) use machine::Machine;
@@ -253,13 +254,12 @@ impl Store {
         let (Some(seat), Ok(Some(worker))) = (self.seats.get_mut(index), self.board.worker(index)) else { return };
         seat.notice(worker);
         for place in 0..(worker.views as usize).min(MOST_VIEWS + 1) {
-            // Asked first: if it is written meanwhile, it is read once more than needed.
             let Ok(version) = self.board.version(index, place) else { continue };
-            if seat.has_read(place, version) {
+            if seat.read.has(place, version) {
                 continue;
             }
             let Ok(Some((name, view))) = self.board.view(index, place) else { continue };
-            let change = match seat.read(place, version, &view) {
+            let change = match seat.read.put(place, version, Some(Box::new(view.clone()))) {
                 Some(before) => view.since(&before),
                 None => view,
             };
@@ -277,10 +277,11 @@ impl Store {
         self.slow.collect((board, index), process, called, |place| numbers.get(place).copied().flatten());
         let views = numbers.iter().enumerate().filter_map(|(place, number)| Some((place, (*number)?)));
         self.spots.collect((board, index), process, called, views);
-        if let Ok(told) = self.board.findings(index) {
-            let board = &self.board;
-            let heard: &mut Heard = &mut self.seats[index].heard;
-            self.findings.hear(heard, told, |place| board.view_name(index, place).ok().flatten());
+        if let Ok(told) = board.findings(index) {
+            let (numbers, heard) = seat.hears();
+            let number = |place: usize| numbers.get(place).copied().flatten();
+            let names = &self.names.list;
+            self.findings.hear(heard, told, |place| Some(names[usize::from(number(place)?)].to_string()));
         }
     }
 }

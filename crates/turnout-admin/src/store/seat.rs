@@ -6,6 +6,7 @@ use turnout_states::{View, Worker};
 
 use crate::findings::Heard;
 use crate::store::called::Called;
+use crate::store::read::Read;
 
 /// Rates are of so many seconds: fewer jump about, more are late.
 const RATES_OVER: usize = 10;
@@ -49,9 +50,9 @@ pub(crate) struct Seat {
     /// What it said when, the oldest first.
     recent: VecDeque<(f64, Worker)>,
     /// What it has noticed, as far as it was read.
-    pub(super) heard: Heard,
-    /// By place: which write was read, and what it said.
-    read: Vec<Option<(u64, Box<View>)>>,
+    heard: Heard,
+    /// Its views.
+    pub(super) read: Read<Option<Box<View>>>,
     /// By place: the place that the server has for a view of that name.
     numbers: Vec<Option<u16>>,
     called: Called,
@@ -64,7 +65,7 @@ impl Seat {
         if !same {
             // Another process: it counts from nothing.
             self.recent.clear();
-            self.read.clear();
+            self.read = Read::default();
             self.numbers.clear();
             self.called = Called::default();
             self.heard = Heard::default();
@@ -85,18 +86,6 @@ impl Seat {
         }
     }
 
-    pub(super) fn has_read(&self, place: usize, version: u64) -> bool {
-        version == 0 || self.read.get(place).and_then(Option::as_ref).is_some_and(|(read, _)| *read == version)
-    }
-
-    /// Keeps what was read and gives back what was read before.
-    pub(super) fn read(&mut self, place: usize, version: u64, view: &View) -> Option<Box<View>> {
-        if self.read.len() <= place {
-            self.read.resize_with(place + 1, || None);
-        }
-        self.read[place].replace((version, Box::new(view.clone()))).map(|(_, before)| before)
-    }
-
     /// The server knows one of its views by this number.
     pub(super) fn is_called(&mut self, place: usize, number: u16) {
         if self.numbers.len() <= place {
@@ -108,6 +97,11 @@ impl Seat {
     /// Its views' numbers, by place, and its names of other things.
     pub(super) fn names(&mut self) -> (&[Option<u16>], &mut Called) {
         (&self.numbers, &mut self.called)
+    }
+
+    /// Its views' numbers, by place, and what it has noticed.
+    pub(super) fn hears(&mut self) -> (&[Option<u16>], &mut Heard) {
+        (&self.numbers, &mut self.heard)
     }
 
     /// What it said last.

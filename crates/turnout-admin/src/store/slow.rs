@@ -8,6 +8,7 @@ use std::sync::Arc;
 use turnout_states::{Board, Kind, MOST_SLOW, SlowRequest, Span, Times, Wait};
 
 use crate::store::called::Called;
+use crate::store::read::ByWorker;
 
 /// So many are kept of workers that have ended: as many as a living one has.
 const MOST_OF_THE_DEAD: usize = MOST_SLOW;
@@ -47,15 +48,8 @@ pub(crate) struct Call {
 /// See the module. A request whole takes up to 6 KiB.
 #[derive(Debug, Default)]
 pub(super) struct SlowOnes {
-    living: Vec<OfWorker>,
+    living: ByWorker<Option<Arc<Slow>>>,
     dead: VecDeque<Arc<Slow>>,
-}
-
-/// Those of one process, by place, each with the number of the write that it was read from.
-#[derive(Debug, Default)]
-struct OfWorker {
-    process: (u64, u64),
-    read: Vec<(u64, Option<Arc<Slow>>)>,
 }
 
 impl SlowOnes {
@@ -68,37 +62,25 @@ impl SlowOnes {
         called: &mut Called,
         view: impl Fn(usize) -> Option<u16>,
     ) {
-        if self.living.len() <= index {
-            self.living.resize_with(index + 1, OfWorker::default);
-        }
-        if self.living[index].process != process {
-            self.living[index] = OfWorker { process, read: Vec::new() };
-        }
         for place in 0..MOST_SLOW {
-            // Asked first: if it is written meanwhile, it is read once more than needed.
             let Ok(version @ 1..) = board.slow_version(index, place) else { break };
-            if self.living[index].read.get(place).is_some_and(|(read, _)| *read == version) {
+            if self.living.of(index, process).has(place, version) {
                 continue;
             }
             let Ok(Some(told)) = board.slow_at(index, place) else { continue };
             let Some(view) = view(told.view) else { continue };
-            let read = &mut self.living[index].read;
-            if read.len() <= place {
-                read.resize_with(place + 1, Default::default);
-            }
             // The one before it is forgotten first: its id is free again.
-            read[place] = (version, None);
+            self.living.of(index, process).put(place, version, None);
             let id = self.free_id(told.began);
             let calls = told.waits.iter().map(|wait| Call::of(wait, board, index, called)).collect();
             let slow = Slow::new(id, (index, process.0), view, told, calls);
-            self.living[index].read[place].1 = Some(Arc::new(slow));
+            self.living.of(index, process).put(place, version, Some(Arc::new(slow)));
         }
     }
 
     /// Its process has ended.
     pub(super) fn gone(&mut self, index: usize) {
-        let Some(of_worker) = self.living.get_mut(index) else { return };
-        let mut ended: Vec<_> = std::mem::take(of_worker).read.into_iter().filter_map(|(_, slow)| slow).collect();
+        let mut ended: Vec<_> = self.living.take(index).flatten().collect();
         ended.sort_unstable_by_key(|slow| slow.began);
         self.dead.extend(ended);
         let too_many = self.dead.len().saturating_sub(MOST_OF_THE_DEAD);
@@ -107,8 +89,7 @@ impl SlowOnes {
 
     /// All, and whether their workers have ended.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<Slow>, bool)> {
-        let living = self.living.iter().flat_map(|of_worker| &of_worker.read).filter_map(|(_, slow)| slow.as_ref());
-        living.map(|slow| (slow, false)).chain(self.dead.iter().map(|slow| (slow, true)))
+        self.living.all().flatten().map(|slow| (slow, false)).chain(self.dead.iter().map(|slow| (slow, true)))
     }
 
     fn free_id(&self, began: u64) -> u64 {

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use turnout_states::{AtSpot, Board, Kind, OTHER, Spot};
 
 use crate::store::called::Called;
+use crate::store::read::ByWorker;
 use crate::store::seconds::Seconds;
 
 /// So many spots are told apart, in all views and workers there ever were; what comes later is "other". A name is up to 240 bytes.
@@ -43,7 +44,8 @@ pub(super) struct Spots {
     list: Vec<Named>,
     places: FxHashMap<Named, u16>,
     longest: FxHashMap<(u16, u16), u64>,
-    workers: Vec<OfWorker>,
+    /// By the worker's place of a view.
+    workers: ByWorker<FxHashMap<Spot, AtSpot>>,
     seconds: Seconds<Came>,
     /// By view and spot: what came since the last second ended.
     fresh: FxHashMap<(u16, u16), (u64, u64)>,
@@ -58,20 +60,13 @@ struct Came {
     seconds: f32,
 }
 
-/// By the worker's place of a view: which write was read, and what it said.
-#[derive(Debug, Default)]
-struct OfWorker {
-    process: (u64, u64),
-    read: Vec<(u64, FxHashMap<Spot, AtSpot>)>,
-}
-
 impl Default for Spots {
     fn default() -> Self {
         Self {
             list: Vec::new(),
             places: FxHashMap::default(),
             longest: FxHashMap::default(),
-            workers: Vec::new(),
+            workers: ByWorker::default(),
             seconds: Seconds::of(MOST_BYTES),
             fresh: FxHashMap::default(),
         }
@@ -87,24 +82,14 @@ impl Spots {
         called: &mut Called,
         views: impl Iterator<Item = (usize, u16)>,
     ) {
-        if self.workers.len() <= index {
-            self.workers.resize_with(index + 1, OfWorker::default);
-        }
-        if self.workers[index].process != process {
-            self.workers[index] = OfWorker { process, read: Vec::new() };
-        }
         for (place, view) in views {
-            // Asked first: if it is written meanwhile, it is read once more than needed.
-            let Ok(version @ 1..) = board.spots_version(index, place) else { continue };
-            if self.workers[index].read.get(place).is_some_and(|(read, _)| *read == version) {
+            let Ok(version) = board.spots_version(index, place) else { continue };
+            let read = self.workers.of(index, process);
+            if read.has(place, version) {
                 continue;
             }
             let Ok(told) = board.spots(index, place) else { continue };
-            let read = &mut self.workers[index].read;
-            if read.len() <= place {
-                read.resize_with(place + 1, Default::default);
-            }
-            let (_, before) = std::mem::replace(&mut read[place], (version, told.iter().copied().collect()));
+            let before = read.put(place, version, told.iter().copied().collect());
             for (spot, now) in told {
                 let before = before.get(&spot).copied().unwrap_or_default();
                 let calls = now.calls.saturating_sub(before.calls);

@@ -80,6 +80,16 @@ impl Site {
         self.views.record(self.views.place_of(name), finished, || (Vec::new(), 0));
     }
 
+    /// Two requests of this view end, and the worker does before what it wrote last was looked at.
+    pub(crate) fn ends_with_its_worker(&self, name: &str) {
+        self.ends(name, 5);
+        self.write();
+        self.until("/api/v1/now", |now| now["views"][0]["requests"] == 1);
+        self.ends(name, 5);
+        self.write();
+        self.running.gone(0);
+    }
+
     /// The worker writes.
     pub(crate) fn write(&self) {
         let written = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;

@@ -114,11 +114,6 @@ impl Board {
         (0..count).filter_map(|place| self.view(index, place).transpose()).collect()
     }
 
-    /// The name of one of its views, by place; `None` if there is none.
-    pub fn view_name(&self, index: usize, place: usize) -> io::Result<Option<String>> {
-        Ok(self.view(index, place)?.map(|(name, _)| name))
-    }
-
     /// Its slow requests.
     pub fn slow(&self, index: usize) -> io::Result<Vec<SlowRequest>> {
         self.all(&SLOW, index, SlowRequest::from_words)
@@ -290,7 +285,8 @@ mod tests {
         assert_eq!(spots, [(wait.spot(), AtSpot { calls: 1, time: 4, longest: 4 })]);
         let version = board.spots_version(1, id.place()).expect("read");
         assert_eq!((version, board.spots_version(1, id.place() + 1).expect("read")), (1, 0));
-        assert_eq!(board.view_name(1, slow[0].view).expect("read").as_deref(), Some("hotels.views.search"));
+        let view = board.view(1, slow[0].view).expect("read");
+        assert_eq!(view.map(|(name, _)| name).as_deref(), Some("hotels.views.search"));
         assert_eq!(board.findings(1).expect("read"), [found]);
         // What comes later joins them.
         record(&views, id, 50);
