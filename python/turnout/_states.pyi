@@ -65,8 +65,11 @@ class Accounted:
     def assigned(self) -> None:
         """It is out of that line: a thread is being woken for it."""
 
-    def begins(self, caller: int) -> ThreadHop | None:
-        """It begins on the calling thread, sent by that caller; None where nothing is accounted for."""
+    def begins(self, caller: int, alone: bool) -> ThreadHop | None:
+        """It begins on the calling thread, sent by that caller; None where nothing is accounted for.
+
+        `alone`: none of the project's code runs in it.
+        """
 
     def gives_up(self) -> None:
         """It leaves that line without a thread."""

@@ -224,7 +224,7 @@ class RequestThread(Executor):
     def run_next(self) -> Outcome:
         """On its thread: one call, and the packing after it. Whoever calls this tells the outcome to who waits."""
         future, fn, args, kwargs, kind, caller = self.backlog.popleft()  # type: ignore[union-attr]
-        hop = None if self.accounted is None else self.accounted.begins(caller)
+        hop = None if self.accounted is None else self.accounted.begins(caller, kind is not Runs.FOREIGN)
         result: Any = None
         failed: BaseException | None = None
         run = future.set_running_or_notify_cancel()

@@ -132,14 +132,15 @@ impl Accounted {
         }
     }
 
-    /// It begins on the calling thread, which is out of the line for at most so long as it took to wake up. `caller`: whose call it is.
-    fn begins(&self, caller: u16) -> Option<ThreadHop> {
+    /// It begins on the calling thread, which is out of the line for at most so long as it took to wake up. `caller`: whose call it is;
+    /// `alone`: none of the project's code runs in it.
+    fn begins(&self, caller: u16, alone: bool) -> Option<ThreadHop> {
         let keeping = self.0.clone()?;
         let before = Meter::of_this_thread()?.mark();
         let taken = keeping.take_assigned().unwrap_or(before.at);
         keeping.begin_on_thread(taken, &HOPS);
         Doing::Job(taken, before).begin();
-        Caller(SiteId::from_place(caller)).sends();
+        Caller(SiteId::from_place(caller)).sends(alone);
         Some(ThreadHop { keeping, taken, before })
     }
 
@@ -167,7 +168,7 @@ impl ThreadHop {
     /// It ends, on the same thread.
     fn end(&self) {
         Doing::Nothing.begin();
-        Caller::default().sends();
+        Caller::default().sends(false);
         if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
             self.keeping.end_on_thread(self.taken, &self.before, &now, &HOPS);
         }

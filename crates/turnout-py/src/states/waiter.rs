@@ -25,8 +25,9 @@ pub(crate) struct Caller(pub(super) SiteId);
 
 thread_local! {
     static BLOCKS: Cell<bool> = const { Cell::new(false) };
-    /// Who made the call that this thread was given to run, for code that is called by none of the project's.
-    static SENT_BY: Cell<Caller> = const { Cell::new(Caller(SiteId::UNKNOWN)) };
+    /// Who made the call that this thread was given to run, for code that is called by none of the project's. True beside it: all of it is such code, as
+    /// Django's own calls are, and to look for the project in its twenty frames would be in vain.
+    static SENT_BY: Cell<(Caller, bool)> = const { Cell::new((Caller(SiteId::UNKNOWN), false)) };
 }
 
 impl Caller {
@@ -38,13 +39,17 @@ impl Caller {
     /// The same, where it is known that there is such a request.
     pub(super) fn of_frames(py: Python<'_>) -> Self {
         let Some(views) = super::views() else { return Self::default() };
+        let (sent_by, alone) = SENT_BY.get();
+        if alone {
+            return sent_by;
+        }
         let here = site::here(py, &views.sites);
-        if here.is_unknown() { SENT_BY.get() } else { Self(here) }
+        if here.is_unknown() { sent_by } else { Self(here) }
     }
 
-    /// What this thread runs from now on was sent by that one.
-    pub(super) fn sends(self) {
-        SENT_BY.set(self);
+    /// What this thread runs from now on was sent by that one. `alone`: none of the project's code runs there.
+    pub(super) fn sends(self, alone: bool) {
+        SENT_BY.set((self, alone));
     }
 }
 
