@@ -95,16 +95,21 @@ def test_what_is_reached_through_another_application_has_its_states_too(around, 
     assert ended(around, view, 2)["clamped"] == 0
 
 
-def test_who_waits_for_a_thread_behind_another_application_is_said_to(around):
-    holding = Later(times, around, "holds_a_thread")
+def behind_one_that_holds_the_thread(site: Serving) -> dict[str, float]:
+    """What is told to a request that comes while another one has the only thread, for 0.4 s."""
+    holding = Later(times, site, "holds_a_thread")
     until = time.monotonic() + 20
-    while get(around.url, "/is_held/").body != b"true":
+    while get(site.url, "/is_held/").body != b"true":
         assert time.monotonic() < until
-    waiting = Later(times, around, "waits")
+    waiting = Later(times, site, "waits")
     time.sleep(0.4)  # not to wait for anything: this long the one thread is held
-    get(around.url, "/opens/")
+    get(site.url, "/opens/")
     assert holding.result()["io"] >= 0.4
-    found = waiting.result()
+    return waiting.result()
+
+
+def test_who_waits_for_a_thread_behind_another_application_is_said_to(around):
+    found = behind_one_that_holds_the_thread(around)
     assert found["no_thread_io"] + found["no_thread_cpu"] >= 0.2
 
 
@@ -114,15 +119,7 @@ def one_thread() -> Iterator[Serving]:
 
 
 def test_who_waits_for_a_thread_is_said_to(one_thread):
-    holding = Later(times, one_thread, "holds_a_thread")
-    until = time.monotonic() + 20
-    while get(one_thread.url, "/is_held/").body != b"true":
-        assert time.monotonic() < until
-    waiting = Later(times, one_thread, "waits")
-    time.sleep(0.4)  # not to wait for anything: this long the one thread is held
-    get(one_thread.url, "/opens/")
-    assert holding.result()["io"] >= 0.4
-    found = waiting.result()
+    found = behind_one_that_holds_the_thread(one_thread)
     # By its holder, which waits itself.
     assert found["no_thread_io"] >= 0.2
 

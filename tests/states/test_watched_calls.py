@@ -78,6 +78,14 @@ def test_what_fails_was_a_wait(http_site):
     assert by_line(http_site, view) == {f"http {address}": marked(view)}
 
 
+def is_told(site: Serving, view: str, kind: str, address: str, seconds: float) -> None:
+    """Whether a view's waits are told, all of them of that kind, at that address and at their lines."""
+    found = ask(site, view)
+    assert list(found) == [kind]
+    assert found[kind] > seconds
+    assert by_line(site, view) == {f"{kind} {address}": marked(view)}
+
+
 @pytest.fixture(scope="module")
 def redis_site(redis: Redis) -> Iterator[Serving]:
     with waiting_with("with_redis", WAITS_REDIS=redis.location) as serving:
@@ -99,11 +107,7 @@ def redis_site(redis: Redis) -> Iterator[Serving]:
     ],
 )
 def test_redis(redis_site, redis, view, seconds):
-    view = f"with_redis.{view}"
-    found = ask(redis_site, view)
-    assert list(found) == ["cache"]
-    assert found["cache"] > seconds
-    assert by_line(redis_site, view) == {f"cache {redis.host}:{redis.port}": marked(view)}
+    is_told(redis_site, f"with_redis.{view}", "cache", f"{redis.host}:{redis.port}", seconds)
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +133,7 @@ def postgres_site(postgres: Postgres) -> Iterator[Serving]:
     ],
 )
 def test_postgres(postgres_site, postgres, view, seconds):
-    view = f"with_postgres.{view}"
-    found = ask(postgres_site, view)
-    assert list(found) == ["db"]
-    assert found["db"] > seconds
-    assert by_line(postgres_site, view) == {f"db {postgres.host}:{postgres.port}": marked(view)}
+    is_told(postgres_site, f"with_postgres.{view}", "db", f"{postgres.host}:{postgres.port}", seconds)
 
 
 def test_watching_can_be_turned_off(slow):

@@ -72,6 +72,13 @@ pub struct Finished {
     pub waits: Box<[Wait]>,
 }
 
+impl Finished {
+    /// When it was over, in milliseconds since 1970.
+    pub fn over_at(&self) -> u64 {
+        (self.began + self.ended.times.wall()) / 1_000_000
+    }
+}
+
 /// One view's name and figures.
 #[derive(Debug)]
 pub struct Place {

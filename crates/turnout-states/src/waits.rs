@@ -229,6 +229,11 @@ impl Sites {
         SiteId(self.0.place_of(name, |name| name.into()))
     }
 
+    /// The name at a place, for people. `None`: it says nothing.
+    pub fn told(&self, id: SiteId) -> Option<String> {
+        (!id.is_unknown()).then(|| self.name(id).to_string())
+    }
+
     /// The name at a place.
     pub fn name(&self, id: SiteId) -> Arc<str> {
         self.0.at(id.0)

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use turnout_states::{
-    Account, Ended, Finding, Finished, Found, Interruptions, KINDS, Kind, MOST_WAITS, Seen, SiteId, Span, Spans, Times,
-    ViewId, Views, Wait, Waits, Witness, in_sequence,
+    Account, Ended, Finished, Interruptions, KINDS, Kind, MOST_WAITS, Seen, Span, Spans, Times, ViewId, Views, Wait,
+    Waits, Witness,
 };
 
 use super::crowd::Crowd;
@@ -134,7 +134,7 @@ impl Keeping {
 
     /// A call of it that came from there waited so long for a connection.
     pub(super) fn waited_for_connection(&self, what: String, caller: Caller, waited: Duration) {
-        noticing::queue_for_connection(self.views, self.view_id(), what, site_of(self.views, caller.0), waited);
+        noticing::queue_for_connection(self.views, self.view_id(), what, caller.0, waited);
     }
 
     /// The view that it is for.
@@ -283,7 +283,7 @@ impl Keeping {
             witness.saw(Seen { view, status, times: ended.times, kinds, calls });
         }
         let finished = Finished { ended, began: unix_time_of(began), status, waits };
-        self.look_for_a_sequence(view, &finished);
+        noticing::sequence(self.views, view, &finished);
         if let Some(mut kept) = story.kept.take() {
             kept.is_over(now);
             noticing::kept_thread(self.views, view, &kept, &finished);
@@ -291,18 +291,6 @@ impl Keeping {
         self.views.record(view, finished, || {
             let spans = &story.spans;
             (spans.kept().iter().map(|span| span.since(began, rate)).collect(), spans.dropped())
-        });
-    }
-
-    /// Whether its calls could have gone together.
-    fn look_for_a_sequence(&self, view: ViewId, finished: &Finished) {
-        let Some(sequence) = in_sequence(&finished.waits) else { return };
-        let at = (finished.began + finished.ended.times.wall()) / 1_000_000;
-        self.views.findings.found(Found {
-            place: site_of(self.views, sequence.first.site),
-            what: self.views.addresses.name(sequence.first.address).to_string(),
-            number: sequence.calls,
-            ..Found::once(Finding::InSequence, view.place(), at, sequence.saved)
         });
     }
 
@@ -325,11 +313,6 @@ impl Keeping {
         }
         account.times().scaled(nanoseconds_a_tick())
     }
-}
-
-/// The name of a place of the project's code; nothing where it is not known.
-fn site_of(views: &Views, site: SiteId) -> String {
-    if site.is_unknown() { String::new() } else { views.sites.name(site).to_string() }
 }
 
 impl Drop for Keeping {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turnout_states::{Finding, Finished, Found, Interruptions, SiteId, Spot, ViewId, Views, Waits};
+use turnout_states::{Finding, Finished, Found, Interruptions, SiteId, Spot, ViewId, Views, Waits, in_sequence};
 
 use super::keeping::{Keeping, NO_REQUEST};
 use super::kept::Kept;
@@ -66,18 +66,30 @@ fn is_first(view: ViewId) -> bool {
 pub(super) fn kept_thread(views: &Views, view: ViewId, kept: &Kept, finished: &Finished) {
     let took = nanoseconds_in(kept.sum);
     if took >= KEPT {
-        let at = (finished.began + finished.ended.times.wall()) / 1_000_000;
         let what = kept.what.to_string();
-        views.findings.found(Found { what, ..Found::once(Finding::KeptThread, view.place(), at, took) });
+        views
+            .findings
+            .found(Found { what, ..Found::once(Finding::KeptThread, view.place(), finished.over_at(), took) });
     }
+}
+
+/// A request is over: its calls may have been able to go together.
+pub(super) fn sequence(views: &Views, view: ViewId, finished: &Finished) {
+    let Some(sequence) = in_sequence(&finished.waits) else { return };
+    views.findings.found(Found {
+        place: views.sites.told(sequence.first.site).unwrap_or_default(),
+        what: views.addresses.name(sequence.first.address).to_string(),
+        number: sequence.calls,
+        ..Found::once(Finding::InSequence, view.place(), finished.over_at(), sequence.saved)
+    });
 }
 
 /// A call from that place had to wait so long for a connection to there.
 #[cold]
-pub(super) fn queue_for_connection(views: &Views, view: ViewId, what: String, place: String, waited: Duration) {
+pub(super) fn queue_for_connection(views: &Views, view: ViewId, what: String, site: SiteId, waited: Duration) {
     let at = unix_time_of(ticks()) / 1_000_000;
     let found = Found::once(Finding::PoolQueue, view.place(), at, waited.as_nanos() as u64);
-    views.findings.found(Found { what, place, ..found });
+    views.findings.found(Found { what, place: views.sites.told(site).unwrap_or_default(), ..found });
 }
 
 /// What a thread was seen to wait for that worked for a request, as far as no call of the request says that already.

@@ -40,8 +40,13 @@ pub(super) fn here(py: Python<'_>, sites: &Sites) -> SiteId {
     of(raw::innermost_frame(py), sites)
 }
 
-/// The same for another thread, by its innermost frame.
-pub(super) fn of(innermost: Option<Bound<'_, PyFrame>>, sites: &Sites) -> SiteId {
+/// The same for another thread, by its innermost frame, as `file:line function`. `None`: it is called by none of it.
+pub(crate) fn place_of(innermost: Bound<'_, PyAny>) -> Option<String> {
+    let views = super::views()?;
+    views.sites.told(of(innermost.cast_into::<PyFrame>().ok(), &views.sites))
+}
+
+fn of(innermost: Option<Bound<'_, PyFrame>>, sites: &Sites) -> SiteId {
     let mut next = innermost;
     for _ in 0..DEEPEST {
         let Some(frame) = next else { break };
