@@ -181,6 +181,9 @@ class Exchange:
     def abort(self) -> None:
         """Gives up: a 500 before the head, a closed connection after it, nothing after the end."""
 
+    def finish(self) -> None:
+        """The request is over: gives up what is not ended, and ends its account with this step of the loop."""
+
     @property
     def incoming(self) -> HttpIncoming:
         """What outbound calls belong to that are made for this request."""

@@ -96,6 +96,9 @@ class Exchange:
     def abort(self) -> None:
         self.answer.aborted = True
 
+    def finish(self) -> None:
+        pass
+
 
 def scope(method="GET", path="/", headers=(), body=b"", query=b"", **more) -> dict[str, Any]:
     lines = [(b"host", b"testserver")]

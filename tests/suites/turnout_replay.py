@@ -279,6 +279,9 @@ class Exchange:
     def abort(self):
         self._answer["raised"] = "cut off"
 
+    def finish(self):
+        pass
+
     def fill_body(self):
         fill_body(self._answer, b"".join(self._chunks))
 

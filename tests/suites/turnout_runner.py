@@ -144,6 +144,9 @@ class SendExchange:
     def abort(self):
         self.disconnected = True
 
+    def finish(self):
+        pass
+
     async def flush(self):
         async with self._flushing:
             while self._later:

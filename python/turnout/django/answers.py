@@ -52,6 +52,9 @@ class Exchange(Protocol):
     def abort(self) -> None:
         """Close the connection: the answer cannot be finished."""
 
+    def finish(self) -> None:
+        """The request is over, however it went: the last that is asked."""
+
 
 def headers_of(response: Any) -> list[tuple[str, str]]:
     """Header lines in Django's order, then one Set-Cookie a cookie."""

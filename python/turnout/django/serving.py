@@ -287,6 +287,8 @@ class AsyncServing(Ending):
         else:
             if not self.ends_here(request, response, body, thread):
                 await self.finish(request, response, body, thread)
+        finally:
+            exchange.finish()
 
     async def _signal_started(self, source: dict[str, Any]) -> None:
         if self._asgi:

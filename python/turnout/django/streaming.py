@@ -117,3 +117,5 @@ class AsyncStreams(Ending):
         else:
             if not self.ends_here(request, response, body, thread):
                 await self.finish(request, response, body, thread)
+        finally:
+            exchange.finish()

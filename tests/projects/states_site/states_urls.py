@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import select
 import sys
@@ -188,6 +189,44 @@ def streams_from_thread(request):
     return StreamingHttpResponse(pieces())
 
 
+def _keep_all() -> None:
+    """What this request consists of is in a cycle of references, and nobody looks for such."""
+    gc.disable()
+    frame = sys._getframe(1)
+    cycle = [frame]
+    while frame.f_back is not None:
+        frame = frame.f_back
+        cycle.append(frame)
+    cycle.append(cycle)
+
+
+def kept_by_cycle(request):
+    _keep_all()
+    wait(60)
+    return told(request)
+
+
+async def kept_by_cycle_on_loop(request):
+    _keep_all()
+    await asyncio.sleep(0.06)
+    return told(request)
+
+
+async def _pieces_in_cycle():
+    for _ in range(3):
+        _keep_all()
+        await asyncio.sleep(0.02)
+        yield b"x"
+
+
+def kept_by_cycle_streams_on_loop(request):
+    return StreamingHttpResponse(_pieces_in_cycle())
+
+
+async def kept_by_cycle_streams(request):
+    return StreamingHttpResponse(_pieces_in_cycle())
+
+
 def told_waits(request) -> JsonResponse:
     return JsonResponse({**request.turnout.times._asdict(), "waits": request.turnout.waits})
 
@@ -337,6 +376,10 @@ VIEWS = [
     opens_from_thread,
     streams,
     streams_from_thread,
+    kept_by_cycle,
+    kept_by_cycle_on_loop,
+    kept_by_cycle_streams,
+    kept_by_cycle_streams_on_loop,
     queries,
     queries_from_loop,
     calls,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 
@@ -13,8 +12,6 @@ from turnout import _turnout
 
 
 def figures(request):
-    # What a connection of redis leaves on Python 3.13 is a cycle that holds the request, whose account ends with it.
-    gc.collect()
     requests = {name: counts[0] for name, counts, _ in _turnout.view_figures()}
     return JsonResponse({"requests": requests, "waits": _turnout.address_figures()})
 

@@ -27,6 +27,11 @@ impl Exchange {
     pub(super) fn give<'py>(&mut self, py: Python<'py>, chunk: Bytes) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.answer.give(py, chunk)
     }
+
+    /// The task is kept no longer: the coroutine has ended.
+    fn forget(&self) {
+        self.answer.event_loop().forget(&self.answer.call);
+    }
 }
 
 #[pymethods]
@@ -107,6 +112,14 @@ impl Exchange {
         self.answer.abort();
     }
 
+    /// The request's coroutine is over: what it left open is closed, and its account ends with this step. Not with this object, which may be in a cycle
+    /// of references and wait for the garbage collector.
+    fn finish(&mut self) {
+        self.answer.abort();
+        self.answer.call.leave();
+        self.forget();
+    }
+
     /// True when the client left before the answer was whole.
     #[getter]
     fn disconnected(&self) -> bool {
@@ -121,8 +134,8 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
+    /// A coroutine that was never begun has finished nothing.
     fn drop(&mut self) {
-        // The coroutine has ended, its frame is gone: so may the task be.
-        self.answer.event_loop().clone().forget(&self.answer.call);
+        self.forget();
     }
 }
