@@ -17,6 +17,8 @@ const TITLES = {
   "too-few-threads": "Too few threads",
 };
 const SHORT = 3;
+// What runs for no request is no view, and has no page.
+const NO_REQUEST = "(no request)";
 
 /** Draws the page into `main`, as live.js does its own. */
 export function findings(main, { back }) {
@@ -93,7 +95,7 @@ function seen({ first, last }, time) {
 }
 
 function places({ view, other_view: other, place }) {
-  const link = (name) => el("a", { href: ofView(name) }, visible(name));
+  const link = (name) => (name === NO_REQUEST ? name : el("a", { href: ofView(name) }, visible(name)));
   return [view ? link(view) : null, other ? [view ? " · " : "", link(other)] : null, place ? [view || other ? " · " : "", el("code", {}, visible(place))] : null].flat();
 }
 

@@ -52,6 +52,22 @@ def test_what_a_worker_noticed_is_told_and_outlives_it(tmp_path: Path) -> None:
         assert server.log.count("noticed: states_urls.blocks") == 1
 
 
+def test_steps_after_a_request_are_its_view_s_and_those_of_no_request_are_nobody_s(tmp_path: Path) -> None:
+    for server in served("--admin", "127.0.0.1:0", "--admin-token-file", token_file(tmp_path)):
+        get(server.url, "/leaves_a_task/")
+        assert first(server, 1)["view"] == "states_urls.leaves_a_task"
+    for server in served("--admin", "127.0.0.1:0", "--admin-token-file", token_file(tmp_path)):
+        get(server.url, "/blocks_for_nobody/")
+        found = first(server, 1)
+        assert (found["kind"], found["view"], found["what"]) == ("blocked-loop", "(no request)", "sleep")
+        assert found["place"].startswith("states_urls.py:")
+        server.wait_for_log("noticed: Code that runs for no request blocked the event loop")
+        [sample] = families(server)["turnout_findings"].samples
+        assert (sample.labels["view"], sample.value) == ("(no request)", 1.0)
+        counted = {sample.labels["view"] for sample in families(server)["turnout_view_requests"].samples}
+        assert "(no request)" not in counted
+
+
 def test_the_log_is_silent_where_only_errors_are_wanted(tmp_path: Path) -> None:
     admin = ["--admin", "127.0.0.1:0", "--admin-token-file", token_file(tmp_path)]
     for server in served(*admin, "--log-level", "error"):

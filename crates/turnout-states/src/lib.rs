@@ -39,6 +39,6 @@ pub use spots::{AtSpot, Spot, Spots};
 pub use thread::Probe;
 pub use times::Times;
 pub use view::{BINS, Bin, Ended, View, bin, bin_start};
-pub use views::{Finished, LONGEST_NAME, MOST_VIEWS, OTHER, Place, ViewId, Views};
+pub use views::{Finished, LONGEST_NAME, MOST_VIEWS, NO_REQUEST, OTHER, Place, ViewId, Views};
 pub use waits::{AddressId, Addresses, CALLS, KINDS, Kind, MOST_WAITS, SiteId, Sites, Wait, Waits};
 pub use witness::{Seen, Witness, Witnesses};

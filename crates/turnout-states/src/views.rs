@@ -21,6 +21,8 @@ pub const MOST_VIEWS: usize = 500;
 pub const LONGEST_NAME: usize = 240;
 /// The name of the place for views beyond [`MOST_VIEWS`].
 pub const OTHER: &str = "other";
+/// The name of the place for what is done for no request.
+pub const NO_REQUEST: &str = "(no request)";
 
 /// The place of one view in the table. 0 is [`OTHER`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -91,10 +93,11 @@ pub struct Place {
     slow_above: Threshold,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Figures {
     view: View,
-    /// Something was counted since [`Place::if_changed`] last looked.
+    /// Something was counted since [`Place::if_changed`] last looked, or nobody has looked: a name is told before there is anything to count, for what is
+    /// noticed of a view may be noticed before.
     changed: bool,
 }
 
@@ -218,7 +221,7 @@ impl Place {
         Arc::new(Self {
             name: name.into(),
             spots: Spots::default(),
-            figures: Mutex::default(),
+            figures: Mutex::new(Figures { view: View::default(), changed: true }),
             recent: Mutex::default(),
             slow_above: Threshold::default(),
         })
@@ -319,11 +322,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_changed_is_shown_again() {
+    fn a_name_is_shown_once_and_then_what_has_changed() {
         let views = Views::default();
         let id = views.place_of("a");
-        record(&views, id);
         let place = views.all()[id.place()].clone();
+        assert_eq!(place.if_changed(|view| view.requests), Some(0));
+        record(&views, id);
         assert_eq!(place.if_changed(|view| view.requests), Some(1));
         assert_eq!(place.if_changed(|view| view.requests), None);
     }

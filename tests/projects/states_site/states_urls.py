@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import select
@@ -92,6 +93,29 @@ async def sleeps(request):
 
 async def blocks(request):
     wait(60)
+    return told(request)
+
+
+_left = set()
+
+
+async def leaves_a_task(request):
+    """It blocks the loop when this request is over."""
+
+    async def later():
+        await asyncio.sleep(0.06)
+        wait(60)
+
+    task = asyncio.create_task(later())
+    _left.add(task)
+    task.add_done_callback(_left.discard)
+    return told(request)
+
+
+async def blocks_for_nobody(request):
+    """A thread of the project's, which knows nothing of this request, has the loop wait."""
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(contextvars.Context().run, loop.call_soon_threadsafe, wait, 60)
     return told(request)
 
 
@@ -364,6 +388,8 @@ VIEWS = [
     computes_on_loop,
     sleeps,
     blocks,
+    leaves_a_task,
+    blocks_for_nobody,
     hops,
     children,
     on_the_loop,

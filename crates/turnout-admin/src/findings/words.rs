@@ -1,6 +1,6 @@
 //! A finding as a sentence, and what to do about it as another.
 
-use turnout_states::Finding;
+use turnout_states::{Finding, NO_REQUEST};
 
 use super::{About, Entry, Kind};
 
@@ -13,7 +13,11 @@ impl Entry {
 
     fn sentence(&self) -> String {
         let About { kind, view, other_view, what, .. } = &self.about;
-        let view = if view.is_empty() { "(no view)" } else { view };
+        let view = match &**view {
+            "" => "(no view)",
+            NO_REQUEST => "Code that runs for no request",
+            view => view,
+        };
         let (times, how_long, worst) = (self.times(), span(self.typical()), self.worst());
         let at = self.at();
         match kind {

@@ -94,17 +94,23 @@ pub(crate) struct Store {
     fresh: FxHashMap<u16, View>,
 }
 
-/// Places for names, in the order in which they were told.
-#[derive(Debug, Default)]
+/// Places for names, in the order in which they were told, behind "other".
+#[derive(Debug)]
 struct Names {
     list: Vec<Box<str>>,
     places: FxHashMap<Box<str>, u16>,
 }
 
+impl Default for Names {
+    fn default() -> Self {
+        Self { list: vec![OTHER.into()], places: [(OTHER.into(), 0)].into_iter().collect() }
+    }
+}
+
 impl Names {
     /// Workers that replace one another may have other names each time: what is too much is "other", as it is in a worker.
     fn place_of(&mut self, name: &str) -> u16 {
-        let name = if self.list.len() >= MOST_VIEWS && !self.places.contains_key(name) { OTHER } else { name };
+        let name = if self.list.len() > MOST_VIEWS && !self.places.contains_key(name) { OTHER } else { name };
         *self.places.entry(name.into()).or_insert_with(|| {
             self.list.push(name.into());
             (self.list.len() - 1) as u16
@@ -213,14 +219,16 @@ impl Store {
         self.machine.context()
     }
 
-    /// Every view that was ever told of, with its sums.
+    /// Every view that has answered a request, with its sums.
     pub(crate) fn totals(&self) -> impl Iterator<Item = (&str, &Totals)> {
-        self.names.list.iter().map(|name| &**name).zip(&self.totals)
+        let all = self.names.list.iter().map(|name| &**name).zip(&self.totals);
+        all.filter(|(_, totals)| totals.requests > 0)
     }
 
-    /// A view's place, if it was ever told of.
+    /// A view's place, if it has answered a request.
     pub(crate) fn place(&self, name: &str) -> Option<u16> {
-        self.names.places.get(name).copied()
+        let place = self.names.places.get(name).copied()?;
+        (self.totals.get(usize::from(place))?.requests > 0).then_some(place)
     }
 
     /// The name of a place.
@@ -259,7 +267,8 @@ impl Store {
                 continue;
             }
             let Ok(Some((name, view))) = self.board.view(index, place) else { continue };
-            let change = match seat.read.put(place, version, Some(Box::new(view.clone()))) {
+            let counted = (view.requests > 0).then(|| Box::new(view.clone()));
+            let change = match seat.read.put(place, version, counted) {
                 Some(before) => view.since(&before),
                 None => view,
             };
@@ -267,6 +276,10 @@ impl Store {
             seat.is_called(place, number);
             if self.totals.len() <= usize::from(number) {
                 self.totals.resize_with(usize::from(number) + 1, Totals::default);
+            }
+            if change.requests == 0 {
+                // Its name, for what was noticed of it.
+                continue;
             }
             self.totals[usize::from(number)].add(&change);
             self.fresh.entry(number).or_default().add(&change);

@@ -1,5 +1,5 @@
 use serde_json::Value;
-use turnout_states::{Ended, Finding, Finished, Found, Times, Views, Worker};
+use turnout_states::{Ended, Finding, Finished, Found, NO_REQUEST, Times, Views, Worker};
 
 use super::*;
 use crate::api;
@@ -383,4 +383,21 @@ fn what_a_dead_worker_noticed_is_kept() {
     assert!(metrics(&store, "0", 0).contains("turnout_findings_total{finding=\"long-step\",view=\"a\"} 2\n"));
     let none = serde_json::to_value(api::findings(&store, Some("b"))).expect("JSON");
     assert_eq!(none["findings"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_is_noticed_of_code_that_has_answered_no_request_is_told_and_is_no_view() {
+    let (board, mut store) = store(1);
+    let mut worker = Told::new(&board, 0, 7);
+    let view = worker.views.place_of(NO_REQUEST).place();
+    worker.views.findings.found(Found::once(Finding::BlockedLoop, view, 1_000_000_000, 80 * MS));
+    worker.writes(START);
+    let lines = store.tick(START, 1.0);
+    assert_eq!(lines, ["Code that runs for no request blocked the event loop for 80.0 ms, once."]);
+    let found = serde_json::to_value(api::findings(&store, Some(NO_REQUEST))).expect("JSON");
+    assert_eq!(found["findings"][0]["count"], Value::from(1));
+    let metrics = metrics(&store, "0", 0);
+    assert!(metrics.contains("turnout_findings_total{finding=\"blocked-loop\",view=\"(no request)\"} 1\n"));
+    assert!(!metrics.contains("turnout_view_requests_total"), "{metrics}");
+    assert_eq!((&now(&store, 60)["views"], store.place(NO_REQUEST)), (&Value::Array(Vec::new()), None));
 }

@@ -27,8 +27,6 @@ use crate::raw::{self, ticks};
 const NO_VIEW: u16 = u16::MAX;
 /// What is shown as the view of requests that came to none.
 const NOWHERE: &str = "(no view)";
-/// The same, of what is done for no request.
-pub(super) const NO_REQUEST: &str = "(no request)";
 
 /// See the module. Locked for some arithmetic, never across a call into Python; nearly always by whoever has the GIL.
 #[derive(Debug)]

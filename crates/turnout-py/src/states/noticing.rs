@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use turnout_states::{Finding, Finished, Found, Interruptions, SiteId, Spot, ViewId, Views, Waits, in_sequence};
+use turnout_states::{
+    Finding, Finished, Found, Interruptions, NO_REQUEST, SiteId, Spot, ViewId, Views, Waits, in_sequence,
+};
 
-use super::keeping::{Keeping, NO_REQUEST};
+use super::keeping::Keeping;
 use super::kept::Kept;
 use super::meter::Meter;
 use super::present::{Sight, Sights};

@@ -222,7 +222,8 @@ mod tests {
         assert_eq!(board.worker(0).expect("read"), None, "the other one's stretch is its own");
         assert_eq!(board.worker(1).expect("read"), Some(Worker { views: 2, ..worker }));
         let read = board.views(1).expect("read");
-        assert_eq!(read, [("hotels.views.süche".to_owned(), views.all()[id.place()].view())]);
+        let wanted = ("hotels.views.süche".to_owned(), views.all()[id.place()].view());
+        assert_eq!(read, [("other".to_owned(), View::default()), wanted]);
         let version = |place| board.version(1, place).expect("read");
         let before = (version(0), version(id.place()), version(MOST_VIEWS + 1));
         record(&views, id, 40);
