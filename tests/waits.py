@@ -81,3 +81,22 @@ def line(view: str) -> str:
         if inside and text.endswith("# waits"):
             return f"{module}.py:{number} {function}"
     raise AssertionError(f"{view} has no line that waits")
+
+
+def queues(site: Serving, view: str) -> list[tuple[str, str, int, float]]:
+    """What was noticed of a view's waiting for connections: where in its code, for which pool, how often, seconds."""
+    waits(site, view)
+    found = [tuple(row[1:]) for row in figures(site)["findings"] if row[0] == "pool-queue"]
+    return [(place, what, count, worst / 1e9) for of, place, what, count, worst, _ in found if of == view]
+
+
+def queueing(view: str) -> str:
+    """The line in `module.view` that says that it queues."""
+    module, _, function = view.rpartition(".")
+    inside = False
+    for number, text in enumerate((SITE / f"{module}.py").read_text(encoding="utf-8").splitlines(), 1):
+        if "def " in text and not text.startswith(" "):
+            inside = f"def {function}(" in text
+        if inside and text.endswith("# queues"):
+            return f"{module}.py:{number}"
+    raise AssertionError(f"{view} has no line that queues")

@@ -34,17 +34,22 @@ class Accounted:
     def blocked(self, kind: str, address: str, began: int) -> None:
         """It does no longer. As `waited`, of what calls this; to be called where `blocks` did not give 0."""
 
+    @staticmethod
+    def queued(long: int) -> None:
+        """So much of the call that blocks this thread, in the unit of stamps, it was in line for a connection."""
+
     def awaits(self) -> int | None:
         """A call of it is going to be awaited: the place in the project's code that makes it, for `waited`.
 
         None: where `blocks` gives 0.
         """
 
-    def waited(self, kind: str, address: str, began: int, caller: int = 0) -> None:
+    def waited(self, kind: str, address: str, began: int, caller: int = 0, queued: int = 0) -> None:
         """A call of it is over, which was sent to that address when `began` was the stamp.
 
         The kinds are "db", "http" and "cache". `caller`: the place in the project's code that made the call; 0: the
-        one that calls this. ValueError: there is no such kind.
+        one that calls this. `queued`: how much of the time it was in line for a connection of its pool, in the unit of
+        stamps. ValueError: there is no such kind.
         """
 
     def resolved(self, view: str) -> None:

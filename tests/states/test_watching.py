@@ -33,7 +33,7 @@ class Request:
         self.inside = False
         self.waited(kind, address, began)
     def awaits(self): return 7
-    def waited(self, kind, address, began, caller=0): told.append([kind, address])
+    def waited(self, kind, address, began, caller=0, queued=0): told.append([kind, address])
 
 def within(call, *args, **kwargs):
     token = current_scope.set(Request())

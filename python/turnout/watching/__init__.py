@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from turnout.watching import aiohttp, asyncpg, httpx, psycopg, redis, requests, urllib3
+from turnout.watching import aiohttp, asyncpg, httpcore, httpx, psycopg, redis, requests, urllib3
 from turnout.watching.imports import Watched, install
 
 #: What to do once a module is imported.
@@ -26,6 +26,13 @@ MODULES: dict[str, Watched] = {
     "urllib3.poolmanager": urllib3.watch_manager,
 }
 
+#: The same of modules that call nobody themselves: the pools of others.
+POOLS: dict[str, Watched] = {
+    "httpcore": httpcore.watch_pools,
+    "redis.asyncio.connection": redis.watch_pool_async,
+    "redis.connection": redis.watch_pool,
+}
+
 
 def watched() -> list[str]:
     """The libraries whose calls are watched by now."""
@@ -34,4 +41,4 @@ def watched() -> list[str]:
 
 def watch() -> None:
     """From now on, in this process. Calling it again does nothing."""
-    install(MODULES)
+    install({**MODULES, **POOLS})

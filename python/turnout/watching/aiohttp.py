@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from turnout.watching.clock import UNKNOWN, place, place_of, put_in, timed_async
+from turnout.watching.clock import UNKNOWN, place, place_of, put_in, queued_async, timed_async
 
 
 def watch(module: Any) -> None:
     """`aiohttp`."""
     put_in(module.ClientSession, "_request", timed_async, "http", _of_call)
     put_in(module.ClientResponse, "read", timed_async, "http", _of_body, _is_late)
+    # Since 3.11: called where the limit of the connector is reached.
+    put_in(module.connector.BaseConnector, "_wait_for_available_connection", queued_async, lambda args, kwargs: True)
 
 
 def _of_call(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:

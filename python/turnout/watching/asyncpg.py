@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from turnout.watching.clock import UNKNOWN, place, put_in, timed_async
+from turnout.watching.clock import UNKNOWN, place, put_in, timed_async, timed_queue_async
 
 KIND = "db"
 
@@ -27,7 +27,8 @@ def watch(module: Any) -> None:
         put_in(module.cursor.Cursor, name, timed_async, KIND, _of_part)
     put_in(module.cursor.CursorIterator, "__anext__", timed_async, KIND, _of_part, _has_no_row)
     put_in(module.connect_utils, "_connect", timed_async, KIND, _of_attempt)
-    put_in(module.pool.Pool, "_acquire", timed_async, KIND, _of_pool, _is_empty)
+    # What may still be connected is in the pool's queue too: where that is empty, all are in use.
+    put_in(module.pool.Pool, "_acquire", timed_queue_async, KIND, _of_pool, _is_empty, _is_empty)
 
 
 def _of_connection(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from time import monotonic
 from types import FunctionType
 from typing import Any
 
@@ -18,6 +19,8 @@ from turnout.incoming import current_scope, in_timed_call
 Where = Callable[[tuple[Any, ...], dict[str, Any], Any], str]
 #: From its arguments, whether it is a wait at all.
 When = Callable[[tuple[Any, ...], dict[str, Any]], bool]
+#: From a connection that was waited for, the `time.monotonic` at which it was made: until then others had none to give.
+Made = Callable[[Any], float]
 
 #: What is told where a library does not say whom it calls.
 UNKNOWN = "unknown"
@@ -25,6 +28,7 @@ UNKNOWN = "unknown"
 _MARK = "_turnout_watches"
 
 _scope = current_scope.get
+_timed_call = in_timed_call.get
 _enter = in_timed_call.set
 _leave = in_timed_call.reset
 
@@ -64,7 +68,8 @@ def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | 
     """
 
     async def waits(scope: Any, caller: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        token = _enter(True)
+        line = [0]
+        token = _enter(line)
         began = scope.stamp()
         result = None
         try:
@@ -80,7 +85,7 @@ def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | 
                 address = where(args, kwargs, result)
             except Exception:
                 address = UNKNOWN
-            scope.waited(kind, address, began, caller)
+            scope.waited(kind, address, began, caller, line[0])
 
     @wraps(call, updated=())
     def timed(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
@@ -98,11 +103,68 @@ def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | 
     return _as_coroutine_function(timed)
 
 
-def put_in(owner: Any, name: str, wrap: Callable[..., Any], kind: str, where: Where, when: When | None = None) -> None:
+def queued(call: Callable[..., Any], full: When, made: Made | None = None) -> Callable[..., Any]:
+    """`call`, which gives a connection of a pool and blocks its thread while the pool is `full`, inside a timed one."""
+
+    @wraps(call, updated=())
+    def queued(*args: Any, **kwargs: Any) -> Any:
+        scope = _scope()
+        if scope is None or not _counts(full, args, kwargs):
+            return call(*args, **kwargs)
+        since, began = monotonic(), scope.stamp()
+        result = None
+        try:
+            result = call(*args, **kwargs)
+            return result
+        finally:
+            scope.queued(_in_line(scope.stamp() - began, since, result, made))
+
+    setattr(queued, _MARK, True)
+    return queued
+
+
+def queued_async(call: Callable[..., Any], full: When, made: Made | None = None) -> Callable[..., Any]:
+    """The same of a `call` that gives a coroutine."""
+
+    async def waits(scope: Any, line: list[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        since, began = monotonic(), scope.stamp()
+        result = None
+        try:
+            result = await call(*args, **kwargs)
+            return result
+        finally:
+            line[0] += _in_line(scope.stamp() - began, since, result, made)
+
+    @wraps(call, updated=())
+    def queued(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        scope, line = _scope(), _timed_call()
+        if scope is None or line is None or not _counts(full, args, kwargs):
+            return call(*args, **kwargs)  # type: ignore[no-any-return]
+        return waits(scope, line, args, kwargs)
+
+    setattr(queued, _MARK, True)
+    return _as_coroutine_function(queued)
+
+
+def put_in(owner: Any, name: str, wrap: Callable[..., Any], *how: Any) -> None:
     """Have `owner`, a class or a module, call `wrap`'s wrapper by that name, if it has the name and no wrapper yet."""
     call = vars(owner).get(name)
     if call is not None and not getattr(call, _MARK, False):
-        setattr(owner, name, wrap(_bound(owner, call), kind, where, when))
+        setattr(owner, name, wrap(_bound(owner, call), *how))
+
+
+def timed_queue(
+    call: Callable[..., Any], kind: str, where: Where, when: When, full: When, made: Made | None = None
+) -> Callable[..., Any]:
+    """`timed` of what is in line for a connection and does nothing else."""
+    return timed(queued(call, full, made), kind, where, when)
+
+
+def timed_queue_async(
+    call: Callable[..., Any], kind: str, where: Where, when: When, full: When, made: Made | None = None
+) -> Callable[..., Any]:
+    """The same of a `call` that gives a coroutine."""
+    return timed_async(queued_async(call, full, made), kind, where, when)
 
 
 def _bound(owner: Any, call: Any) -> Callable[..., Any]:
@@ -166,6 +228,17 @@ def _counts(when: When, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         return when(args, kwargs)
     except Exception:
         return False
+
+
+def _in_line(waited: int, since: float, connection: Any, made: Made | None) -> int:
+    """What of that wait was for others to give their connection back."""
+    if made is None or connection is None:
+        return waited
+    try:
+        late = made(connection) - since
+    except Exception:
+        return waited
+    return waited if late <= 0 else int(waited * max(0.0, 1 - late / (monotonic() - since)))
 
 
 def _as_coroutine_function(call: Callable[..., Any]) -> Callable[..., Any]:

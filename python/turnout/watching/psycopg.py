@@ -9,7 +9,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from turnout.watching.clock import UNKNOWN, place, put_in, remembered, timed, timed_async
+from turnout.watching.clock import (
+    UNKNOWN,
+    place,
+    put_in,
+    remembered,
+    timed,
+    timed_async,
+    timed_queue,
+    timed_queue_async,
+)
 
 KIND = "db"
 
@@ -24,8 +33,9 @@ def watch(module: Any) -> None:
 
 def watch_pool(module: Any) -> None:
     """`psycopg_pool`."""
-    put_in(module.ConnectionPool, "getconn", timed, KIND, _of_pool, _is_empty)
-    put_in(module.AsyncConnectionPool, "getconn", timed_async, KIND, _of_pool, _is_empty)
+    how = (KIND, _of_pool, _is_empty, _is_full, _made)
+    put_in(module.ConnectionPool, "getconn", timed_queue, *how)
+    put_in(module.AsyncConnectionPool, "getconn", timed_queue_async, *how)
 
 
 def _is_sent(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -60,6 +70,16 @@ def _of_attempt(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> s
 
 def _is_empty(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return not args[0]._pool
+
+
+def _is_full(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """A pool that may still grow does so, and who waits for that waits for the server."""
+    pool = args[0]
+    return bool(pool._nconns >= pool.max_size > 0)
+
+
+def _made(connection: Any) -> float:
+    return float(connection._created_at)
 
 
 def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from turnout.watching.clock import place, put_in, remembered, timed, timed_async
+from turnout.watching.clock import place, put_in, queued, queued_async, remembered, timed, timed_async
 
 KIND = "cache"
 
@@ -18,6 +18,20 @@ def watch(module: Any) -> None:
 def watch_async(module: Any) -> None:
     """`redis.asyncio.client`."""
     _watch(module, timed_async)
+
+
+def watch_pool(module: Any) -> None:
+    """`redis.connection`. What may still be connected is in the pool's queue too."""
+    put_in(module.BlockingConnectionPool, "get_connection", queued, lambda args, kwargs: args[0].pool.empty())
+
+
+def watch_pool_async(module: Any) -> None:
+    """`redis.asyncio.connection`."""
+    put_in(module.BlockingConnectionPool, "get_connection", queued_async, _is_full)
+
+
+def _is_full(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return not args[0].can_get_connection()
 
 
 def _watch(module: Any, wrap: Callable[..., Any]) -> None:

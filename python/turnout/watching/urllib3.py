@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from turnout.watching.clock import place, place_of, put_in, remembered, timed
+from turnout.watching.clock import place, place_of, put_in, queued, remembered, timed
 
 KIND = "http"
 
@@ -12,6 +12,7 @@ KIND = "http"
 def watch(module: Any) -> None:
     """`urllib3.connectionpool`."""
     put_in(module.HTTPConnectionPool, "urlopen", timed, KIND, _of_pool)
+    put_in(module.HTTPConnectionPool, "_get_conn", queued, _is_full)
 
 
 def watch_manager(module: Any) -> None:
@@ -27,6 +28,12 @@ def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
         if not url.startswith("/"):
             return place_of(url)
     return remembered(pool, lambda: place(pool.host, pool.port))
+
+
+def _is_full(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """What may still be connected is in the pool's queue too. One that does not block opens as many as are wanted."""
+    pool = args[0]
+    return bool(pool.block and pool.pool.empty())
 
 
 def _of_manager(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:

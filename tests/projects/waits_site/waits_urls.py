@@ -13,7 +13,8 @@ from turnout import _turnout
 
 def figures(request):
     requests = {name: counts[0] for name, counts, _ in _turnout.view_figures()}
-    return JsonResponse({"requests": requests, "waits": _turnout.address_figures()})
+    waits, findings = _turnout.address_figures(), _turnout.findings()
+    return JsonResponse({"requests": requests, "waits": waits, "findings": findings})
 
 
 def views_of(name: str) -> list:

@@ -9,6 +9,7 @@ import httpx
 import requests
 import urllib3
 from django.http import JsonResponse
+from waits_crowd import in_tasks, on_threads
 
 from turnout.http.compat import AsyncHttpxTransport, HTTPAdapter
 
@@ -120,7 +121,73 @@ def is_refused(request):
     return told(request)
 
 
+def queues_for_urllib3(request):
+    where = urllib3.util.parse_url(request.GET["upstream"])
+    with urllib3.HTTPConnectionPool(where.host, where.port, maxsize=1, block=True) as pool:
+        on_threads(lambda: pool.request("GET", "/"))  # queues
+    return told(request)
+
+
+def queues_for_requests(request):
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=1, pool_block=True))
+        on_threads(lambda: session.get(request.GET["upstream"]))  # queues
+    return told(request)
+
+
+def queues_for_httpx(request):
+    with httpx.Client(limits=httpx.Limits(max_connections=1)) as client:
+        on_threads(lambda: client.get(request.GET["upstream"]))  # queues
+    return told(request)
+
+
+async def queues_for_httpx_awaited(request):
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as client:
+
+        async def fetch():
+            await client.get(request.GET["upstream"])  # queues
+
+        await in_tasks(fetch)
+    return told(request)
+
+
+async def queues_for_aiohttp(request):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+
+        async def fetch():
+            async with session.get(request.GET["upstream"]) as answer:  # queues
+                await answer.read()
+
+        await in_tasks(fetch)
+    return told(request)
+
+
+def has_room(request):
+    """As many connections as there are calls."""
+    where = urllib3.util.parse_url(request.GET["upstream"])
+    with urllib3.HTTPConnectionPool(where.host, where.port, maxsize=3, block=True) as pool:
+        on_threads(lambda: pool.request("GET", "/"))
+    with httpx.Client(limits=httpx.Limits(max_connections=3)) as client:
+        on_threads(lambda: client.get(request.GET["upstream"]))
+    return told(request)
+
+
+async def has_room_awaited(request):
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=3)) as client:
+        await in_tasks(lambda: client.get(request.GET["upstream"]))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=3)) as session:
+        await in_tasks(lambda: session.get(request.GET["upstream"]))
+    return told(request)
+
+
 VIEWS = [
+    queues_for_urllib3,
+    queues_for_requests,
+    queues_for_httpx,
+    queues_for_httpx_awaited,
+    queues_for_aiohttp,
+    has_room,
+    has_room_awaited,
     with_requests,
     with_requests_session,
     with_urllib3,

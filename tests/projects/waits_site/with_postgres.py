@@ -11,6 +11,7 @@ import psycopg_pool
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.http import JsonResponse
+from waits_crowd import in_tasks, on_threads
 
 URL = os.environ["WAITS_POSTGRES"]
 SLEEP = "SELECT pg_sleep(0.04)"
@@ -106,7 +107,79 @@ async def with_django_awaited(request):
     return told(request)
 
 
+def queues_for_psycopg(request):
+    with psycopg_pool.ConnectionPool(URL, min_size=1, max_size=1) as pool:
+
+        def one():
+            with pool.connection() as made:  # queues
+                made.execute(SLEEP)
+
+        on_threads(one)
+    return told(request)
+
+
+async def queues_for_psycopg_awaited(request):
+    async with psycopg_pool.AsyncConnectionPool(URL, min_size=1, max_size=1, open=False) as pool:
+
+        async def one():
+            async with pool.connection() as made:  # queues
+                await made.execute(SLEEP)
+
+        await in_tasks(one)
+    return told(request)
+
+
+async def queues_for_asyncpg(request):
+    async with asyncpg.create_pool(URL, min_size=1, max_size=1) as pool:
+
+        async def one():
+            async with pool.acquire() as made:  # queues
+                await made.execute(SLEEP)
+
+        await in_tasks(one)
+    return told(request)
+
+
+def queues_for_django(request):
+    def one():
+        with connection.cursor() as cursor:  # queues
+            cursor.execute(SLEEP)
+        connection.close()
+
+    on_threads(one)
+    return told(request)
+
+
+def has_room(request):
+    """Who comes before the first connections are made is in no line either."""
+    with psycopg_pool.ConnectionPool(URL, min_size=3, max_size=3) as pool:
+
+        def one():
+            with pool.connection() as made:
+                made.execute(SLEEP)
+
+        on_threads(one)
+    return told(request)
+
+
+async def has_room_awaited(request):
+    async with asyncpg.create_pool(URL, min_size=1, max_size=3) as pool:
+
+        async def one():
+            async with pool.acquire() as made:
+                await made.execute(SLEEP)
+
+        await in_tasks(one)
+    return told(request)
+
+
 VIEWS = [
+    queues_for_psycopg,
+    queues_for_psycopg_awaited,
+    queues_for_asyncpg,
+    queues_for_django,
+    has_room,
+    has_room_awaited,
     with_psycopg,
     with_a_cursor_on_the_server,
     copies,

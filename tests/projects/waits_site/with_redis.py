@@ -9,6 +9,7 @@ import redis
 import redis.asyncio
 from django.core.cache import cache
 from django.http import JsonResponse
+from waits_crowd import in_tasks, on_threads
 
 URL = os.environ["WAITS_REDIS"]
 
@@ -78,7 +79,39 @@ async def asks_the_cache_awaited(request):
     return told(request)
 
 
+def queues(request):
+    pool = redis.BlockingConnectionPool.from_url(URL, max_connections=1, timeout=20)
+    with redis.Redis(connection_pool=pool) as client:
+        on_threads(lambda: client.blpop("nothing", timeout=0.04))  # queues
+    return told(request)
+
+
+async def queues_awaited(request):
+    pool = redis.asyncio.BlockingConnectionPool.from_url(URL, max_connections=1, timeout=20)
+    async with redis.asyncio.Redis(connection_pool=pool) as client:
+        await in_tasks(lambda: client.blpop("nothing", timeout=0.04))  # queues
+    return told(request)
+
+
+def has_room(request):
+    pool = redis.BlockingConnectionPool.from_url(URL, max_connections=3, timeout=20)
+    with redis.Redis(connection_pool=pool) as client:
+        on_threads(lambda: client.blpop("nothing", timeout=0.04))
+    return told(request)
+
+
+async def has_room_awaited(request):
+    pool = redis.asyncio.BlockingConnectionPool.from_url(URL, max_connections=3, timeout=20)
+    async with redis.asyncio.Redis(connection_pool=pool) as client:
+        await in_tasks(lambda: client.blpop("nothing", timeout=0.04))
+    return told(request)
+
+
 VIEWS = [
+    queues,
+    queues_awaited,
+    has_room,
+    has_room_awaited,
     pops,
     pipes,
     listens,

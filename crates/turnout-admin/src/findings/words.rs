@@ -70,7 +70,7 @@ impl Entry {
                 "If no call needs the answer of another, send them together: turnout.http.gather in a sync view, agather in an async one."
             }
             Kind::Told(Finding::PoolQueue) => {
-                "Raise Limits(max_connections_per_host=) of the client if the upstream can take it, or call it less often at once."
+                "Raise the limit of the client's pool if the other side can take it, or call it less often at once; the guide names each client's limit."
             }
             Kind::HungryNeighbour => {
                 "Add a worker with --workers, make the view that computes cheaper, or move its work out of the requests."

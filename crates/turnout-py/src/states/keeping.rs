@@ -130,9 +130,17 @@ impl Keeping {
         }
     }
 
-    /// A call of it that came from there waited so long for a connection.
-    pub(super) fn waited_for_connection(&self, what: String, caller: Caller, waited: Duration) {
-        noticing::queue_for_connection(self.views, self.view_id(), what, caller.0, waited);
+    /// A call of it that came from there waited so long for a connection, and took that long in all.
+    pub(super) fn waited_for_connection(
+        &self,
+        what: impl FnOnce() -> String,
+        caller: Caller,
+        waited: Duration,
+        call: Duration,
+    ) {
+        if noticing::is_worth_a_queue(waited, call) {
+            noticing::queue_for_connection(self.views, self.view_id(), what(), caller.0, waited);
+        }
     }
 
     /// The view that it is for.

@@ -20,6 +20,9 @@ const BLOCKED: u64 = 10_000_000;
 pub(super) const COMPUTED: u64 = 50_000_000;
 /// Nanoseconds that a request must have kept a thread that it did not use: less is how long it takes to come back.
 const KEPT: u64 = 1_000_000;
+/// What a call must have waited for a connection, and what part of the call that must have been: a wait that would not be missed is none.
+const QUEUED: Duration = Duration::from_millis(5);
+const QUEUED_PART: u32 = 10;
 /// Nanoseconds: a step that is shorter is not looked at.
 pub(super) const WORTH: u64 = BLOCKED;
 
@@ -84,6 +87,11 @@ pub(super) fn sequence(views: &Views, view: ViewId, finished: &Finished) {
         number: sequence.calls,
         ..Found::once(Finding::InSequence, view.place(), finished.over_at(), sequence.saved)
     });
+}
+
+/// Whether it is worth a word that a call waited so long for a connection, which took that long in all.
+pub(super) fn is_worth_a_queue(waited: Duration, call: Duration) -> bool {
+    waited >= QUEUED && waited >= call / QUEUED_PART
 }
 
 /// A call from that place had to wait so long for a connection to there.

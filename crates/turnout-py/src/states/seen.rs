@@ -1,6 +1,7 @@
 //! What Python sees of the accounts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -13,8 +14,9 @@ use super::crowd::Crowd;
 use super::doing::Doing;
 use super::keeping::Keeping;
 use super::meter::{Mark, Meter};
+use super::rate::nanoseconds_in;
 use super::rungs;
-use super::waiter::{Caller, blocks, in_timed_call};
+use super::waiter::{Caller, block, in_timed_call, queued, unblock};
 use crate::raw::ticks;
 
 /// See `_turnout.pyi`.
@@ -63,14 +65,21 @@ impl Accounted {
         if self.0.is_none() || in_timed_call(py) {
             return 0;
         }
-        blocks(true);
+        block();
         ticks()
+    }
+
+    /// So much of the call that blocks this thread, in the unit of stamps, it was in line for a connection of its pool.
+    #[staticmethod]
+    #[pyo3(name = "queued")]
+    fn was_queued(long: u64) {
+        queued(long);
     }
 
     /// It does no longer, which it did since `began` for something of this kind at this address.
     fn blocked(&self, py: Python<'_>, kind: &str, address: &str, began: u64) -> PyResult<()> {
-        blocks(false);
-        self.waited(py, kind, address, began, 0)
+        let queued = unblock();
+        self.waited(py, kind, address, began, 0, queued)
     }
 
     /// A call of it is going to be awaited: the place in the project's code that makes it, for `waited`. None: as `blocks` gives 0.
@@ -78,9 +87,10 @@ impl Accounted {
         (self.0.is_some() && !in_timed_call(py)).then(|| self.caller(py))
     }
 
-    /// A call of it is over that waited since `began` for something of this kind at this address. The caller: of this call, if it is not given.
-    #[pyo3(signature = (kind, address, began, caller=0))]
-    fn waited(&self, py: Python<'_>, kind: &str, address: &str, began: u64, caller: u16) -> PyResult<()> {
+    /// A call of it is over that waited since `began` for something of this kind at this address. The caller: of this call, if it is not given. `queued`: how
+    /// much of that it was in line for a connection of its pool, in the unit of stamps.
+    #[pyo3(signature = (kind, address, began, caller=0, queued=0))]
+    fn waited(&self, py: Python<'_>, kind: &str, address: &str, began: u64, caller: u16, queued: u64) -> PyResult<()> {
         let Some(keeping) = &self.0 else { return Ok(()) };
         let ended = ticks();
         let Some(kind) = Kind::of_word(kind).filter(|kind| kind.is_of_calls()) else {
@@ -93,6 +103,10 @@ impl Accounted {
             Caller(SiteId::from_place(caller))
         };
         keeping.waited(kind, address, caller, began, ended);
+        if queued > 0 {
+            let [waited, call] = [queued, ended.saturating_sub(began)].map(nanoseconds_in).map(Duration::from_nanos);
+            keeping.waited_for_connection(|| address.to_owned(), caller, waited, call);
+        }
         Ok(())
     }
 

@@ -15,16 +15,13 @@ use super::rate::ticks_in;
 use super::site;
 use crate::raw;
 
-/// What a call must have waited for a connection for that to be worth a word, and what part of the call that must have been: a wait that would not be missed is none.
-const QUEUED_LONG: Duration = Duration::from_millis(5);
-const QUEUED_PART: u32 = 10;
-
 /// The place in the project's code from which a call is made. Unknown where no request is accounted for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Caller(pub(super) SiteId);
 
 thread_local! {
-    static BLOCKS: Cell<bool> = const { Cell::new(false) };
+    /// In a call that blocks it: so many ticks of that in line for a connection.
+    static BLOCKED: Cell<Option<u64>> = const { Cell::new(None) };
     /// Who made the call that this thread was given to run, for code that is called by none of the project's. True beside it: all of it is such code, as
     /// Django's own calls are, and to look for the project in its twenty frames would be in vain.
     static SENT_BY: Cell<(Caller, bool)> = const { Cell::new((Caller(SiteId::UNKNOWN), false)) };
@@ -81,21 +78,30 @@ impl Waiter {
 
     /// That call may have waited for a connection first.
     pub(crate) fn waited_for_connection(&self, url: &Url, timings: &Timings) {
-        let waited = timings.pool.unwrap_or_default();
-        if waited >= QUEUED_LONG && waited >= timings.total / QUEUED_PART {
-            self.keeping.waited_for_connection(address_of(url), self.caller, waited);
+        if let Some(waited) = timings.pool {
+            self.keeping.waited_for_connection(|| address_of(url), self.caller, waited, timings.total);
         }
     }
 }
 
 /// Whether this is done for a call that is told as a whole: one that blocks this thread, or one that this task waits for.
 pub(super) fn in_timed_call(py: Python<'_>) -> bool {
-    BLOCKS.get() || awaits(py)
+    BLOCKED.get().is_some() || awaits(py)
 }
 
-/// What this thread does from now on is done for a call that blocks it, or is not.
-pub(super) fn blocks(it_does: bool) {
-    BLOCKS.set(it_does);
+/// What this thread does from now on is done for a call that blocks it.
+pub(super) fn block() {
+    BLOCKED.set(Some(0));
+}
+
+/// So many ticks of that were in line for a connection.
+pub(super) fn queued(ticks: u64) {
+    BLOCKED.set(BLOCKED.get().map(|sum| sum.saturating_add(ticks)));
+}
+
+/// It is not any more. How many ticks of it were in line for a connection.
+pub(super) fn unblock() -> u64 {
+    BLOCKED.take().unwrap_or(0)
 }
 
 /// `turnout.incoming.in_timed_call`.
@@ -103,7 +109,7 @@ fn awaits(py: Python<'_>) -> bool {
     static VARIABLE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
     let variable = VARIABLE.get_or_init(py, || incoming(py, "in_timed_call"));
     let value = variable.as_ref().and_then(|variable| raw::value_of(variable.bind(py)));
-    value.is_some_and(|value| value.is_truthy().unwrap_or(false))
+    value.is_some_and(|value| !value.is_none())
 }
 
 fn address_of(url: &Url) -> String {
