@@ -19,8 +19,11 @@ export const STATES = [
   },
 ];
 
-/** What calls were for. Their time is measured at the call, so it is beside the parts, not one of them. */
-const CALLS = [["db", "calls: database"], ["http", "calls: upstreams"], ["cache", "calls: cache"]];
+/** What was waited for: what calls say, and of what none says, what threads were seen at. Measured by itself, so it is beside the parts, not one of them. */
+const WAITS = [
+  ["db", "calls: database"], ["http", "calls: upstreams"], ["cache", "calls: cache"],
+  ["socket", "seen: socket"], ["lock", "seen: lock"], ["sleep", "seen: sleep"], ["file", "seen: file"], ["other", "seen: other"],
+];
 
 /** Mean milliseconds a request in one state. */
 export function spent(state, parts) {
@@ -68,7 +71,7 @@ export function lines(state, view) {
   return [
     line("whole", state.title, spent(state, view.parts), true),
     ...state.parts.map(([key, title]) => line("part", title, view.parts[key] ?? 0, false)),
-    ...(state.key === "io" ? CALLS.filter(([key]) => view.waits?.[key] > 0) : []).map(([key, title]) => line("part", title, view.waits[key], false)),
+    ...(state.key === "io" ? WAITS.filter(([key]) => view.waits?.[key] > 0) : []).map(([key, title]) => line("part", title, view.waits[key], false)),
   ];
 }
 

@@ -138,6 +138,19 @@ def test_the_parts_of_a_bar_are_named_beside_the_pointer_and_for_the_ear(page: P
     assert "other I/O" in heard
 
 
+def test_each_kind_of_wait_is_named_beside_the_parts(page: Page) -> None:
+    kinds = ["db", "http", "cache", "socket", "lock", "sleep", "file", "other"]
+    page.mock.still = 1_790_000_000.0
+    page.open()
+    page.mock.changes[page.shown()[1]] = {"waits": {kind: place + 1.5 for place, kind in enumerate(kinds)}}
+    page.window.point(".views tbody tr:nth-child(2) .bar")
+    page.window.until("document.querySelector('.tip')?.textContent.includes('calls: database')")
+    named = dict(zip(page.texts(".tip dt"), page.texts(".tip dt + dd"), strict=True))
+    words = ["calls: database", "calls: upstreams", "calls: cache"]
+    words += [f"seen: {kind}" for kind in kinds[3:]]
+    assert [named[word] for word in words] == [f"{place + 1.5:.1f}" for place in range(8)]
+
+
 def test_a_worker_that_does_not_serve_is_named_and_the_page_goes_on(page: Page) -> None:
     page.open()
     assert page.texts(".workers .state") == ["serving", "serving"]
