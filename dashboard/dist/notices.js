@@ -35,5 +35,5 @@ const WORDS = {
 export function ofWorkers(workers) {
   return workers
     .filter((worker) => WORDS[worker.state])
-    .map((worker) => [`${worker.index}`, "bad", WORDS[worker.state](`Worker ${worker.index}${worker.process ? ` (pid ${worker.process})` : ""}`)]);
+    .map((worker) => [`${worker.number}`, "bad", WORDS[worker.state](`Worker ${worker.number}${worker.process ? ` (pid ${worker.process})` : ""}`)]);
 }

@@ -11,7 +11,7 @@ const SHAPES = {
 };
 
 const COLUMNS = [
-  ["Worker", "", (worker) => (worker.process ? `${worker.index} · pid ${worker.process}` : `${worker.index}`)],
+  ["Worker", "", (worker) => (worker.process ? `${worker.number} · pid ${worker.process}` : `${worker.number}`)],
   ["State", "", null],
   ["In flight", "", (worker) => count(worker.in_flight), true],
   ["Threads", "busy", (worker) => `${worker.threads_busy} of ${worker.threads}`, true],
@@ -42,11 +42,11 @@ export function workers() {
   const rows = new Map();
   const show = (now) => {
     for (const worker of now.workers) {
-      if (!rows.has(worker.index)) rows.set(worker.index, row());
-      rows.get(worker.index).show(worker, now);
+      if (!rows.has(worker.number)) rows.set(worker.number, row());
+      rows.get(worker.number).show(worker, now);
     }
-    for (const index of rows.keys()) {
-      if (!now.workers.some((worker) => worker.index === index)) rows.delete(index);
+    for (const number of rows.keys()) {
+      if (!now.workers.some((worker) => worker.number === number)) rows.delete(number);
     }
     const wanted = [...rows].sort(([a], [b]) => a - b).map(([, row]) => row.node);
     if (wanted.length !== body.children.length || wanted.some((node, at) => body.children[at] !== node)) body.replaceChildren(...wanted);
@@ -84,13 +84,13 @@ function condition(worker, now) {
   return worker.state;
 }
 
-// "worker 0, 1: cpu exact, …": they differ only where one started while another tool had its hands in the interpreter.
+// "worker 1, 2: cpu exact, …": they differ only where one started while another tool had its hands in the interpreter.
 function accounting(workers) {
   const by = new Map();
   for (const worker of workers) {
     const text = (worker.accounting ?? []).join(", ");
     if (!text) continue;
-    by.set(text, [...(by.get(text) ?? []), worker.index]);
+    by.set(text, [...(by.get(text) ?? []), worker.number]);
   }
   return [...by].map(([text, who]) => (by.size === 1 ? text : `worker ${who.join(", ")}: ${text}`));
 }

@@ -78,6 +78,8 @@ def test_a_killed_worker_is_replaced_and_its_death_is_counted(tmp_path: Path) ->
         worker = until_worker(server, lambda worker: worker["process"] not in (0, first))
         assert worker["state"] == "serving"
         assert now(server)["workers"][1]["process"] == second
+        # Numbered as in the log.
+        assert [worker["number"] for worker in now(server)["workers"]] == [1, 2]
         assert families(server)["turnout_worker_deaths"].samples[0].value == 1
 
 
@@ -143,6 +145,6 @@ def test_prometheus_reads_the_metrics(tmp_path: Path) -> None:
         assert {sample.labels["state"]: sample.value for sample in read["turnout_workers"].samples}["serving"] == 1
         memory = read["turnout_worker_memory_bytes"]
         assert (memory.type, memory.unit) == ("gauge", "bytes")
-        assert memory.samples[0].labels == {"worker": "0"}
+        assert memory.samples[0].labels == {"worker": "1"}
         assert read["turnout_worker_cpu_seconds"].samples[0].name == "turnout_worker_cpu_seconds_total"
         assert read["turnout_view_duration_seconds"].type == "histogram"

@@ -215,7 +215,7 @@ def worker(index: int, at: float, began: float) -> dict[str, Any]:
     """One that serves."""
     wave = math.sin(at / 13 + index)
     return {
-        "index": index,
+        "number": index + 1,
         "process": 4711 + index,
         "began": began,
         "written": at,

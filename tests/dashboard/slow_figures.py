@@ -68,7 +68,7 @@ def requests(views: list[View], at: float) -> list[dict[str, Any]]:
         for place in range(4):
             began = at - 3 - 29 * place - number
             one = request(view, draw, began)
-            found.append({**one, "id": f"{int(began * 1e9):016x}", "worker": place % 2, "gone": place == 3})
+            found.append({**one, "id": f"{int(began * 1e9):016x}", "worker": place % 2 + 1, "gone": place == 3})
     return sorted(found, key=lambda one: -one["wall"])
 
 

@@ -163,7 +163,7 @@ def test_a_worker_that_does_not_serve_is_named_and_the_page_goes_on(page: Page) 
             "written": time.time() - 12.5,
             "process": process,
         }
-        who = f"Worker 1{f' (pid {process})' if process else ''}"
+        who = f"Worker 2{f' (pid {process})' if process else ''}"
         page.window.until(f"document.getElementById('notices').textContent.includes('{who} {word}')")
         said = {"blocked": "blocked for 2.4 s", "silent": "silent for 12 s", "gone": "gone"}[state]
         assert page.texts(".workers .state")[1] == said

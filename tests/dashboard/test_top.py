@@ -44,7 +44,7 @@ def test_in_a_pipe_it_prints_one_table(mock: Mock) -> None:
     mock.workers[1] = {"state": "blocked", "blocked_for": 2400.0}
     done = once(mock)
     assert done.returncode == 0, done.stderr
-    assert "1 of 2 serve   worker 1 (pid 4712) blocked for 2.4 s" in done.stdout
+    assert "1 of 2 serve   worker 2 (pid 4712) blocked for 2.4 s" in done.stdout
     assert "\x1b" not in done.stdout
     rows = [line for line in done.stdout.splitlines() if re.search(r"[█▒·]{10}", line)]
     assert len(rows) == 60

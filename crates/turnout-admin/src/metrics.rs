@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use turnout_states::{Kind, Worker};
 
-use crate::store::{LIMITS, Seat, State, Store, Totals, states};
+use crate::store::{LIMITS, Seat, State, Store, Totals, number, states};
 
 /// What a collector is told that this is.
 pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -118,18 +118,18 @@ fn workers(text: &mut Text, store: &Store) {
         .seats
         .iter()
         .enumerate()
-        .filter_map(|(index, seat): (usize, &Seat)| Some((index.to_string(), seat.last()?)))
+        .filter_map(|(index, seat): (usize, &Seat)| Some((number(index).to_string(), seat.last()?)))
         .collect();
     for Gauge { name, unit, help, of } in GAUGES {
         text.family(name, "gauge", unit, help);
-        for (index, worker) in &told {
-            text.sample("", &[("worker", index)], of(worker));
+        for (number, worker) in &told {
+            text.sample("", &[("worker", number)], of(worker));
         }
     }
     for Gauge { name, unit, help, of } in COUNTERS {
         text.family(name, "counter", unit, help);
-        for (index, worker) in &told {
-            text.sample("_total", &[("worker", index)], of(worker));
+        for (number, worker) in &told {
+            text.sample("_total", &[("worker", number)], of(worker));
         }
     }
 }

@@ -112,7 +112,7 @@ fn metrics_are_what_their_format_says() {
     let sum: f64 = parts.iter().map(|(_, _, value)| value).sum();
     assert!((sum - 90.446).abs() < 1e-6, "{sum}");
     assert_eq!(families["turnout"].samples[0].1["version"], "0");
-    assert_eq!(families["turnout_worker_in_flight"].samples[0].1["worker"], "0");
+    assert_eq!(families["turnout_worker_in_flight"].samples[0].1["worker"], "1");
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn the_answer_is_as_it_is_described() {
     assert_eq!(keys(&now["machine"]), "cores load pressure_cpu steal throttled");
     assert_eq!(
         keys(&now["workers"][0]),
-        "accounting began blocked_for cpu gil_switches gil_utilisation in_flight index loop_queue loop_utilisation memory \
-         overhead process queued state threads threads_busy threads_most written"
+        "accounting began blocked_for cpu gil_switches gil_utilisation in_flight loop_queue loop_utilisation memory \
+         number overhead process queued state threads threads_busy threads_most written"
     );
     assert_eq!(
         keys(&now["views"][0]),

@@ -164,7 +164,7 @@ fn a_trace_is_a_file_in_which_slices_nest() {
     assert!(events.iter().all(|event| event["pid"] == 7 && event["tid"].is_u64() && event["name"].is_string()));
     let names: Vec<_> = of(events, "M").map(|event| (event["tid"].as_u64(), &event["args"]["name"])).collect();
     let threads = [(Some(7), &json!("loop")), (Some(17), &json!("thread 17"))];
-    assert_eq!(names, [&[(Some(7), &json!("turnout worker 0"))], &threads[..]].concat());
+    assert_eq!(names, [&[(Some(7), &json!("turnout worker 1"))], &threads[..]].concat());
     for tid in [7, 17] {
         nest(of(events, "X").filter(|event| event["tid"] == tid));
     }

@@ -104,8 +104,8 @@ pub(crate) fn workers(now: &Now, columns: usize) -> Vec<Line<'static>> {
 
 fn condition(worker: &Worker, time: f64) -> String {
     let who = match worker.process {
-        0 => format!("worker {}", worker.index),
-        process => format!("worker {} (pid {process})", worker.index),
+        0 => format!("worker {}", worker.number),
+        process => format!("worker {} (pid {process})", worker.number),
     };
     match worker.state {
         State::Blocked => format!("{who} blocked for {}", duration(worker.blocked_for)),

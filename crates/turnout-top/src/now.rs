@@ -46,7 +46,7 @@ pub(crate) struct Machine {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Worker {
-    pub(crate) index: u32,
+    pub(crate) number: u32,
     pub(crate) process: u32,
     pub(crate) written: f64,
     pub(crate) state: State,

@@ -109,7 +109,7 @@ fn what_is_wrong_is_said_and_the_figures_stay() {
     now.workers[0].state = State::Gone;
     now.workers[0].process = 0;
     let screen = lines(&mut shown, 120, 20).join("\n");
-    assert!(screen.contains("0 of 2 serve   worker 0 gone   worker 1 (pid 4712) blocked for 2.4 s"), "{screen}");
+    assert!(screen.contains("0 of 2 serve   worker 1 gone   worker 2 (pid 4712) blocked for 2.4 s"), "{screen}");
     assert!(screen.contains("connection refused"), "{screen}");
     assert!(screen.contains("hotels.views.search"), "{screen}");
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::api::numbers::{Row, fine, rounded};
-use crate::store::{Sample, Seat, State, Store, Sum, rates, states};
+use crate::store::{Sample, Seat, State, Store, Sum, number, rates, states};
 
 /// Points of a trend, at most: as many as fit into a cell of a table.
 const POINTS: usize = 60;
@@ -40,7 +40,7 @@ struct Machine {
 
 #[derive(Debug, Serialize)]
 struct Worker {
-    index: usize,
+    number: usize,
     process: u64,
     began: f64,
     written: f64,
@@ -92,7 +92,7 @@ fn worker(store: &Store, index: usize, seat: &Seat) -> Worker {
     let state = seat.state(store.at);
     let rates = rates(seat);
     Worker {
-        index,
+        number: number(index),
         process: told.process,
         began: told.began as f64 / 1e3,
         written: told.written as f64 / 1e3,

@@ -118,6 +118,11 @@ impl Names {
     }
 }
 
+/// What a worker is called where people read of it: counted from 1, as in the server's log.
+pub(crate) fn number(index: usize) -> usize {
+    index + 1
+}
+
 impl Store {
     pub(crate) fn new(board: Arc<Board>, facts: Facts, machine: Machine, history: Option<Arc<History>>) -> Self {
         Self {

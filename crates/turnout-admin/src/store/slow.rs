@@ -8,6 +8,7 @@ use std::sync::Arc;
 use turnout_states::{Board, Kind, MOST_SLOW, SlowRequest, Span, Times, Wait};
 
 use crate::store::called::Called;
+use crate::store::number;
 use crate::store::read::ByWorker;
 
 /// So many are kept of workers that have ended: as many as a living one has.
@@ -18,6 +19,7 @@ const MOST_OF_THE_DEAD: usize = MOST_SLOW;
 pub(crate) struct Slow {
     /// When it began in nanoseconds, or a little more: no other one that is kept has it.
     pub(crate) id: u64,
+    /// See [`number`].
     pub(crate) worker: usize,
     pub(crate) process: u64,
     /// Its place among the names.
@@ -73,7 +75,7 @@ impl SlowOnes {
             self.living.of(index, process).put(place, version, None);
             let id = self.free_id(told.began);
             let calls = told.waits.iter().map(|wait| Call::of(wait, board, index, called)).collect();
-            let slow = Slow::new(id, (index, process.0), view, told, calls);
+            let slow = Slow::new(id, (number(index), process.0), view, told, calls);
             self.living.of(index, process).put(place, version, Some(Arc::new(slow)));
         }
     }
