@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -12,10 +12,11 @@ use turnout_history::{History, Question, Unanswered, Window};
 use turnout_http::{App, Request, Response};
 
 use crate::access::Access;
-use crate::answers::{JSON, TEXT, Wrong, file, full, not_allowed, wrong};
+use crate::answers::{JSON, TEXT, TOO_OFTEN, Wrong, file, full, not_allowed, wrong};
 use crate::api;
 use crate::assets;
 use crate::exports;
+use crate::failures::Failures;
 use crate::guard::{Names, Stranger};
 use crate::login::login;
 use crate::metrics::{KIND, metrics};
@@ -88,6 +89,7 @@ const FOREIGN_ORIGIN: Wrong = Wrong::new(
 pub(crate) struct Admin {
     pub(crate) store: Arc<Mutex<Store>>,
     pub(crate) access: Arc<Access>,
+    pub(crate) failures: Failures,
     pub(crate) names: Names,
     /// Counts the seconds.
     pub(crate) ticks: watch::Receiver<u64>,
@@ -137,7 +139,7 @@ impl Admin {
             Err(Stranger::Origin) => return wrong(FOREIGN_ORIGIN),
         }
         match path {
-            "/login" => return login(request, &self.access),
+            "/login" => return login(request, &self.access, &self.failures).await,
             "/metrics" if !self.access.guards_metrics() => return self.metrics(),
             _ => {}
         }
@@ -148,10 +150,25 @@ impl Admin {
         if !GUARDED.contains(&path) && !path.starts_with(BELOW) {
             return wrong(NOTHING);
         }
-        if !self.access.allows(&request.headers) {
-            return wrong(NO_TOKEN);
+        if let Err(refused) = self.admit(&request.headers).await {
+            return wrong(refused);
         }
         self.guarded(path, request).await.unwrap_or_else(wrong)
+    }
+
+    /// Whether the request carries a session or the token.
+    async fn admit(&self, headers: &HeaderMap) -> Result<(), Wrong> {
+        if self.access.has_session(headers) {
+            return Ok(());
+        }
+        // Who has none did not guess.
+        let given = Access::bearer(headers).ok_or(NO_TOKEN)?;
+        let late = self.failures.delay().await;
+        if self.access.is_token(given) {
+            return Ok(());
+        }
+        self.failures.count();
+        Err(if late { TOO_OFTEN } else { NO_TOKEN })
     }
 
     fn ready(&self) -> Response {

@@ -26,6 +26,13 @@ pub(crate) struct Wrong {
     pub(crate) hint: &'static str,
 }
 
+/// A wrong token, and not the first.
+pub(crate) const TOO_OFTEN: Wrong = Wrong::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "a wrong token, and many came before it",
+    "each token is looked at a second later for a while; the right one is let in all the same",
+);
+
 impl Wrong {
     pub(crate) const fn new(status: StatusCode, error: &'static str, hint: &'static str) -> Self {
         Self { status, error, hint }
@@ -68,7 +75,7 @@ pub(crate) fn wrong(wrong: Wrong) -> Response {
         // RFC 9110 section 11.6.1; no browser asks a person because of it.
         response.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if wrong.status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(wrong.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response

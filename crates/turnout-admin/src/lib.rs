@@ -11,6 +11,7 @@ mod answers;
 mod api;
 mod assets;
 mod exports;
+mod failures;
 mod findings;
 mod guard;
 mod login;

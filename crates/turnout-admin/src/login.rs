@@ -9,7 +9,8 @@ use turnout_http::{Request, Response};
 use url::form_urlencoded;
 
 use crate::access::Access;
-use crate::answers::{HTML, Wrong, full, see_other, wrong};
+use crate::answers::{HTML, TOO_OFTEN, Wrong, full, see_other, wrong};
+use crate::failures::Failures;
 
 const REFUSED: Wrong = Wrong::new(
     StatusCode::UNAUTHORIZED,
@@ -24,11 +25,14 @@ const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
 <code>--admin-token-file</code> holds. Without such a file a new link is printed when turnout is started again at a terminal.</p>\n</html>\n";
 
 /// A cookie and the page, or 401. A browser that is logged in goes to the page, whatever its link is worth: it was opened twice.
-pub(crate) fn login(request: &Request, access: &Access) -> Response {
+pub(crate) async fn login(request: &Request, access: &Access, failures: &Failures) -> Response {
     let given = form_urlencoded::parse(request.target.query().unwrap_or_default().as_bytes())
         .find_map(|(name, value)| (name == "token").then(|| value.into_owned()))
         .unwrap_or_default();
     let given = given.as_bytes();
+    let known = access.has_session(&request.headers);
+    let guesses = !known && !given.is_empty();
+    let late = guesses && failures.delay().await;
     // Whoever only asks what would come must not use the link up.
     let right = access.is_token(given) || (request.method == Method::GET && access.take_one_time(given));
     if right {
@@ -37,9 +41,13 @@ pub(crate) fn login(request: &Request, access: &Access) -> Response {
         response.headers.insert(SET_COOKIE, cookie);
         return response;
     }
-    if access.has_session(&request.headers) {
+    if known {
         return see_other("/");
     }
+    if guesses {
+        failures.count();
+    }
+    let refused = wrong(if late { TOO_OFTEN } else { REFUSED });
     let person = request.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
-    if person { full(REFUSED.status, HTML, PAGE) } else { wrong(REFUSED) }
+    if person { full(refused.status, HTML, PAGE) } else { refused }
 }

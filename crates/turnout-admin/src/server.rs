@@ -16,6 +16,7 @@ use turnout_states::Board;
 
 use crate::access::{Access, Token};
 use crate::admin::{Admin, Serving};
+use crate::failures::Failures;
 use crate::guard::Names;
 use crate::store::{Facts, Machine, Store};
 use crate::stream::{MOST_STREAMS, PATIENCE};
@@ -87,6 +88,7 @@ pub fn start(plan: Plan) -> io::Result<Running> {
     let admin = Admin {
         store: Arc::clone(&store),
         access: Arc::clone(&access),
+        failures: Failures::default(),
         names: Names(plan.names),
         ticks,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),

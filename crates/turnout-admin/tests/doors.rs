@@ -33,19 +33,36 @@ fn figures_need_the_token() {
         Some("Basic YTpi"),
         Some(SECRET),
     ];
-    for target in GUARDED {
-        for value in wrong {
-            let fields: Vec<_> = value.iter().map(|value| ("Authorization", *value)).collect();
-            let response = site.ask("GET", target, &fields);
-            assert_eq!(response.status, 401, "{target} {value:?}");
-            assert_eq!(response.header("www-authenticate"), Some("Bearer"));
-            let said: Value = serde_json::from_slice(&response.body).unwrap();
-            assert!(said["error"].is_string() && said["hint"].is_string(), "{said}");
-            assert!(!response.text().contains(SECRET));
-        }
+    let none = GUARDED.map(|target| (target, None));
+    for (target, value) in none.into_iter().chain(wrong.map(|value| ("/api/v1/now", value))) {
+        let fields: Vec<_> = value.iter().map(|value| ("Authorization", *value)).collect();
+        let response = site.ask("GET", target, &fields);
+        assert_eq!(response.status, 401, "{target} {value:?}");
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"));
+        let said: Value = serde_json::from_slice(&response.body).unwrap();
+        assert!(said["error"].is_string() && said["hint"].is_string(), "{said}");
+        assert!(!response.text().contains(SECRET));
     }
     assert_eq!(site.api("/api/v1/now").status, 200);
     assert_eq!(site.ask("GET", "/metrics", &[("Authorization", &format!("bEARER  {SECRET}"))]).status, 200);
+}
+
+#[test]
+fn who_guesses_is_told_to_wait_and_the_right_token_opens_all_the_same() {
+    let site = site();
+    let cookie = site.get(&format!("/login?token={SECRET}")).header("set-cookie").unwrap().to_owned();
+    let guess = || site.ask("GET", "/metrics", &[("Authorization", "Bearer wrong")]);
+    // One in five seconds is let pass: a busy machine may be as slow as that.
+    let refused = (0..30).map(|_| guess()).find(|response| response.status != 401).unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")));
+    let said: Value = serde_json::from_slice(&refused.body).unwrap();
+    assert!(said["error"].is_string() && said["hint"].is_string(), "{said}");
+    assert_eq!(site.api("/api/v1/now").status, 200);
+    assert_eq!(site.get(&format!("/login?token={SECRET}")).status, 303);
+    assert_eq!(site.ask("GET", "/api/v1/now", &[("Cookie", cookie.split(';').next().unwrap())]).status, 200);
+    assert_eq!(site.get("/api/v1/now").status, 401, "who has no token has not guessed");
+    let (first, second) = (("Authorization", "Bearer wrong"), ("Authorization", &*format!("Bearer {SECRET}")));
+    assert_ne!(site.ask("GET", "/api/v1/now", &[first, second]).status, 200, "one guess a request");
 }
 
 #[test]
