@@ -73,7 +73,8 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waits::{AddressId, Kind, SiteId};
+    use crate::labels::{AddressId, SiteId};
+    use crate::waits::Kind;
 
     pub(crate) fn kept(began: u64, waits: usize) -> Kept {
         let wait =

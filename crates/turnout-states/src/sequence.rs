@@ -45,7 +45,7 @@ pub fn in_sequence(waits: &[Wait]) -> Option<Sequence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waits::{AddressId, SiteId};
+    use crate::labels::{AddressId, SiteId};
 
     const MS: u64 = 1_000_000;
 

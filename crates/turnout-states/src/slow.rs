@@ -194,7 +194,8 @@ fn span_of(words: &[u64]) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waits::{AddressId, Kind, SiteId};
+    use crate::labels::{AddressId, SiteId};
+    use crate::waits::Kind;
 
     fn request(view: usize, began: u64, wall: u64) -> SlowRequest {
         SlowRequest {

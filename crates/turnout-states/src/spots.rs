@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::waits::{AddressId, KINDS, Kind, SiteId, Wait};
+use crate::labels::{AddressId, SiteId};
+use crate::waits::{KINDS, Kind, Wait};
 
 /// So many are told apart; the others are "other", one for each kind.
 const MOST_OF_A_VIEW: usize = 64;
@@ -127,7 +128,7 @@ pub(crate) fn of_words(words: &[u64]) -> Vec<(Spot, AtSpot)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waits::{Addresses, Sites};
+    use crate::labels::{Addresses, Sites};
 
     #[test]
     fn a_view_sums_by_address_and_site_within_its_limit() {

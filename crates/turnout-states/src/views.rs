@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use crate::findings::Findings;
+use crate::labels::{Addresses, Sites};
 use crate::names::Names;
 use crate::recent::{Kept, Recent};
 use crate::slow::{Slow, SlowRequest, Threshold};
@@ -13,7 +14,7 @@ use crate::spans::Span;
 use crate::spots::{Spot, Spots};
 use crate::text;
 use crate::view::{Ended, View};
-use crate::waits::{Addresses, Sites, Wait};
+use crate::waits::Wait;
 
 /// So many views are kept apart; what comes later is counted as "other". A view is 14 KiB.
 pub const MOST_VIEWS: usize = 500;

@@ -1,16 +1,10 @@
 //! What a request waited for: by call, by kind, by address, by the place of the code that called.
 
-use std::sync::Arc;
-
-use crate::names::Names;
+use crate::labels::{AddressId, SiteId};
 use crate::spots::Spot;
-use crate::views::OTHER;
 
 /// So many waits of one request are kept one by one; all of them are summed.
 pub const MOST_WAITS: usize = 64;
-/// So many addresses and so many places of code are told apart in a worker; the others are "other".
-pub(crate) const MOST_ADDRESSES: usize = 1000;
-pub(crate) const MOST_SITES: usize = 2000;
 
 /// What kind of thing was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,46 +59,6 @@ impl Kind {
     /// The one with that word.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
-}
-
-/// The place of an address among [`Addresses`]. 0 is for those beyond the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct AddressId(u16);
-
-impl AddressId {
-    /// As a number, for whoever keeps it in numbers.
-    pub fn place(self) -> u16 {
-        self.0
-    }
-
-    /// From a number that [`AddressId::place`] gave.
-    pub fn from_place(place: u16) -> Self {
-        Self(place)
-    }
-}
-
-/// The place of a call site among [`Sites`]. 0 is for those beyond the limit, and for calls that no code of the project made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct SiteId(u16);
-
-impl SiteId {
-    /// The one that says nothing.
-    pub const UNKNOWN: Self = Self(0);
-
-    /// As a number, for whoever has to hand it through Python.
-    pub fn place(self) -> u16 {
-        self.0
-    }
-
-    /// From a number that [`SiteId::place`] gave; another one is a place where there is nothing.
-    pub fn from_place(place: u16) -> Self {
-        Self(place)
-    }
-
-    /// Whether it says nothing.
-    pub fn is_unknown(self) -> bool {
-        self.0 == 0
     }
 }
 
@@ -186,65 +140,6 @@ impl Waits {
     }
 }
 
-/// Names of addresses: `host:port`, or what else says where.
-#[derive(Debug)]
-pub struct Addresses(Names<str>);
-
-impl Default for Addresses {
-    fn default() -> Self {
-        Self(Names::new(MOST_ADDRESSES, OTHER.into()))
-    }
-}
-
-impl Addresses {
-    /// The place of a name, given now if it has none.
-    pub fn id_of(&self, name: &str) -> AddressId {
-        AddressId(self.0.place_of(name, |name| name.into()))
-    }
-
-    /// The name at a place.
-    pub fn name(&self, id: AddressId) -> Arc<str> {
-        self.0.at(id.0)
-    }
-
-    /// Those that this has not given before, with their places. To be asked by one.
-    pub(crate) fn fresh(&self) -> Vec<(usize, Arc<str>)> {
-        self.0.fresh()
-    }
-}
-
-/// Places of the project's code: `path:line function`.
-#[derive(Debug)]
-pub struct Sites(Names<str>);
-
-impl Default for Sites {
-    fn default() -> Self {
-        Self(Names::new(MOST_SITES, OTHER.into()))
-    }
-}
-
-impl Sites {
-    /// The place of a name, given now if it has none.
-    pub fn id_of(&self, name: &str) -> SiteId {
-        SiteId(self.0.place_of(name, |name| name.into()))
-    }
-
-    /// The name at a place, for people. `None`: it says nothing.
-    pub fn told(&self, id: SiteId) -> Option<String> {
-        (!id.is_unknown()).then(|| self.name(id).to_string())
-    }
-
-    /// The name at a place.
-    pub fn name(&self, id: SiteId) -> Arc<str> {
-        self.0.at(id.0)
-    }
-
-    /// See [`Addresses::fresh`].
-    pub(crate) fn fresh(&self) -> Vec<(usize, Arc<str>)> {
-        self.0.fresh()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,30 +169,5 @@ mod tests {
             waits.add(wait(Kind::Cache, 10 * place, 10 * place + 1));
         }
         assert_eq!((waits.kept().len(), waits.sums()[2]), (MOST_WAITS, 2 * MOST_WAITS as u64));
-    }
-
-    #[test]
-    fn addresses_keep_their_places_and_have_a_limit() {
-        let addresses = Addresses::default();
-        let first = addresses.id_of("10.0.0.5:5432");
-        for number in 0..2 * MOST_ADDRESSES {
-            addresses.id_of(&format!("10.0.0.5:{number}"));
-        }
-        assert_eq!(addresses.id_of("10.0.0.5:5432"), first);
-        assert_eq!(&*addresses.name(first), "10.0.0.5:5432");
-        assert_eq!(&*addresses.name(addresses.id_of("late")), "other");
-    }
-
-    #[test]
-    fn sites_keep_their_places_and_have_a_limit() {
-        let sites = Sites::default();
-        let first = sites.id_of("hotels/views.py:41 search");
-        assert_eq!(SiteId::from_place(first.place()), first);
-        for line in 0..2 * MOST_SITES {
-            sites.id_of(&format!("hotels/views.py:{line} search"));
-        }
-        assert_eq!(&*sites.name(first), "hotels/views.py:41 search");
-        assert!(!first.is_unknown() && sites.id_of("late").is_unknown());
-        assert_eq!(&*sites.name(SiteId::from_place(u16::MAX)), "other");
     }
 }

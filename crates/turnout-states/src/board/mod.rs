@@ -13,12 +13,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, ftruncate, memfd_create};
 
 use crate::findings::{self, Found, MOST_FINDINGS};
+use crate::labels::{Address, AddressId, Said, Site, SiteId};
 use crate::slow::{self, MOST_SLOW, SlowRequest};
 use crate::spots::{self, AtSpot, Spot};
 use crate::text;
 use crate::view::{self, View};
 use crate::views::{LONGEST_NAME, MOST_VIEWS, Views};
-use crate::waits::{AddressId, MOST_ADDRESSES, MOST_SITES, SiteId};
 use record::{Records, Region};
 use worker::WORKER_WORDS;
 
@@ -32,8 +32,8 @@ const OWN: Region = Region::first(WORKER_WORDS, 1);
 const VIEWS: Region = Region::after(&OWN, NAME_WORDS + view::WORDS, MOST_VIEWS + 1);
 const SLOW: Region = Region::after(&VIEWS, slow::WORDS, MOST_SLOW);
 const FINDINGS: Region = Region::after(&SLOW, findings::WORDS, MOST_FINDINGS);
-const ADDRESSES: Region = Region::after(&FINDINGS, NAME_WORDS, MOST_ADDRESSES + 1);
-const SITES: Region = Region::after(&ADDRESSES, NAME_WORDS, MOST_SITES + 1);
+const ADDRESSES: Region = Region::after(&FINDINGS, NAME_WORDS, Address::MOST + 1);
+const SITES: Region = Region::after(&ADDRESSES, NAME_WORDS, Site::MOST + 1);
 const SPOTS: Region = Region::after(&SITES, spots::WORDS, MOST_VIEWS + 1);
 const STRETCH: usize = SPOTS.end();
 
