@@ -20,7 +20,7 @@ pub(crate) use collector::{hide, is_shared, show};
 pub(crate) use context::{copy_context, run_in_context, value_of};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
-pub(crate) use frames::innermost_frame;
+pub(crate) use frames::{Running, innermost_frame, running};
 pub(crate) use gil::{Gil, meter_of_this_thread, set_meter, watch_gil};
 pub(crate) use interpreter::py_runtime_range;
 pub(crate) use streams::{receive, send};

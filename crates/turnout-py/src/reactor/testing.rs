@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyCode};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -25,7 +25,7 @@ use crate::reactor::watchdog;
 #[pymodule(submodule)]
 pub(crate) mod _testing {
     #[pymodule_export]
-    use super::{EchoServer, Heartbeat, Probe, Reply, panic, py_runtime_range};
+    use super::{EchoServer, Heartbeat, Probe, Reply, panic, py_runtime_range, running_code};
 }
 
 /// Python callables by number: tasks and `Deliver`s may hold no `Py<T>`.
@@ -350,6 +350,17 @@ impl Heartbeat {
 #[pyfunction]
 fn py_runtime_range() -> Option<(usize, usize)> {
     raw::py_runtime_range().map(|range| (range.start, range.end))
+}
+
+/// The code objects of all calls that this thread is in, from within, as they are read where no object is made of each. None: they are not, here.
+#[pyfunction]
+fn running_code(py: Python<'_>) -> Option<Vec<Bound<'_, PyCode>>> {
+    let mut frames = raw::running(py)?;
+    let mut found = Vec::new();
+    while let Some(running) = frames.next() {
+        found.extend(frames.code_of(running));
+    }
+    Some(found)
 }
 
 /// A callback that panics.

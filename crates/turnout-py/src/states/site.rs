@@ -14,7 +14,7 @@ use pyo3::types::{PyCode, PyFrame, PyFrameMethods};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use turnout_states::{SiteId, Sites};
 
-use crate::raw;
+use crate::raw::{self, Running};
 
 /// So many frames are looked at. A call of a client library has about ten above the code that calls, a query of Django's ORM twenty.
 const DEEPEST: usize = 100;
@@ -24,9 +24,19 @@ const MOST_CODES: usize = 4096;
 /// What was found out about a code object. By its address; the object itself keeps that from being another's.
 struct Known {
     _code: Py<PyCode>,
-    /// The lines that were met so far, if it is the project's.
-    own: Option<Vec<(i32, SiteId)>>,
+    /// The places in it that were met so far, if it is the project's.
+    own: Option<Met>,
 }
+
+#[derive(Default)]
+struct Met {
+    lines: Vec<(i32, SiteId)>,
+    /// The same by the address of an instruction: a line may have several, and each of them is one place.
+    instructions: Vec<(usize, SiteId)>,
+}
+
+/// So many instructions of one code object are known by their address.
+const MOST_INSTRUCTIONS: usize = 64;
 
 /// Addresses of code objects that are not the project's, most of what is met: each at a place that follows from it, so that asking takes no lock. All of
 /// them are in the other table too, which keeps them alive. Read and written with the GIL.
@@ -37,7 +47,61 @@ static KNOWN: Mutex<FxHashMap<usize, Known>> = Mutex::new(FxHashMap::with_hasher
 
 /// Where the calling thread is in the project's code; unknown if it is called by none of it.
 pub(super) fn here(py: Python<'_>, sites: &Sites) -> SiteId {
-    of(raw::innermost_frame(py), sites)
+    let Some(mut frames) = raw::running(py) else { return of(raw::innermost_frame(py), sites) };
+    for _ in 0..DEEPEST {
+        let Some(running) = frames.next() else { break };
+        match whose(running) {
+            Whose::Foreign => {}
+            Whose::Place(site) => return site,
+            Whose::New if frames.code_of(running).is_none_or(|code| !is_own(&code)) => {}
+            Whose::New => {
+                // Met for the first time: which line that is, its frame says.
+                let site = of(raw::innermost_frame(py), sites);
+                remember(running, site);
+                return site;
+            }
+        }
+    }
+    SiteId::default()
+}
+
+/// What is known of a call that this thread is in.
+enum Whose {
+    Foreign,
+    Place(SiteId),
+    New,
+}
+
+fn whose(Running { code, instruction }: Running) -> Whose {
+    let foreign = foreign_place(code);
+    if foreign.load(Relaxed) == code {
+        return Whose::Foreign;
+    }
+    match KNOWN.lock().get(&code) {
+        None => Whose::New,
+        Some(Known { own: None, .. }) => {
+            foreign.store(code, Relaxed);
+            Whose::Foreign
+        }
+        Some(Known { own: Some(met), .. }) => {
+            let known = met.instructions.iter().find(|(known, _)| *known == instruction);
+            known.map_or(Whose::New, |(_, site)| Whose::Place(*site))
+        }
+    }
+}
+
+fn remember(Running { code, instruction }: Running, site: SiteId) {
+    if let Some(met) = KNOWN.lock().get_mut(&code).and_then(|known| known.own.as_mut())
+        && met.instructions.len() < MOST_INSTRUCTIONS
+    {
+        met.instructions.push((instruction, site));
+    }
+}
+
+/// Where its address is, if it is known to be nobody's of the project.
+fn foreign_place(code: usize) -> &'static AtomicUsize {
+    // Objects lie at multiples of 16.
+    &FOREIGN[code / 16 % FOREIGN.len()]
 }
 
 /// The same for another thread, by its innermost frame, as `file:line function`. `None`: it is called by none of it.
@@ -61,8 +125,7 @@ fn of(innermost: Option<Bound<'_, PyFrame>>, sites: &Sites) -> SiteId {
 
 fn is_own(code: &Bound<'_, PyCode>) -> bool {
     let address = code.as_ptr() as usize;
-    // Objects lie at multiples of 16.
-    let foreign = &FOREIGN[address / 16 % FOREIGN.len()];
+    let foreign = foreign_place(address);
     if foreign.load(Relaxed) == address {
         return false;
     }
@@ -74,7 +137,7 @@ fn is_own(code: &Bound<'_, PyCode>) -> bool {
     }
     let file: String = text_of(code, "co_filename");
     let own = Roots::get(code.py()).are_of(&file);
-    let known = Known { _code: code.clone().unbind(), own: own.then(Vec::new) };
+    let known = Known { _code: code.clone().unbind(), own: own.then(Met::default) };
     let mut all = KNOWN.lock();
     let mut before = None;
     if all.len() >= MOST_CODES {
@@ -91,7 +154,7 @@ fn is_own(code: &Bound<'_, PyCode>) -> bool {
 
 fn at(code: &Bound<'_, PyCode>, line: i32, sites: &Sites) -> SiteId {
     let address = code.as_ptr() as usize;
-    let met = |known: &Known| known.own.as_ref()?.iter().find(|(met, _)| *met == line).map(|(_, site)| *site);
+    let met = |known: &Known| known.own.as_ref()?.lines.iter().find(|(met, _)| *met == line).map(|(_, site)| *site);
     if let Some(site) = KNOWN.lock().get(&address).and_then(met) {
         return site;
     }
@@ -101,7 +164,7 @@ fn at(code: &Bound<'_, PyCode>, line: i32, sites: &Sites) -> SiteId {
     let function = if qualified.is_empty() { text_of(code, "co_name") } else { qualified };
     let site = sites.id_of(&format!("{file}:{line} {function}"));
     if let Some(own) = KNOWN.lock().get_mut(&address).and_then(|known| known.own.as_mut()) {
-        own.push((line, site));
+        own.lines.push((line, site));
     }
     site
 }
