@@ -2,18 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// Longest line of `schedstat`: three 64-bit numbers in decimal.
 const LINE: usize = 64;
-/// A reading is of one moment with the stamps around it if they are no further apart. A few microseconds are what it takes.
-const ONE_MOMENT: Duration = Duration::from_micros(20);
-/// So often it is tried.
-const LOOKS: u32 = 4;
 
 /// Sums since the thread began, in nanoseconds. Two readings subtracted say what happened between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,21 +70,6 @@ impl Clocks {
         self.run_queue().unwrap_or(0)
     }
 
-    /// The same, and from when to when it was read: of one moment. A thread whose quota is used up is stopped just at the end of a system call, and
-    /// would take what comes then for a part of what it is about to measure.
-    pub fn queued_now(&self) -> (Range<Instant>, u64) {
-        let mut looks = 0;
-        loop {
-            let start = Instant::now();
-            let queued = self.queued();
-            let end = Instant::now();
-            looks += 1;
-            if end - start < ONE_MOMENT || looks == LOOKS {
-                return (start..end, queued);
-            }
-        }
-    }
-
     fn run_queue(&self) -> io::Result<u64> {
         let Some(schedstat) = &self.schedstat else { return Ok(0) };
         let mut line = [0; LINE];
@@ -113,6 +92,8 @@ fn second_number(line: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -122,18 +103,6 @@ mod tests {
         assert_eq!(second_number(b"160  2"), None);
         assert_eq!(second_number(b"160 -1 2"), None);
         assert_eq!(second_number(b"1 99999999999999999999999 2"), None);
-    }
-
-    #[test]
-    fn a_reading_lies_between_its_stamps() {
-        let clocks = Clocks::for_this_thread();
-        for _ in 0..100 {
-            let (earlier, at_first) = (Instant::now(), clocks.queued());
-            let (stamps, queued) = clocks.queued_now();
-            let (at_last, later) = (clocks.queued(), Instant::now());
-            assert!(earlier <= stamps.start && stamps.start <= stamps.end && stamps.end <= later);
-            assert!(at_first <= queued && queued <= at_last);
-        }
     }
 
     #[test]

@@ -4,15 +4,23 @@
 //! defines `_PyRuntime` calls them through its global offset table, so each is one pointer, which [`watch_gil`] exchanges for a function that
 //! takes the time where the condition is one of those and the thread has a [`Meter`]. Who gets the GIL at once never comes here.
 //!
+//! How much of a wait the thread was in the run queue for, after it had been woken, must be known as well, or it would be counted twice. The run queue
+//! itself is two system calls dearer than most waits are long. So whoever gives the GIL back stamps that, by a third pointer: a wait that ended
+//! much later than that, or than its time limit, is one where processors are scarce, and for a while each wait asks the run queue (see
+//! [`Meter::waited`]).
+//!
 //! The meter is found by `pthread_getspecific`: a thread-local of a loaded module may take the loader's lock at its first use, and these functions
 //! run while the GIL's own mutex is held.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
+use rustix::time::{ClockId, clock_gettime};
+
+use super::ticks;
 use crate::states::Meter;
 
 /// Where `_PyRuntime` lies; both 0 until [`watch_gil`].
@@ -21,17 +29,21 @@ static TO: AtomicUsize = AtomicUsize::new(0);
 /// The C library's functions.
 static WAIT: AtomicUsize = AtomicUsize::new(0);
 static TIMED_WAIT: AtomicUsize = AtomicUsize::new(0);
+static SIGNAL: AtomicUsize = AtomicUsize::new(0);
+/// When a thread last gave the GIL back, in [`ticks`].
+static GIVEN_BACK: AtomicU64 = AtomicU64::new(0);
 /// The condition that a thread last waited for with a time limit: that of the GIL.
 static CONDITION: AtomicUsize = AtomicUsize::new(0);
 
 type Wait = unsafe extern "C" fn(*mut libc::pthread_cond_t, *mut libc::pthread_mutex_t) -> c_int;
 type TimedWait =
     unsafe extern "C" fn(*mut libc::pthread_cond_t, *mut libc::pthread_mutex_t, *const libc::timespec) -> c_int;
+type Signal = unsafe extern "C" fn(*mut libc::pthread_cond_t) -> c_int;
 
 unsafe extern "C" fn wait(condition: *mut libc::pthread_cond_t, mutex: *mut libc::pthread_mutex_t) -> c_int {
     // SAFETY: only reachable through the table's entry, which is exchanged after WAIT was stored: the C library's function of that name.
     let theirs = unsafe { std::mem::transmute::<usize, Wait>(WAIT.load(Relaxed)) };
-    timed(condition as usize, || {
+    timed(condition as usize, None, || {
         // SAFETY: the caller's arguments, handed on to the function that it meant to call.
         unsafe { theirs(condition, mutex) }
     })
@@ -48,10 +60,22 @@ unsafe extern "C" fn timed_wait(
     if is_inside(condition_at) {
         CONDITION.store(condition_at, Relaxed);
     }
-    timed(condition_at, || {
+    // SAFETY: the C library reads it too: null, or valid for the call.
+    let limit = unsafe { until.as_ref() };
+    timed(condition_at, limit, || {
         // SAFETY: the caller's arguments, handed on to the function that it meant to call.
         unsafe { theirs(condition, mutex, until) }
     })
+}
+
+unsafe extern "C" fn signal(condition: *mut libc::pthread_cond_t) -> c_int {
+    if condition as usize == CONDITION.load(Relaxed) {
+        GIVEN_BACK.store(ticks(), Relaxed);
+    }
+    // SAFETY: as in `wait`.
+    let theirs = unsafe { std::mem::transmute::<usize, Signal>(SIGNAL.load(Relaxed)) };
+    // SAFETY: the caller's argument, handed on to the function that it meant to call.
+    unsafe { theirs(condition) }
 }
 
 fn is_inside(address: usize) -> bool {
@@ -59,15 +83,34 @@ fn is_inside(address: usize) -> bool {
 }
 
 /// Runs one wait, and notes how long it was if it was for the GIL. Takes no lock and no memory, and leaves `errno` as it was after the wait.
-fn timed(condition: usize, wait: impl FnOnce() -> c_int) -> c_int {
+fn timed(condition: usize, limit: Option<&libc::timespec>, wait: impl FnOnce() -> c_int) -> c_int {
     let Some(meter) = meter_of_this_thread().filter(|_| is_inside(condition)) else { return wait() };
-    let (looked, before) = meter.clocks().queued_now();
+    let begun = meter.begin_wait();
     let answer = wait();
     let errno = errno();
-    let (looking, after) = meter.clocks().queued_now();
-    meter.waited(looking.start.saturating_duration_since(looked.end), after.saturating_sub(before));
+    let woken = match limit {
+        Some(limit) if answer == libc::ETIMEDOUT => Woken::ByClock(nanoseconds_after(limit)),
+        _ => Woken::ByHolder(GIVEN_BACK.load(Relaxed)),
+    };
+    meter.end_wait(begun, woken);
     set_errno(errno);
     answer
+}
+
+/// What ended a wait for the GIL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Woken {
+    /// Its time limit, so many nanoseconds ago.
+    ByClock(u64),
+    /// Whoever had it and gave it back then, in [`ticks`]: the last one who did, as a rule the one who woke it.
+    ByHolder(u64),
+}
+
+/// How long ago that was by the clock that CPython sets its limits by.
+fn nanoseconds_after(limit: &libc::timespec) -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let passed = (now.tv_sec - limit.tv_sec) * 1_000_000_000 + now.tv_nsec - limit.tv_nsec;
+    u64::try_from(passed).unwrap_or(0)
 }
 
 fn errno() -> c_int {
@@ -119,7 +162,7 @@ pub(crate) fn meter_of_this_thread<'a>() -> Option<&'a Meter> {
     unsafe { meter.cast::<Meter>().as_ref() }
 }
 
-/// Exchanges the two pointers. `runtime`: where `_PyRuntime` lies. May be called again, which changes nothing.
+/// Exchanges the three pointers. `runtime`: where `_PyRuntime` lies. May be called again, which changes nothing.
 ///
 /// # Errors
 /// Says why they were left alone: no such entry (another C library, a static one), or not the C library's function in it (another tool was here).
@@ -131,6 +174,7 @@ pub(crate) fn watch_gil(runtime: Range<usize>) -> Result<(), &'static str> {
         let entries = [
             (table.entry(c"pthread_cond_timedwait"), &TIMED_WAIT, timed_wait as *const () as usize),
             (table.entry(c"pthread_cond_wait"), &WAIT, wait as *const () as usize),
+            (table.entry(c"pthread_cond_signal"), &SIGNAL, signal as *const () as usize),
         ];
         for (entry, theirs, _) in &entries {
             let entry = entry.as_ref().ok_or("the interpreter does not call the C library's condition variables")?;

@@ -21,7 +21,7 @@ pub(crate) use context::{copy_context, run_in_context, value_of};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use frames::{Running, innermost_frame, running};
-pub(crate) use gil::{Gil, meter_of_this_thread, set_meter, watch_gil};
+pub(crate) use gil::{Gil, Woken, meter_of_this_thread, set_meter, watch_gil};
 pub(crate) use interpreter::py_runtime_range;
 pub(crate) use streams::{receive, send};
 pub(crate) use text::{latin1, utf8, utf8_with_halves};

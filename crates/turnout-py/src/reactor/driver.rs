@@ -10,6 +10,7 @@ use rustix::io::{Errno, Result};
 use crate::reactor::descriptors::{Descriptors, Events, Ready};
 use crate::reactor::engine::Engine;
 use crate::reactor::shared::{AtWork, Parked, Shared};
+use crate::states;
 
 /// How long the loop thread waits for the standby to let go before it releases the GIL for that.
 const HAND_OVER: Duration = Duration::from_micros(200);
@@ -189,6 +190,7 @@ impl Driver {
                 if let Some(timeout) = timeout {
                     engine.arm(timeout)?;
                 }
+                states::rests();
                 let (began, over) = py.detach(|| {
                     let began = Instant::now();
                     engine.wait();
@@ -216,6 +218,7 @@ impl Driver {
     fn offer(&mut self, py: Python<'_>) {
         let Some(engine) = self.engine.as_mut() else { return };
         let began = Instant::now();
+        states::rests();
         py.detach(|| {
             // On this core or another: who waits must have run before this thread asks again. Yielding is not enough.
             std::thread::sleep(OFFER);
@@ -241,6 +244,7 @@ fn plain(
         descriptors.drain(events, Some(Duration::ZERO), &shared.doorbell)
     } else {
         counts.waits += 1;
+        states::rests();
         py.detach(|| {
             shared.park(Parked::Plain);
             // Looked at again after the announcement: see the module head.
@@ -260,6 +264,7 @@ fn plain(
 /// Takes the runtime back from the standby.
 fn reclaim(py: Python<'_>, shared: &Shared) {
     shared.wake_runtime();
+    states::rests();
     if !shared.turn.wait_released(Some(HAND_OVER)) {
         py.detach(|| shared.turn.wait_released(None));
     }

@@ -17,7 +17,7 @@ use super::kept::Kept;
 use super::meter::{Mark, Meter};
 use super::noticing;
 use super::present::Sights;
-use super::rate::{nanoseconds_a_tick, nanoseconds_in, scaled, ticks_at, unix_time_of};
+use super::rate::{nanoseconds_a_tick, nanoseconds_in, scaled, ticks_at, ticks_in, unix_time_of};
 use super::seen::Accounted;
 use super::waiter::Caller;
 use super::witness::WITNESSES;
@@ -62,9 +62,10 @@ impl Keeping {
     /// Of a request whose head came between these moments; `None` where nothing is accounted for.
     pub(crate) fn begin([began, received]: [Instant; 2]) -> Option<Self> {
         let views = super::views()?;
-        let mut account = Account::new(ticks_at(began));
+        let first = ticks_at(began);
+        let mut account = Account::new(first);
         if received > began {
-            account.received(ticks_at(received), true);
+            account.received(first + ticks_in((received - began).as_nanos() as u64), true);
         }
         Some(Self {
             views,

@@ -11,7 +11,7 @@ use turnout_states::{Clocks, Look, OnThread, Probe, Reading};
 use super::present::Present;
 use super::rate::{nanoseconds_in, ticks_in};
 use super::rungs::{self, GilRung};
-use crate::raw::{self, fork_generation, ticks};
+use crate::raw::{self, Woken, fork_generation, ticks};
 
 /// A thread's clocks, and its waits for the GIL. The thread's own, but for the sums, which anybody may read.
 #[derive(Debug)]
@@ -21,8 +21,10 @@ pub(crate) struct Meter {
     thread: u32,
     /// In a child that its thread has forked the clocks are the parent's.
     generation: u64,
-    /// Nanoseconds of waiting for the GIL, without what of it the thread waited for a processor or was on one.
+    /// Nanoseconds of waiting for the GIL, without what of it the thread was on a processor.
     gil: AtomicU64,
+    /// So many of them it had been woken already and waited for a processor, as far as that can be seen.
+    late: AtomicU64,
     /// How many there were.
     gil_waits: AtomicU64,
     /// So many batches of the loop's steps, or jobs of a pool's thread, are looked at: one that missed some time was there not long ago.
@@ -48,8 +50,9 @@ pub(crate) static GIL_WAITS: GilWaits = GilWaits { count: AtomicU64::new(0), tim
 const LONG_LOOK: u64 = 20_000;
 /// So often it is tried.
 const LOOKS: u32 = 4;
-/// Batches of steps, or jobs.
+/// Batches of steps, or jobs, after one that blocked; and after one of which that is not known, for the run queue was not asked before it.
 const SUSPICIOUS: u32 = 256;
+const UNCERTAIN: u32 = 4;
 /// Nanoseconds that a job may miss before the run queue is asked, and how many jobs in a row may not ask it.
 const MISSED: u64 = 20_000;
 const UNASKED: u32 = 8;
@@ -57,6 +60,13 @@ const UNASKED: u32 = 8;
 const TRUSTED: u64 = 1_000_000;
 /// Nanoseconds of computing in one wait for the GIL: a system call and the way there and back.
 const WAIT_COSTS: u64 = 3_000;
+/// Nanoseconds: who was woken and had no processor for longer waits where processors are scarce.
+const SCARCE: u64 = 500_000;
+/// So many waits for the GIL ask the run queue then.
+const ASKING: u32 = 64;
+
+/// How many of them are left. Of all threads: where one must wait for a processor, others must.
+static ASKED: AtomicU32 = AtomicU32::new(0);
 
 /// Those of all threads that have one. Looked through when one comes or goes, and a hundred times a second where waits are sampled.
 static ALL: Mutex<Vec<Weak<Meter>>> = Mutex::new(Vec::new());
@@ -70,6 +80,7 @@ pub(crate) struct Mark {
     pub(crate) thread: u32,
     reading: Reading,
     gil: u64,
+    late: u64,
     gil_waits: u64,
     /// The run queue was last asked so many marks ago.
     unasked: u32,
@@ -82,6 +93,7 @@ impl Meter {
             thread: rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(),
             generation: fork_generation(),
             gil: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             gil_waits: AtomicU64::new(0),
             suspicious: AtomicU32::new(0),
             turns: AtomicU32::new(0),
@@ -109,14 +121,44 @@ impl Meter {
         &self.clocks
     }
 
-    /// Adds one wait for the GIL, and for how much of it the thread was in the run queue. Called by the thread itself.
-    pub(crate) fn waited(&self, wall: Duration, queued: u64) {
-        let net = (wall.as_nanos() as u64).saturating_sub(queued + WAIT_COSTS);
+    /// A wait for the GIL begins. Called by the thread itself, as is [`Self::end_wait`].
+    pub(crate) fn begin_wait(&self) -> BegunWait {
+        if ASKED.load(Relaxed) == 0 {
+            return BegunWait { at: ticks(), queued: None };
+        }
+        let (looked, queued) = self.queued_now();
+        BegunWait { at: looked.end, queued: Some(queued) }
+    }
+
+    /// It is over. When it was woken says how long it then had no processor; where those are scarce, the run queue says it.
+    pub(crate) fn end_wait(&self, begun: BegunWait, woken: Woken) {
+        let (ended, late) = if let Some(before) = begun.queued {
+            let (looking, queued) = self.queued_now();
+            (looking.start, queued.saturating_sub(before))
+        } else {
+            let now = ticks();
+            (now, woken.nanoseconds_ago(begun.at, now))
+        };
+        if late > SCARCE {
+            ask_for_a_while();
+        } else if begun.queued.is_some() {
+            // Two threads that count at once count one less: it is no matter.
+            ASKED.store(ASKED.load(Relaxed).saturating_sub(1), Relaxed);
+        }
+        let took = nanoseconds_in(ended.saturating_sub(begun.at)).saturating_sub(WAIT_COSTS);
+        let late = late.min(took);
         // Nobody else writes, so this needs no atomic addition.
-        self.gil.store(self.gil.load(Relaxed) + net, Relaxed);
-        self.gil_waits.store(self.gil_waits.load(Relaxed) + 1, Relaxed);
+        self.gil.store(self.gil() + took, Relaxed);
+        self.late.store(self.late() + late, Relaxed);
+        self.gil_waits.store(self.gil_waits() + 1, Relaxed);
         GIL_WAITS.count.fetch_add(1, Relaxed);
-        GIL_WAITS.time.fetch_add(net, Relaxed);
+        GIL_WAITS.time.fetch_add(took - late, Relaxed);
+    }
+
+    /// The run queue, and from when to when it was read: of one moment. A thread whose quota is used up is stopped just at the end of a system call,
+    /// and would take what comes then for a part of what it is about to measure.
+    fn queued_now(&self) -> (Range<u64>, u64) {
+        at_one_moment(|| self.clocks.queued())
     }
 
     /// Time of a step is missing: see [`super::Watch`].
@@ -131,6 +173,11 @@ impl Meter {
             self.suspicious.store(left - 1, Relaxed);
         }
         left > 0
+    }
+
+    /// Perhaps it is: nobody knows what that step missed.
+    pub(super) fn wonder(&self) {
+        self.suspicious.store(self.suspicious.load(Relaxed).max(UNCERTAIN), Relaxed);
     }
 
     fn suspects(&self) -> bool {
@@ -174,19 +221,15 @@ impl Meter {
         self.gil_waits.load(Relaxed)
     }
 
+    /// Of those, how many it had been woken already and had no processor, as far as that is known.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Relaxed)
+    }
+
     /// How it stands now. To be called by the thread itself.
     pub(crate) fn mark(&self) -> Mark {
-        let mut before = ticks();
-        let mut looks = 0;
-        loop {
-            let reading = self.clocks.read();
-            let at = ticks();
-            looks += 1;
-            if at.saturating_sub(before) < LONG_LOOK || looks == LOOKS {
-                return self.mark_of(at, reading);
-            }
-            before = at;
-        }
+        let (looked, reading) = at_one_moment(|| self.clocks.read());
+        self.mark_of(looked.end, reading)
     }
 
     /// The same at the end of a job that was taken then, after `before`. A short one is trusted, as a short step of the loop is (see [`super::Watch`]), as
@@ -197,24 +240,42 @@ impl Meter {
         if !suspicious && let Some(mark) = self.trusted(before, taken) {
             return mark;
         }
-        let computed = self.clocks.computed();
-        let at = ticks();
-        let known = computed.saturating_sub(before.reading.computed) + self.gil().saturating_sub(before.gil);
-        let missing = nanoseconds_in(at.saturating_sub(taken.min(before.at))).saturating_sub(known);
-        let mut mark = if missing > MISSED || before.unasked >= UNASKED {
-            self.mark()
-        } else {
-            let reading = Reading { computed, queued: before.reading.queued };
-            Mark { unasked: before.unasked + 1, ..self.mark_of(at, reading) }
-        };
+        let (mut mark, missing) = self.look_after(before, taken.min(before.at));
         // Who had no processor for a moment may be trusted all the same: what waits for one for long is no short job.
-        if missing.saturating_sub(mark.reading.since(before.reading).queued) > MISSED {
+        let queued = mark.reading.since(before.reading).queued.saturating_sub(mark.late.saturating_sub(before.late));
+        if missing.saturating_sub(queued) > MISSED {
             self.suspect();
         } else if suspicious && !self.suspects() {
             // The first one after a suspicion is looked at before any is trusted again.
             mark.unasked = UNASKED;
         }
         mark
+    }
+
+    /// The same at the end of a call that began with `before`, which is looked at in any case: most calls that are given to threads wait.
+    pub(crate) fn mark_after_call(&self, before: &Mark) -> Mark {
+        // If the last one did, both clocks are wanted.
+        if self.is_suspicious() {
+            return self.mark();
+        }
+        let (mark, missing) = self.look_after(before, before.at);
+        if missing > MISSED {
+            self.wonder();
+        }
+        mark
+    }
+
+    /// The processor's clock, and the run queue if some time since then is missing: so many nanoseconds.
+    fn look_after(&self, before: &Mark, since: u64) -> (Mark, u64) {
+        let computed = self.clocks.computed();
+        let at = ticks();
+        let known = computed.saturating_sub(before.reading.computed) + self.gil().saturating_sub(before.gil);
+        let missing = nanoseconds_in(at.saturating_sub(since)).saturating_sub(known);
+        if missing > MISSED || before.unasked >= UNASKED {
+            return (self.mark(), missing);
+        }
+        let mark = self.mark_of(at, self.unasked(before, computed));
+        (Mark { unasked: before.unasked + 1, ..mark }, missing)
     }
 
     /// As if it had computed all the time in which it did not wait for the GIL, if it was short. What that misses the next look finds.
@@ -225,13 +286,57 @@ impl Meter {
         }
         let waited = self.gil().saturating_sub(before.gil);
         let computed = before.reading.computed + nanoseconds_in(at.saturating_sub(before.at)).saturating_sub(waited);
-        let reading = Reading { computed, queued: before.reading.queued };
-        Some(Mark { unasked: before.unasked + 1, ..self.mark_of(at, reading) })
+        Some(Mark { unasked: before.unasked + 1, ..self.mark_of(at, self.unasked(before, computed)) })
+    }
+
+    /// The run queue is not asked: it kept this thread as long as was seen of the waits for the GIL.
+    fn unasked(&self, before: &Mark, computed: u64) -> Reading {
+        Reading { computed, queued: before.reading.queued + self.late().saturating_sub(before.late) }
     }
 
     fn mark_of(&self, at: u64, reading: Reading) -> Mark {
-        Mark { at, thread: self.thread, reading, gil: self.gil(), gil_waits: self.gil_waits(), unasked: 0 }
+        let (gil, late, gil_waits) = (self.gil(), self.late(), self.gil_waits());
+        Mark { at, thread: self.thread, reading, gil, late, gil_waits, unasked: 0 }
     }
+}
+
+/// What a wait for the GIL is measured from.
+pub(crate) struct BegunWait {
+    /// [`ticks`].
+    at: u64,
+    /// The run queue, where it is asked.
+    queued: Option<u64>,
+}
+
+impl Woken {
+    /// How long that was before `now`, if it was in a wait that began then.
+    fn nanoseconds_ago(self, began: u64, now: u64) -> u64 {
+        match self {
+            Self::ByClock(nanoseconds) => nanoseconds,
+            Self::ByHolder(at) if at >= began => nanoseconds_in(now.saturating_sub(at)),
+            // What it waited for was another thread's taking of the GIL, which nobody stamps.
+            Self::ByHolder(_) => 0,
+        }
+    }
+}
+
+/// Reads something of the kernel's, and between which ticks: close ones, if that is possible.
+fn at_one_moment<T>(read: impl Fn() -> T) -> (Range<u64>, T) {
+    let mut looks = 0;
+    loop {
+        let start = ticks();
+        let found = read();
+        let end = ticks();
+        looks += 1;
+        if end.saturating_sub(start) < LONG_LOOK || looks == LOOKS {
+            return (start..end, found);
+        }
+    }
+}
+
+/// Processors are scarce.
+fn ask_for_a_while() {
+    ASKED.store(ASKING, Relaxed);
 }
 
 impl Mark {
@@ -239,6 +344,11 @@ impl Mark {
     /// when it woke up. True beside it: see [`OnThread::split`].
     pub(crate) fn split(&self, earlier: &Self, taken: u64) -> (OnThread, bool) {
         let Reading { computed, queued } = self.reading.since(earlier.reading);
+        // What of a wait for the GIL was one for a processor is in the run queue too.
+        let late = self.late.saturating_sub(earlier.late).min(queued);
+        if queued - late > SCARCE {
+            ask_for_a_while();
+        }
         // Marked before it took this: it looked for work until then. Marked after: it was on its way to a processor.
         let looked = taken.saturating_sub(earlier.at);
         let woke = earlier.at.saturating_sub(taken);
@@ -246,7 +356,7 @@ impl Mark {
             self.at.saturating_sub(taken),
             ticks_in(computed).saturating_sub(looked),
             ticks_in(queued) + woke,
-            ticks_in(self.gil.saturating_sub(earlier.gil)),
+            ticks_in(self.gil.saturating_sub(earlier.gil + late)),
             ticks_in(tolerated() + WAIT_COSTS * self.gil_waits.saturating_sub(earlier.gil_waits)),
         )
     }

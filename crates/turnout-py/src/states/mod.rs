@@ -37,7 +37,7 @@ pub(crate) use sampler::{LOOKS, set_place_reader, tell_place};
 pub(crate) use seen::{Accounted, ThreadHop, accounting, address_figures, findings, recent_requests, view_figures};
 pub(crate) use site::place_of;
 pub(crate) use waiter::{Caller, Waiter};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Watch, rests};
 pub(crate) use witness::Witness;
 
 /// All views of this process; one worker is one process. Not there: nothing is accounted for.

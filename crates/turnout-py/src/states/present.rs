@@ -21,6 +21,8 @@ pub(crate) struct Present {
     /// 0: there is none.
     since: AtomicU64,
     on_loop: AtomicBool,
+    /// It is in a call that tells of itself.
+    told: AtomicBool,
     /// What [`Present::sights`] are of.
     seen: AtomicU64,
     sights: Mutex<Sights>,
@@ -57,6 +59,16 @@ impl Present {
     #[inline]
     pub(super) fn end(&self) {
         self.since.store(0, Relaxed);
+    }
+
+    /// From now on it is in a call that tells how long it took and for whom, or is not.
+    pub(super) fn tells(&self, it_does: bool) {
+        self.told.store(it_does, Relaxed);
+    }
+
+    /// Whether it is. What it waits for need not be looked at.
+    pub(super) fn is_told(&self) -> bool {
+        self.told.load(Relaxed)
     }
 
     /// What the thread is at; `None`: nothing. True beside it: a step of the loop.

@@ -2,7 +2,7 @@
 //! timed, who waits for it.
 //!
 //! A thread of its own that never takes the GIL. A look at the GIL is two reads of memory; a look at a thread is a system call of 2 us. Looked at are threads
-//! that have a [`Meter`] and are in a request, [`MOST_LOOKS`] at a time; the loop's only while it is in a long step.
+//! that have a [`Meter`] and are in a request, but in no call that tells of itself, [`MOST_LOOKS`] at a time; the loop's only while it is in a long step.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -125,7 +125,11 @@ fn look_at_threads(meters: &[Arc<Meter>], runtime: &Range<usize>, turn: usize, s
     let at_work: Vec<_> = meters
         .iter()
         .filter_map(|meter| Some((meter, meter.present().now()?)))
-        .filter(|(_, (since, on_loop))| !on_loop || now.saturating_sub(*since) >= long)
+        .filter(
+            |(meter, (since, on_loop))| {
+                if *on_loop { now.saturating_sub(*since) >= long } else { !meter.present().is_told() }
+            },
+        )
         .collect();
     let groups = at_work.len().div_ceil(MOST_LOOKS).max(1);
     // A look that comes late has missed more than it can speak for.

@@ -183,7 +183,7 @@ impl ThreadHop {
     fn end(&self) {
         Doing::Nothing.begin();
         Caller::default().sends(false);
-        if let Some(now) = Meter::of_this_thread().map(Meter::mark) {
+        if let Some(now) = Meter::of_this_thread().map(|meter| meter.mark_after_call(&self.before)) {
             self.keeping.end_on_thread(self.taken, &self.before, &now, &HOPS);
         }
     }

@@ -11,6 +11,7 @@ use turnout_states::{Kind, SiteId};
 use url::Url;
 
 use super::keeping::{Keeping, current, incoming};
+use super::meter::Meter;
 use super::rate::ticks_in;
 use super::site;
 use crate::raw;
@@ -92,6 +93,7 @@ pub(super) fn in_timed_call(py: Python<'_>) -> bool {
 /// What this thread does from now on is done for a call that blocks it.
 pub(super) fn block() {
     BLOCKED.set(Some(0));
+    tells(true);
 }
 
 /// So many ticks of that were in line for a connection.
@@ -101,7 +103,15 @@ pub(super) fn queued(ticks: u64) {
 
 /// It is not any more. How many ticks of it were in line for a connection.
 pub(super) fn unblock() -> u64 {
+    tells(false);
     BLOCKED.take().unwrap_or(0)
+}
+
+/// For whoever looks at this thread from outside.
+fn tells(it_does: bool) {
+    if let Some(meter) = Meter::of_this_thread() {
+        meter.present().tells(it_does);
+    }
 }
 
 /// `turnout.incoming.in_timed_call`.
