@@ -494,7 +494,7 @@ class HttpJson:
 
 @final
 class HttpJsonSteps(Generator[None, None, Any]):
-    """The making of Python objects, half a millisecond a step. Await it, or take the steps yourself."""
+    """The making of Python objects, at most half a millisecond a step. Await it, or take the steps yourself."""
 
     def __await__(self) -> HttpJsonSteps: ...
     def __iter__(self) -> HttpJsonSteps: ...

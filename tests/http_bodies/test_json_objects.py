@@ -19,6 +19,7 @@ import pytest
 from turnout import http
 from turnout._turnout import HttpJson, HttpJsonSteps
 from turnout.http.errors import JSONDecodeError
+from turnout.loop import new_event_loop
 
 # Valid, and each a trap of its own. RFC 8259 by section, and what parsers were found to get wrong.
 VALID = [
@@ -404,6 +405,29 @@ def test_the_loop_turns_while_a_large_value_is_made() -> None:
         return turns
 
     assert asyncio.run(main()) > 5
+
+
+def test_a_step_ends_early_when_somebody_else_wants_the_loop() -> None:
+    async def main() -> tuple[int, int]:
+        loop = asyncio.get_running_loop()
+
+        def steps(wanted: bool) -> int:
+            count = 0
+            for _ in HttpJson.parse(LARGE).ato_python():
+                count += 1
+                if wanted:
+                    # Nothing takes it while this counts: from here on every step finds it.
+                    loop.call_soon_threadsafe(lambda: None)
+            return count
+
+        return sum(steps(False) for _ in range(3)), sum(steps(True) for _ in range(3))
+
+    loop = new_event_loop()
+    try:
+        whole, short = loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert short > whole > 5
 
 
 def test_a_making_that_is_cancelled_stops() -> None:

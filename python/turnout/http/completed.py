@@ -15,7 +15,7 @@ from turnout.http.outcomes import Outcome
 
 K = TypeVar("K")
 
-#: As long as one slice of a large value (crates/turnout-py/src/http/json/build.rs).
+#: As long as one slice of a large value (crates/turnout-py/src/http/json/slice.rs).
 _TURN_SECONDS = 0.0005
 #: A view has read what it wanted by then.
 _SETTLED_AFTER = 0.25

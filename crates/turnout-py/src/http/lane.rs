@@ -20,8 +20,8 @@ use tokio::task::yield_now;
 /// Steps in a row. A server that is as busy as the client has as many connections ready; a step of a call is about as long as one of theirs.
 const STEPS: usize = 8;
 
-/// So long the lane goes on before the runtime looks at its sockets: with bodies of a megabyte a step is not short, and a turn comes sixty
-/// times before that if nobody else wants one.
+/// So long the lane goes on before the runtime looks at its sockets, looked at after each step: with bodies of a megabyte a step takes as long
+/// as that, and a turn comes sixty times before the runtime looks by itself if nobody else wants one.
 const LONGEST: Duration = Duration::from_micros(100);
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -122,6 +122,13 @@ impl Shared {
         for _ in 0..STEPS {
             let task = {
                 let mut state = self.state.lock();
+                let began = *state.since.get_or_insert_with(Instant::now);
+                if began.elapsed() > LONGEST {
+                    state.since = None;
+                    drop(state);
+                    // Woken once the runtime has looked.
+                    return pin!(yield_now()).poll(context);
+                }
                 let Some(task) = state.ready.pop_front() else {
                     state.driver = Some(context.waker().clone());
                     state.since = None;
@@ -133,17 +140,6 @@ impl Shared {
                 let over = self.state.lock().all.try_remove(task.key);
                 drop(over);
             }
-        }
-        let long = {
-            let mut state = self.state.lock();
-            let now = Instant::now();
-            let long = now - *state.since.get_or_insert(now) > LONGEST;
-            state.since.take_if(|_| long);
-            long
-        };
-        if long {
-            // Woken once the runtime has looked.
-            return pin!(yield_now()).poll(context);
         }
         context.waker().wake_by_ref();
         Poll::Pending

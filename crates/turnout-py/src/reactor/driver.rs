@@ -25,6 +25,10 @@ const REFUSED: Duration = Duration::from_millis(10);
 /// Back with the GIL only after this long: somebody else had it.
 const CONTENDED: Duration = Duration::from_micros(200);
 
+/// After so long in Python the network gets two passes: what the first one found in the sockets, the second one runs, so that a request does not
+/// wait for another turn of that length. A second pass costs less than a hundredth of that.
+const LONG_TURN: Duration = Duration::from_micros(150);
+
 /// So many looks in a row that found nothing before a wait, and there is no more of them ...
 const VAIN_LOOKS: u32 = 8;
 /// ... until a wait was shorter than this: what ended it a look would have found.
@@ -138,7 +142,7 @@ impl Driver {
         Ok(Found { ready: self.events.take_ready(), waited: self.counts.waits != waits })
     }
 
-    /// The runtime's bounded pass in the middle of a long turn of Python's, so that the standby need not step in. What it finds
+    /// The runtime's bounded passes in the middle of a long turn of Python's, so that the standby need not step in. What it finds
     /// for Python waits for the next [`Driver::select`].
     pub(super) fn breathe(&mut self, py: Python<'_>) {
         let Some(engine) = self.engine.as_mut() else { return };
@@ -146,7 +150,7 @@ impl Driver {
             self.counts.reclaims += 1;
             reclaim(py, &self.shared);
         }
-        engine.pass(1);
+        engine.pass(2);
         self.shared.turn.leave();
     }
 
@@ -176,7 +180,7 @@ impl Driver {
         // A set that had something at the last drain may have it still, and gives no new edge for it.
         engine.drain(events)?;
         if timeout == Some(Duration::ZERO) || !events.is_empty() || shared.wants_python() {
-            engine.pass(1);
+            engine.pass(if shared.turn.since_left() > LONG_TURN { 2 } else { 1 });
         } else {
             if self.try_before_release && (held.contended || self.vain_looks < VAIN_LOOKS) {
                 // Two: what the first one found in the sockets, the second one runs.

@@ -68,6 +68,12 @@ impl EventLoop {
         self.reactor.get().map(|(reactor, _)| reactor.get())
     }
 
+    /// For a step that works on something large: lets the network have a moment, and answers whether somebody waits for the loop now.
+    /// The step should end then, and go on in another turn.
+    pub(crate) fn is_wanted(&self, py: Python<'_>) -> bool {
+        self.reactor().is_some_and(|reactor| reactor.is_wanted(py))
+    }
+
     /// A handle that is among the timers was cancelled.
     pub(super) fn note_cancelled_timer(&self) {
         self.timers.lock().note_cancelled();

@@ -167,6 +167,12 @@ impl Reactor {
         }
     }
 
+    /// The same in the middle of one long step, which is asked to end early if something waits for the loop thread by now.
+    pub(super) fn is_wanted(&self, py: Python<'_>) -> bool {
+        self.breathe(py);
+        self.state().shared.wants_python()
+    }
+
     /// The selector key of a descriptor, unless it was unregistered since it became ready (or never by us).
     pub(super) fn key<'py>(&self, py: Python<'py>, fd: RawFd) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.keys.bind(py).get_item(fd)

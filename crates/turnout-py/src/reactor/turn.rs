@@ -111,6 +111,11 @@ impl Turn {
         }
     }
 
+    /// How long ago the loop thread left `select`.
+    pub(super) fn since_left(&self) -> Duration {
+        Duration::from_nanos(now().saturating_sub(self.last_left()))
+    }
+
     /// Differs from an earlier value exactly if the loop thread left `select` between.
     pub(super) fn last_left(&self) -> u64 {
         self.last_left.load(Ordering::Relaxed)
@@ -147,7 +152,7 @@ impl Turn {
     pub(super) fn away(&self) -> Option<Duration> {
         match self.state.load(Ordering::SeqCst) {
             LOOP | ENDED => None,
-            _ => Some(Duration::from_nanos(now().saturating_sub(self.last_left()))),
+            _ => Some(self.since_left()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Python objects from JSON, a slice at a time: whoever has the GIL can give it away in between, and the loop can turn.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
@@ -8,15 +8,13 @@ use rustc_hash::FxHasher;
 use std::hash::Hasher;
 use turnout_client::json::{Kind, Lazy, Node, unescape};
 
+use super::slice::Slice;
 use crate::raw::{hide, is_shared, show, utf8, utf8_with_halves};
-
-/// So long a slice may take; a clock is looked at after each [`CLOCK`] values.
-pub(crate) const SLICE: Duration = Duration::from_micros(500);
 
 /// Between slices the GIL is away for so long. Less and who waits for it would not have woken up before it is taken again.
 const PAUSE: Duration = Duration::from_micros(50);
 
-/// A value takes 20 to 100 ns, a look at the clock 25.
+/// A clock is looked at after so many values: one takes 20 to 100 ns, a look at the clock 25.
 const CLOCK: usize = 64;
 
 /// A string of so many bytes counts as another value.
@@ -90,9 +88,8 @@ impl Builder {
         self.hidden.unwrap_or_default()
     }
 
-    /// Works until the value is there or `slice` is over. `None`: call again.
-    pub(crate) fn step(&mut self, py: Python<'_>, slice: Option<Duration>) -> PyResult<Option<Py<PyAny>>> {
-        let until = slice.map(|slice| Instant::now() + slice);
+    /// Works until the value is there or a slice is over. `None`: call again.
+    pub(super) fn step(&mut self, py: Python<'_>, mut slice: Slice) -> PyResult<Option<Py<PyAny>>> {
         let json = self.json.clone();
         let (text, nodes) = (json.text(), json.nodes());
         let mut work = 0;
@@ -143,7 +140,7 @@ impl Builder {
             work += 1 + (node.end - node.start) as usize / CLOCK_BYTES;
             if work >= CLOCK {
                 work = 0;
-                if until.is_some_and(|until| Instant::now() >= until) && self.at < self.end {
+                if self.at < self.end && slice.is_over(py) {
                     return Ok(None);
                 }
             }
@@ -210,13 +207,13 @@ impl Hidden {
 
     /// For a slice of time. True: that was the last of it.
     pub(crate) fn work_off(&mut self, py: Python<'_>) -> bool {
-        let until = Instant::now() + SLICE;
+        let mut slice = Slice::begin();
         while !self.0.is_empty() {
             for _ in 0..CLOCK {
                 let Some(container) = self.0.pop() else { return true };
                 leave(py, container);
             }
-            if Instant::now() >= until {
+            if slice.is_over(py) {
                 break;
             }
         }
@@ -247,7 +244,7 @@ fn leave(py: Python<'_>, container: Py<PyAny>) {
 pub(crate) fn build(py: Python<'_>, json: Lazy, parse_float: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     let mut builder = Builder::new(json, parse_float);
     loop {
-        if let Some(value) = builder.step(py, Some(SLICE))? {
+        if let Some(value) = builder.step(py, Slice::alone())? {
             return Ok(value);
         }
         py.detach(|| std::thread::sleep(PAUSE));

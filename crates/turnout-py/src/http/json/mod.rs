@@ -3,6 +3,7 @@
 mod build;
 mod document;
 mod merge;
+mod slice;
 mod steps;
 
 use bytes::Bytes;

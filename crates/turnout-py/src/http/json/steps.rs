@@ -6,10 +6,11 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::build::{Builder, Hidden, SLICE};
+use super::build::{Builder, Hidden};
+use super::slice::Slice;
 use crate::interface::thrown;
 
-/// What `ato_python` gives to be awaited. Each step works for half a millisecond and then lets the loop turn once; dropped or cancelled
+/// What `ato_python` gives to be awaited. Each step works for half a millisecond, less if others want the loop, and then lets it turn once; dropped or cancelled
 /// early, what was made so far is dropped with it.
 #[pyclass(module = "turnout._turnout")]
 pub(crate) struct HttpJsonSteps {
@@ -58,7 +59,7 @@ impl HttpJsonSteps {
     /// A bare yield: the task is continued in the loop's next turn.
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Building(mut builder) => match builder.step(py, Some(SLICE))? {
+            Stage::Building(mut builder) => match builder.step(py, Slice::begin())? {
                 None => self.stage = Stage::Building(builder),
                 Some(value) if self.later => {
                     self.stage = Stage::Hidden(builder.into_hidden());
