@@ -551,6 +551,25 @@ def test_large_values_leave_one_in_a_turn_of_the_loop(client: http.Client, shelf
     assert all(before - after <= 1 for before, after in itertools.pairwise(left)), left
 
 
+def test_a_long_list_that_nobody_has_is_gone_and_another_is_whole(client: http.Client, shelf: Any) -> None:
+    shelf.put("/many", MANY.encode())
+
+    async def main() -> tuple[Any, list[weakref.ref[Mark]]]:
+        found = await client.agather([http.Request("GET", "/many")] * 2)
+        kept, other = (value["offers"] for value in found.ok.values())
+        marks = [Mark(), Mark()]
+        other.insert(0, marks[0])
+        other.append(marks[1])
+        gone = [weakref.ref(mark) for mark in marks]
+        del found, other, marks
+        while any(mark() is not None for mark in gone):
+            await asyncio.sleep(0)
+        return kept, gone
+
+    kept, _ = asyncio.run(main())
+    assert kept == json.loads(MANY)["offers"]
+
+
 def test_large_values_of_a_loop_that_has_ended_are_gone(client: http.Client, shelf: Any) -> None:
     shelf.put("/many", MANY.encode())
     loop = asyncio.new_event_loop()

@@ -29,6 +29,7 @@ mod stats;
 mod status;
 mod timings;
 mod upstreams;
+mod way;
 
 pub use answer::{Answer, AnswerBody, BodyStream, Chunks, Head};
 pub use auth::{Auth, ClientCredentials};
@@ -45,3 +46,4 @@ pub use scope::Scope;
 pub use stats::Snapshot;
 pub use status::Status;
 pub use timings::Timings;
+pub use way::gave_way;

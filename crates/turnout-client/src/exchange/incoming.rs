@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::faults::Progress;
@@ -15,6 +14,7 @@ use crate::answer::{AnswerBody, BodyStream, Chunks};
 use crate::call::Call;
 use crate::error::Error;
 use crate::timings::Timings;
+use crate::way::give_way;
 
 /// Room made at once for a body that says how long it is. What it says is not believed beyond that. Room that is not written to costs addresses
 /// and no memory, while a body that outgrows its room is copied at once: ten of a megabyte, which grow side by side, took four milliseconds.
@@ -82,7 +82,7 @@ pub(super) async fn collect(
     loop {
         if collected.len() - turn > A_TURN {
             turn = collected.len();
-            yield_now().await;
+            give_way().await;
         }
         match poll_fn(|context| next(reader, host, &mut pause, context)).await {
             Some(Ok(piece)) if collected.len() + piece.len() > most => {

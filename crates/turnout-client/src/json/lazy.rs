@@ -96,8 +96,8 @@ impl Lazy {
     /// How many values are in it: `None` where it is neither array nor object. A key that is there twice counts twice.
     pub fn len(&self) -> Option<usize> {
         match self.kind() {
-            Kind::Array => Some(elements(self.nodes(), self.at).count()),
-            Kind::Object => Some(members(self.nodes(), self.at).count()),
+            Kind::Array => Some(self.node().count().unwrap_or_else(|| elements(self.nodes(), self.at).count())),
+            Kind::Object => Some(self.node().count().unwrap_or_else(|| members(self.nodes(), self.at).count())),
             _ => None,
         }
     }

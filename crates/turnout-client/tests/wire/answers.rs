@@ -1,7 +1,7 @@
 //! What is believed of what comes back.
 
 use http::{Method, StatusCode};
-use turnout_client::{Answer, Error, Kind};
+use turnout_client::{Answer, Error, Kind, gave_way};
 
 use crate::upstream::{Upstream, client, collect, text};
 
@@ -122,6 +122,17 @@ async fn a_reset_is_a_broken_read() {
     .await;
     let error = get(&upstream).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (Kind::Read, true));
+}
+
+#[tokio::test]
+async fn in_the_middle_of_a_large_body_a_step_ends_and_it_can_be_told() {
+    for (length, large) in [(1_000, false), (1_000_000, true)] {
+        let body = "x".repeat(length);
+        let upstream = says(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")).await;
+        assert!(!gave_way());
+        assert_eq!(text(get(&upstream).await.unwrap()), body);
+        assert_eq!(gave_way(), large, "{length}");
+    }
 }
 
 #[tokio::test]

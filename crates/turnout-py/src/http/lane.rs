@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::task::yield_now;
+use turnout_client::gave_way;
 
 /// Steps in a row. A server that is as busy as the client has as many connections ready; a step of a call is about as long as one of theirs.
 const STEPS: usize = 8;
 
-/// So long the lane goes on before the runtime looks at its sockets, looked at after each step: with bodies of a megabyte a step takes as long
-/// as that, and a turn comes sixty times before the runtime looks by itself if nobody else wants one.
+/// So long the lane goes on before the runtime looks at its sockets: a turn comes sixty times before that if nobody else wants one. Looked at
+/// after each turn, for small steps that are cut off in the middle of their eight cost a fan-out 4 % of its requests. A step that ended in the
+/// middle of a large body ends its turn: the runtime looks at once.
 const LONGEST: Duration = Duration::from_micros(100);
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -119,16 +121,10 @@ impl Shared {
     }
 
     fn turn(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut large = false;
         for _ in 0..STEPS {
             let task = {
                 let mut state = self.state.lock();
-                let began = *state.since.get_or_insert_with(Instant::now);
-                if began.elapsed() > LONGEST {
-                    state.since = None;
-                    drop(state);
-                    // Woken once the runtime has looked.
-                    return pin!(yield_now()).poll(context);
-                }
                 let Some(task) = state.ready.pop_front() else {
                     state.driver = Some(context.waker().clone());
                     state.since = None;
@@ -140,6 +136,21 @@ impl Shared {
                 let over = self.state.lock().all.try_remove(task.key);
                 drop(over);
             }
+            large = gave_way();
+            if large {
+                break;
+            }
+        }
+        let long = {
+            let mut state = self.state.lock();
+            let now = Instant::now();
+            let long = large || now - *state.since.get_or_insert(now) > LONGEST;
+            state.since.take_if(|_| long);
+            long
+        };
+        if long {
+            // Woken once the runtime has looked.
+            return pin!(yield_now()).poll(context);
         }
         context.waker().wake_by_ref();
         Poll::Pending

@@ -24,6 +24,13 @@ const CLOCK_BYTES: usize = 1024;
 /// filling a very long one at the end would be a slice of its own.
 const ASIDE: usize = 4096;
 
+/// A long list that nobody has any more loses so many places at a time: its elements lie all over the memory, and some ten thousand at once
+/// take a millisecond or two.
+const PIECE: usize = 512;
+
+/// So many places count as another value.
+const PLACES: usize = 8;
+
 /// Longer keys are rarely repeated.
 const LONGEST_KEPT_KEY: usize = 48;
 
@@ -209,9 +216,16 @@ impl Hidden {
     pub(crate) fn work_off(&mut self, py: Python<'_>) -> bool {
         let mut slice = Slice::begin();
         while !self.0.is_empty() {
-            for _ in 0..CLOCK {
+            let mut work = 0;
+            while work < CLOCK {
                 let Some(container) = self.0.pop() else { return true };
-                leave(py, container);
+                if shorten(py, &container) {
+                    self.0.push(container);
+                    work += PIECE / PLACES;
+                } else {
+                    leave(py, container);
+                    work += 1;
+                }
             }
             if slice.is_over(py) {
                 break;
@@ -231,6 +245,13 @@ impl Drop for Hidden {
             });
         }
     }
+}
+
+/// True: it is a long list that nobody has, and lost its last places.
+fn shorten(py: Python<'_>, container: &Py<PyAny>) -> bool {
+    let Ok(list) = container.bind(py).cast::<PyList>() else { return false };
+    let length = list.len();
+    length > PIECE && !is_shared(list) && list.del_slice(length - PIECE, length).is_ok()
 }
 
 fn leave(py: Python<'_>, container: Py<PyAny>) {
