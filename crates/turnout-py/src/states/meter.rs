@@ -61,7 +61,7 @@ const TRUSTED: u64 = 1_000_000;
 /// Nanoseconds of computing in one wait for the GIL: a system call and the way there and back.
 const WAIT_COSTS: u64 = 3_000;
 /// Nanoseconds: who was woken and had no processor for longer waits where processors are scarce.
-const SCARCE: u64 = 500_000;
+const SCARCE: u64 = 5_000_000;
 /// So many waits for the GIL ask the run queue then.
 const ASKING: u32 = 64;
 
