@@ -27,9 +27,12 @@ def site() -> Iterator[Serving]:
 def findings(site: Serving) -> list[tuple[str, str, str, str, int, float, int]]:
     """Kind, view, place, what, how often, seconds of the worst, a number."""
     found = kept(site, "")["findings"]
+    print(found)  # what a test that fails shows
     return [
         (kind, view.rpartition(".")[2], place, what, count, worst / 1e9, number)
         for kind, view, place, what, count, worst, number in found
+        # On a busy machine the server's own start may take a long step.
+        if view != "(no request)"
     ]
 
 
