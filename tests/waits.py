@@ -56,31 +56,28 @@ def by_line(site: Serving, view: str, requests: int = 1) -> dict[str, dict[str, 
     return found
 
 
-def marked(view: str) -> dict[str, int]:
-    """How many calls each line of `module.view` says that it makes."""
+def code_of(view: str) -> Iterator[tuple[str, str]]:
+    """The lines of `module.view`: `file:line`, and the text."""
     module, _, function = view.rpartition(".")
     inside = False
-    found = {}
     for number, text in enumerate((SITE / f"{module}.py").read_text(encoding="utf-8").splitlines(), 1):
         if "def " in text and not text.startswith(" "):
             inside = f"def {function}(" in text
-        mark = text.rpartition("# waits ")[2]
-        if inside and mark.isdigit():
-            found[f"{module}.py:{number}"] = int(mark)
+        if inside:
+            yield f"{module}.py:{number}", text
+
+
+def marked(view: str) -> dict[str, int]:
+    """How many calls each line of `module.view` says that it makes."""
+    marks = ((place, text.rpartition("# waits ")[2]) for place, text in code_of(view))
+    found = {place: int(mark) for place, mark in marks if mark.isdigit()}
     assert found, f"{view} has no line that waits"
     return found
 
 
 def line(view: str) -> str:
     """The place of code in `module.view` that says that it waits, as it should be told."""
-    module, _, function = view.rpartition(".")
-    inside = False
-    for number, text in enumerate((SITE / f"{module}.py").read_text(encoding="utf-8").splitlines(), 1):
-        if "def " in text and not text.startswith(" "):
-            inside = f"def {function}(" in text
-        if inside and text.endswith("# waits"):
-            return f"{module}.py:{number} {function}"
-    raise AssertionError(f"{view} has no line that waits")
+    return f"{_line_that(view, 'waits')} {view.rpartition('.')[2]}"
 
 
 def queues(site: Serving, view: str) -> list[tuple[str, str, int, float]]:
@@ -92,11 +89,11 @@ def queues(site: Serving, view: str) -> list[tuple[str, str, int, float]]:
 
 def queueing(view: str) -> str:
     """The line in `module.view` that says that it queues."""
-    module, _, function = view.rpartition(".")
-    inside = False
-    for number, text in enumerate((SITE / f"{module}.py").read_text(encoding="utf-8").splitlines(), 1):
-        if "def " in text and not text.startswith(" "):
-            inside = f"def {function}(" in text
-        if inside and text.endswith("# queues"):
-            return f"{module}.py:{number}"
-    raise AssertionError(f"{view} has no line that queues")
+    return _line_that(view, "queues")
+
+
+def _line_that(view: str, does: str) -> str:
+    for place, text in code_of(view):
+        if text.endswith(f"# {does}"):
+            return place
+    raise AssertionError(f"{view} has no line that {does}")
