@@ -7,7 +7,7 @@
 //! How much of a wait the thread was in the run queue for, after it had been woken, must be known as well, or it would be counted twice. The run queue
 //! itself is two system calls dearer than most waits are long. So whoever gives the GIL back stamps that, by a third pointer: a wait that ended
 //! much later than that, or than its time limit, is one where processors are scarce, and for a while each wait asks the run queue (see
-//! [`Meter::waited`]).
+//! [`Meter::end_wait`]).
 //!
 //! The meter is found by `pthread_getspecific`: a thread-local of a loaded module may take the loader's lock at its first use, and these functions
 //! run while the GIL's own mutex is held.

@@ -1,8 +1,9 @@
 //! What came between, in a step of the loop: others had the GIL or the processor, or the step blocked.
 //!
 //! A short step is taken to have computed all the time it did not wait for the GIL, which is known for nothing. Only for a long one the thread's
-//! clock is asked: at the beginning of a batch of steps, if the thread has rested since it was asked last, and at the end of each long one. Only if some of its time is missing there the run
-//! queue is asked too, and for a while after that at the beginning of each batch as well, to have something to compare with.
+//! clock is asked: at the beginning of a batch of steps, if the thread has rested since it was asked last, and at the end of each long one. Only if
+//! some of its time is missing there the run queue is asked too, and for a while after that at the beginning of each batch as well, to have
+//! something to compare with.
 
 use std::cell::Cell;
 
