@@ -23,7 +23,7 @@ _CHANCE = [
         (rf"(?<=^Expires: ){_HTTP_DATE}", "<date>"),
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{3,6}", "<time>"),
         # As the admin's history has it.
-        (r"\b[A-Z][a-z]+\.? \d{1,2}, \d{4}, (?:[\d:]+ [ap]\.m\.|noon|midnight)", "<time>"),
+        (r"\b(?:[A-Z][a-z]+\.? \d{1,2},|\d{1,2} [A-Z][a-z]+\.?) \d{4}, (?:[\d:]+ [ap]\.m\.|noon|midnight)", "<time>"),
         (r"\b1[6-9]\d{8}\.\d+\b", "<time>"),
         (r"\b0x[0-9a-f]{6,16}\b", "<address>"),
     )

@@ -68,17 +68,20 @@ class Upstream:
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         ready.set()
         self._loop.run_forever()
-        self._server.close()
-        self._loop.run_until_complete(self._end())
+        self._loop.run_until_complete(self._end(self._server))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    async def _end(self) -> None:
+    async def _end(self, server: asyncio.Server) -> None:
         """Until nobody is being accepted or answered: whoever loses its connection ends by itself."""
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
         while self._transports or len(asyncio.all_tasks()) > 1:
             for transport in self._transports:
                 transport.abort()
             await asyncio.sleep(0)
+        # Not before: asyncio leaves a connection unclosed that is just being accepted for a server that has closed.
+        server.close()
 
     def opened(self, transport: asyncio.WriteTransport) -> None:
         self._transports.add(transport)

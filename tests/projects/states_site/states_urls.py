@@ -298,6 +298,12 @@ async def computes_long_on_loop(request):
     return told(request)
 
 
+async def computes_and_blocks(request):
+    compute(80)
+    wait(60)
+    return told(request)
+
+
 async def blocks_for_upstream(request):
     """Reads from a socket on the loop."""
     with urlopen(request.GET["upstream"], timeout=20) as answer:
@@ -412,6 +418,7 @@ VIEWS = [
     calls_from_loop,
     calls_in_sequence,
     computes_long_on_loop,
+    computes_and_blocks,
     blocks_for_upstream,
     blocks_for_lock,
     reads_from_upstream,

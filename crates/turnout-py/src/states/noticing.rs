@@ -40,14 +40,13 @@ pub(crate) fn long_step(
     let view = owner.map_or_else(|| views.place_of(NO_REQUEST), Keeping::view_id);
     let at = unix_time_of(ended) / 1_000_000;
     let Interruptions { gil, run_queue, blocked } = between;
-    let place = sights.as_ref().map_or_else(String::new, |sights| sights.place.clone());
-    let found = |finding, took| Found { place: place.clone(), ..Found::once(finding, view.place(), at, took) };
+    let found = |finding, took| Found::once(finding, view.place(), at, took);
     let waited = nanoseconds_in(blocked);
     if waited >= BLOCKED {
-        match sights.as_ref().and_then(|sights| sights.mostly()) {
-            Some(awaited) => {
-                let what = awaited.name().to_owned();
-                views.findings.found(Found { what, ..found(Finding::BlockedLoop, waited) });
+        match sights.as_ref().and_then(Sights::mostly) {
+            Some(Sight { awaited, place, .. }) => {
+                let [what, place] = [awaited.name(), &place.name].map(str::to_owned);
+                views.findings.found(Found { what, place, ..found(Finding::BlockedLoop, waited) });
             }
             // Time is missing, and nobody saw it wait: unless the run queue was asked before, it may have been that.
             None if is_known && !meter.can_be_seen() => views.findings.found(found(Finding::BlockedLoop, waited)),
@@ -56,7 +55,8 @@ pub(crate) fn long_step(
     }
     let computed = nanoseconds_in(ended.saturating_sub(began).saturating_sub(gil + run_queue + blocked));
     if computed >= COMPUTED && !is_first(view) {
-        views.findings.found(found(Finding::LongStep, computed));
+        let place = sights.map_or_else(String::new, |sights| sights.computes.name);
+        views.findings.found(Found { place, ..found(Finding::LongStep, computed) });
     }
 }
 

@@ -33,8 +33,15 @@ pub(crate) struct Present {
 pub(crate) struct Sights {
     of: u64,
     pub(crate) waits: Vec<Sight>,
-    /// Where in the code it was then; empty: nobody looked.
-    pub(crate) place: String,
+    /// Where in the code it computed.
+    pub(crate) computes: Place,
+}
+
+/// Where in the project's code something was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// As `file:line function`; empty: nobody looked, or it was over by then.
+    pub(crate) name: String,
     asked: bool,
 }
 
@@ -43,6 +50,7 @@ pub(crate) struct Sights {
 pub(crate) struct Sight {
     call: Call,
     pub(crate) awaited: Awaited,
+    pub(crate) place: Place,
     /// When it was seen, in ticks, and how many nanoseconds each look stands for.
     pub(crate) looks: Vec<(u64, u64)>,
 }
@@ -85,24 +93,31 @@ impl Present {
         match sights.waits.last_mut() {
             // Who is in the same call still waits for the same: nothing else is asked again.
             Some(last) if last.call == call || full => last.look(at, stands_for),
-            _ => sights.waits.push(Sight { call, awaited: awaited(call.reason()), looks: vec![(at, stands_for)] }),
+            _ => sights.waits.push(Sight {
+                call,
+                awaited: awaited(call.reason()),
+                place: Place::default(),
+                looks: vec![(at, stands_for)],
+            }),
         }
         drop(sights);
         self.seen.store(of, Relaxed);
     }
 
-    /// Whether somebody should look where it is: asked once a step or job.
-    pub(super) fn wants_place(&self, of: u64) -> bool {
+    /// Whether somebody should look where it is in this call, or where it computes: asked once of each.
+    pub(super) fn wants_place(&self, of: u64, call: Option<Call>) -> bool {
         let mut sights = self.sights.lock();
         sights.are_of(of);
-        !std::mem::replace(&mut sights.asked, true)
+        sights.place_of(call).is_some_and(|place| !std::mem::replace(&mut place.asked, true))
     }
 
-    /// It is here, if it is still at that.
-    pub(super) fn is_at(&self, of: u64, place: String) {
+    /// It is here in this call, or computes here, if it is still at that.
+    pub(super) fn is_at(&self, of: u64, call: Option<Call>, name: String) {
         let mut sights = self.sights.lock();
         sights.are_of(of);
-        sights.place = place;
+        if let Some(place) = sights.place_of(call) {
+            place.name = name;
+        }
         drop(sights);
         self.seen.store(of, Relaxed);
     }
@@ -137,8 +152,16 @@ impl Sights {
         }
     }
 
+    fn place_of(&mut self, call: Option<Call>) -> Option<&mut Place> {
+        match call {
+            None => Some(&mut self.computes),
+            // The last of several alike: the one that it is in.
+            Some(call) => self.waits.iter_mut().rfind(|sight| sight.call == call).map(|sight| &mut sight.place),
+        }
+    }
+
     /// What was seen most often.
-    pub(crate) fn mostly(&self) -> Option<&Awaited> {
-        self.waits.iter().max_by_key(|sight| sight.looks.len()).map(|sight| &sight.awaited)
+    pub(crate) fn mostly(&self) -> Option<&Sight> {
+        self.waits.iter().max_by_key(|sight| sight.looks.len())
     }
 }

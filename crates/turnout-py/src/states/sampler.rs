@@ -99,7 +99,7 @@ pub(crate) fn tell_place(read: impl FnOnce() -> Option<String>) {
         && let Some(place) = read()
         && goes_on()
     {
-        meter.present().is_at(step, place);
+        meter.present().is_at(step, call, place);
     }
 }
 
@@ -147,7 +147,7 @@ fn look_at_threads(meters: &[Arc<Meter>], runtime: &Range<usize>, turn: usize, s
             }
             None => (false, None),
         };
-        if wants_place && present.wants_place(since) {
+        if wants_place && present.wants_place(since, call) {
             *WANTED.lock() = Some(Wanted { meter: Arc::clone(meter), step: since, call });
             if let Some(reader) = &*READER.lock() {
                 reader();
