@@ -1,6 +1,7 @@
 """Stubs of what the native half accounts for: see `turnout._turnout`."""
 
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
 from turnout.times import Times
 
@@ -20,37 +21,34 @@ class Accounted:
 
     @staticmethod
     def stamp() -> int:
-        """Now, for `waited`."""
+        """Now, in the unit of stamps."""
 
     def caller(self) -> int:
-        """The place in the project's code that calls this, for `waited` and `begins`; 0: none of it does."""
+        """The place in the project's code that calls this, for `begins`; 0: none of it does."""
 
-    def blocks(self) -> int:
-        """A call of it blocks this thread from now on: a stamp for `blocked`.
+    def time_call(
+        self,
+        kind: str,
+        address: str | Callable[[tuple[Any, ...], dict[str, Any], Any, BaseException | None], str],
+        call: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None = None,
+        when: Callable[[tuple[Any, ...], dict[str, Any]], bool] | None = None,
+    ) -> Any:
+        """`call(*args, **kwargs)`, which blocks this thread, told as one wait of this request when it is over.
 
-        0: nothing is to be told, because nothing is accounted for, or this is inside of a call that is told as a whole.
+        Inside of a call that is told as a whole, or where nothing is accounted for, it is only called. The kinds are
+        "db", "http" and "cache". `address`: where it goes, or what says that of its arguments, what it returned and
+        what it raised (None: it did the other); "unknown" if that raises. `when`: whether it is a wait at all; it is
+        none if that raises. ValueError: there is no such kind.
         """
-
-    def blocked(self, kind: str, address: str, began: int) -> None:
-        """It does no longer. As `waited`, of what calls this; to be called where `blocks` did not give 0."""
 
     @staticmethod
     def queued(long: int) -> None:
         """So much of the call that blocks this thread, in the unit of stamps, it was in line for a connection."""
 
-    def awaits(self) -> int | None:
-        """A call of it is going to be awaited: the place in the project's code that makes it, for `waited`.
-
-        None: where `blocks` gives 0.
-        """
-
-    def waited(self, kind: str, address: str, began: int, caller: int = 0, queued: int = 0) -> None:
-        """A call of it is over, which was sent to that address when `began` was the stamp.
-
-        The kinds are "db", "http" and "cache". `caller`: the place in the project's code that made the call; 0: the
-        one that calls this. `queued`: how much of the time it was in line for a connection of its pool, in the unit of
-        stamps. ValueError: there is no such kind.
-        """
+    def awaits(self, kind: str) -> AwaitedCall | None:
+        """A call of it is being made, and is going to be awaited. None: as `time_call`, it is not to be told."""
 
     def resolved(self, view: str) -> None:
         """The name of the view that it is for."""
@@ -85,6 +83,26 @@ class ThreadHop:
 
     def end(self) -> None:
         """It ends, on the same thread."""
+
+@final
+class AwaitedCall:
+    """A call of another client that is awaited, and timed as a whole. Goes into `in_timed_call` meanwhile."""
+
+    def begins(self) -> None:
+        """It is awaited from now on, by the code that calls this."""
+
+    def queued(self, long: int) -> None:
+        """So much of that, in the unit of stamps, it was in line for a connection of its pool."""
+
+    def ends(
+        self,
+        address: str | Callable[[tuple[Any, ...], dict[str, Any], Any, BaseException | None], str],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
+        """It is over, in the code that called `begins`; see `Accounted.time_call`."""
 
 @final
 class Witness:

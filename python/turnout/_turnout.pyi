@@ -20,6 +20,7 @@ from turnout._http import HttpResponse as HttpResponse
 from turnout._http import HttpScope as HttpScope
 from turnout._http import HttpTransport as HttpTransport
 from turnout._states import Accounted as Accounted
+from turnout._states import AwaitedCall as AwaitedCall
 from turnout._states import ThreadHop as ThreadHop
 from turnout._states import Witness as Witness
 from turnout._states import accounting as accounting

@@ -33,4 +33,4 @@ def test_what_views_provoke_is_found(outcome):
 
 
 def test_nothing_is_invented(outcome):
-    assert outcome.invented == [], outcome.found
+    assert [(pair, outcome.found[pair]) for pair in outcome.invented] == []

@@ -136,6 +136,15 @@ def test_postgres(postgres_site, postgres, view, seconds):
     is_told(postgres_site, f"with_postgres.{view}", "db", f"{postgres.host}:{postgres.port}", seconds)
 
 
+@pytest.mark.parametrize("view", ["is_refused", "is_refused_awaited"])
+def test_a_connection_that_fails_is_told_with_the_address_that_its_error_knows(postgres_site, view):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+    view = f"with_postgres.{view}"
+    assert ask(postgres_site, view, f"nobody=postgresql://somebody@{address}/some")["db"] > 0
+    assert by_line(postgres_site, view) == {f"db {address}": marked(view)}
+
+
 def test_watching_can_be_turned_off(slow):
     with waiting_with("with_http", "with_turnout", args=("--watch-clients", "off")) as site:
         assert "calls of other clients are not watched" in site.log

@@ -22,18 +22,23 @@ from turnout import watching
 from turnout.incoming import current_scope
 
 told = []
+class Awaited:
+    def __init__(self, kind): self.kind = kind
+    def begins(self): pass
+    def ends(self, where, *call): told.append([self.kind, where(*call)])
 class Request:
     inside = False
     def stamp(self): return len(told)
-    def blocks(self):
-        if self.inside: return 0
-        self.inside = True
-        return 1
-    def blocked(self, kind, address, began):
-        self.inside = False
-        self.waited(kind, address, began)
-    def awaits(self): return 7
-    def waited(self, kind, address, began, caller=0, queued=0): told.append([kind, address])
+    def time_call(self, kind, where, call, args, kwargs, when=None):
+        if self.inside or (when and not when(args, kwargs)): return call(*args, **kwargs)
+        self.inside, result = True, None
+        try:
+            result = call(*args, **kwargs)
+            return result
+        finally:
+            self.inside = False
+            told.append([kind, where(args, kwargs, result, sys.exc_info()[1])])
+    def awaits(self, kind): return Awaited(kind)
 
 def within(call, *args, **kwargs):
     token = current_scope.set(Request())

@@ -242,13 +242,12 @@ def outcome(run: Run, folder: Path, children: list) -> dict:
         "TURNOUT_SUITE_MODE": run.mode,
         "TURNOUT_SUITE_INSIDE": str(int(run.group in INSIDE)),
         "TURNOUT_SUITE_RESULT": str(result),
-        # Runs follow one another: each would compile all of Django and its tests.
-        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
+        # To write it would block the loop, which is watched.
+        "PYTHONDONTWRITEBYTECODE": "1",
         # Two runs must not share the files that tests make.
         "TMPDIR": str(folder),
     }
-    for name in ("DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE"):
-        environment.pop(name, None)
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
     command = [python, "runtests.py", "--parallel", "1", "--settings", "turnout_sqlite", *GROUPS[run.group][0].split()]
     log = folder / "log"
     with log.open("w") as output:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("json/sync/", views.json_sync),
     path("json/async/", views.json_async),
     path("orm/", views.orm),
+    path("orm/sync/", views.orm_sync),
     path("drf/", views.JsonView.as_view()),
     path("adrf/", views.AsyncJsonView.as_view()),
     path("cpu/", views.cpu),

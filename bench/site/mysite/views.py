@@ -48,6 +48,12 @@ async def orm(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"id": user.pk, "username": user.username})
 
 
+def orm_sync(request: HttpRequest) -> JsonResponse:
+    """The same from a sync view."""
+    user = User.objects.get(username="reader")
+    return JsonResponse({"id": user.pk, "username": user.username})
+
+
 class JsonView(rest_framework.views.APIView):
     """The payload through Django REST framework, as it is configured by default."""
 

@@ -50,7 +50,8 @@ mod _turnout {
     use crate::server::Server;
     #[pymodule_export]
     use crate::states::{
-        Accounted, ThreadHop, Witness, accounting, address_figures, findings, recent_requests, view_figures,
+        Accounted, AwaitedCall, ThreadHop, Witness, accounting, address_figures, findings, recent_requests,
+        view_figures,
     };
     use pyo3::prelude::*;
 

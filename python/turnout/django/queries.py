@@ -25,12 +25,7 @@ class QueryClock:
         scope = current_scope.get()
         if scope is None:
             return execute(sql, params, many, context)
-        began = scope.blocks()
-        try:
-            return execute(sql, params, many, context)
-        finally:
-            if began:
-                scope.blocked("db", self._address, began)
+        return scope.time_call("db", self._address, execute, (sql, params, many, context))
 
 
 def watch(connection: Any) -> None:

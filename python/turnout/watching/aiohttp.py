@@ -16,7 +16,7 @@ def watch(module: Any) -> None:
     put_in(module.connector.BaseConnector, "_wait_for_available_connection", queued_async, lambda args, kwargs: True)
 
 
-def _of_call(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_call(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     session = args[0]
     path = getattr(session.connector, "path", None)
     if path is not None:
@@ -28,7 +28,7 @@ def _of_call(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
     return place_of(url if "://" in url else str(session._base_url or ""))
 
 
-def _of_body(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_body(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     response = args[0]
     session = getattr(response, "_session", None)
     path = None if session is None else getattr(session.connector, "path", None)

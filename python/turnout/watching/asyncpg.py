@@ -31,11 +31,11 @@ def watch(module: Any) -> None:
     put_in(module.pool.Pool, "_acquire", timed_queue_async, KIND, _of_pool, _is_empty, _is_empty)
 
 
-def _of_connection(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_connection(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     return _address(args[0]._addr)
 
 
-def _of_part(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_part(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     return _address(args[0]._connection._addr)
 
 
@@ -47,7 +47,7 @@ def _address(found: Any) -> str:
 _place = lru_cache(maxsize=1000)(place)
 
 
-def _of_attempt(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_attempt(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     return _wanted(kwargs) if result is None else _address(result._addr)
 
 
@@ -67,5 +67,5 @@ def _is_empty(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return bool(args[0]._queue.empty())
 
 
-def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     return _wanted(args[0]._connect_kwargs) if result is None else _address(result._con._addr)

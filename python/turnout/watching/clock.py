@@ -15,22 +15,21 @@ from typing import Any
 
 from turnout.incoming import current_scope, in_timed_call
 
-#: From the arguments of a call, and what it returned (None: it raised), where it went.
-Where = Callable[[tuple[Any, ...], dict[str, Any], Any], str]
-#: From its arguments, whether it is a wait at all.
+#: From the arguments of a call, and what it returned or raised (None: it did the other), where it went. If this raises,
+#: that is unknown.
+Where = Callable[[tuple[Any, ...], dict[str, Any], Any, BaseException | None], str]
+#: From its arguments, whether it is a wait at all. If it raises, it is none.
 When = Callable[[tuple[Any, ...], dict[str, Any]], bool]
 #: From a connection that was waited for, the `time.monotonic` at which it was made: until then others had none to give.
 Made = Callable[[Any], float]
 
-#: What is told where a library does not say whom it calls.
+#: What is told where a library does not say whom it calls; the native half knows the word too.
 UNKNOWN = "unknown"
 # The attribute by which a wrapper is known, also through another one that is put around it.
 _MARK = "_turnout_watches"
 
 _scope = current_scope.get
 _timed_call = in_timed_call.get
-_enter = in_timed_call.set
-_leave = in_timed_call.reset
 
 
 def timed(call: Callable[..., Any], kind: str, where: Where, when: When | None = None) -> Callable[..., Any]:
@@ -40,21 +39,9 @@ def timed(call: Callable[..., Any], kind: str, where: Where, when: When | None =
     @wraps(call, updated=())
     def timed(*args: Any, **kwargs: Any) -> Any:
         scope = _scope()
-        if scope is None or (when is not None and not _counts(when, args, kwargs)):
+        if scope is None:
             return call(*args, **kwargs)
-        began = scope.blocks()
-        if not began:
-            return call(*args, **kwargs)
-        result = None
-        try:
-            result = call(*args, **kwargs)
-            return result
-        finally:
-            try:
-                address = where(args, kwargs, result)
-            except Exception:
-                address = UNKNOWN
-            scope.blocked(kind, address, began)
+        return scope.time_call(kind, where, call, args, kwargs, when)
 
     setattr(timed, _MARK, True)
     return timed
@@ -67,37 +54,30 @@ def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | 
     in a task of its own.
     """
 
-    async def waits(scope: Any, caller: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        line = [0]
-        token = _enter(line)
-        began = scope.stamp()
-        result = None
+    async def waits(waiting: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        waiting.begins()
+        result = error = None
         try:
             result = await call(*args, **kwargs)
             return result
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
-            try:
-                _leave(token)
-            except ValueError:
-                # Closed by the garbage collector, which runs anywhere.
-                pass
-            try:
-                address = where(args, kwargs, result)
-            except Exception:
-                address = UNKNOWN
-            scope.waited(kind, address, began, caller, line[0])
+            waiting.ends(where, args, kwargs, result, error)
+            error = None  # which knows this frame
 
     @wraps(call, updated=())
     def timed(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         scope = _scope()
         if scope is None or (when is not None and not _counts(when, args, kwargs)):
             return call(*args, **kwargs)  # type: ignore[no-any-return]
-        caller = scope.awaits()
-        if caller is None:
+        waiting = scope.awaits(kind)
+        if waiting is None:
             return call(*args, **kwargs)  # type: ignore[no-any-return]
-        waiting: Any = waits(scope, caller, args, kwargs)
-        waiting.__qualname__ = call.__qualname__  # what "was never awaited" names
-        return waiting  # type: ignore[no-any-return]
+        coroutine: Any = waits(waiting, args, kwargs)
+        coroutine.__qualname__ = call.__qualname__  # what "was never awaited" names
+        return coroutine  # type: ignore[no-any-return]
 
     setattr(timed, _MARK, True)
     return _as_coroutine_function(timed)
@@ -126,21 +106,21 @@ def queued(call: Callable[..., Any], full: When, made: Made | None = None) -> Ca
 def queued_async(call: Callable[..., Any], full: When, made: Made | None = None) -> Callable[..., Any]:
     """The same of a `call` that gives a coroutine."""
 
-    async def waits(scope: Any, line: list[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def waits(scope: Any, waiting: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         since, began = monotonic(), scope.stamp()
         result = None
         try:
             result = await call(*args, **kwargs)
             return result
         finally:
-            line[0] += _in_line(scope.stamp() - began, since, result, made)
+            waiting.queued(_in_line(scope.stamp() - began, since, result, made))
 
     @wraps(call, updated=())
     def queued(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        scope, line = _scope(), _timed_call()
-        if scope is None or line is None or not _counts(full, args, kwargs):
+        scope, waiting = _scope(), _timed_call()
+        if scope is None or waiting is None or not _counts(full, args, kwargs):
             return call(*args, **kwargs)  # type: ignore[no-any-return]
-        return waits(scope, line, args, kwargs)
+        return waits(scope, waiting, args, kwargs)
 
     setattr(queued, _MARK, True)
     return _as_coroutine_function(queued)

@@ -16,7 +16,7 @@ def watch(module: Any) -> None:
     put_in(module.AsyncClient, "send", timed_async, "http", _target)
 
 
-def _target(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _target(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     try:
         # HTTPTransport(uds=...): known to its pool only.
         path = args[0]._transport._pool._uds
@@ -24,7 +24,9 @@ def _target(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
             return str(path)
     except AttributeError:
         pass
-    url = result.url if result is not None else (args[1] if len(args) > 1 else kwargs["request"]).url
+    request = args[1] if len(args) > 1 else kwargs["request"]
+    # After redirects the answer's own request is another one. Its property asks whether there is one.
+    url = (request if result is None else getattr(result, "_request", None) or request).url
     try:
         parts = url._uri_reference
         target = (parts.scheme, parts.host, parts.port)

@@ -6,7 +6,6 @@ goes past that: connections, the ends of transactions, and the rows of cursors o
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from turnout.watching.clock import (
@@ -47,8 +46,11 @@ def _is_sent(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return name not in ("_commit_gen", "_rollback_gen") or args[0].pgconn.transaction_status != 0
 
 
-def _of_connection(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
-    return _address(args[0])
+def _of_connection(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
+    try:
+        return args[0]._turnout_address  # type: ignore[no-any-return]
+    except AttributeError:
+        return _address(args[0])
 
 
 def _address(connection: Any) -> str:
@@ -60,11 +62,11 @@ def _of_server(host: str, port: Any) -> str:
     return host if host.startswith(("/", "@")) else place(host or "localhost", port)
 
 
-def _of_attempt(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_attempt(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     """A connection that is being made. If that failed, its error knows what was tried; a time-out does not."""
     if result is not None:
         return _address(result)
-    tried = getattr(sys.exc_info()[1], "pgconn", None)
+    tried = getattr(error, "pgconn", None)
     return UNKNOWN if tried is None else _of_server(tried.host.decode(), tried.port.decode())
 
 
@@ -82,7 +84,7 @@ def _made(connection: Any) -> float:
     return float(connection._created_at)
 
 
-def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     if result is not None:
         return _address(result)
     pool = args[0]

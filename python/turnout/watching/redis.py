@@ -47,7 +47,7 @@ def _has_commands(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return bool(args[0].command_stack or args[0].watching)
 
 
-def _of_client(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_client(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     pool = args[0].connection_pool
     try:
         return pool._turnout_address  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ def watch(module: Any) -> None:
     put_in(module.Session, "send", timed, "http", _target)
 
 
-def _target(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _target(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     if result is not None and result.url:
         return place_of(result.url)
     return place_of((args[1] if len(args) > 1 else kwargs["request"]).url)

@@ -20,7 +20,7 @@ def watch_manager(module: Any) -> None:
     put_in(module.PoolManager, "urlopen", timed, KIND, _of_manager)
 
 
-def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_pool(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     pool = args[0]
     if pool.proxy is not None:
         url = args[2] if len(args) > 2 else kwargs["url"]
@@ -36,7 +36,7 @@ def _is_full(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return bool(pool.block and pool.pool.empty())
 
 
-def _of_manager(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> str:
+def _of_manager(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: Any) -> str:
     history = result.retries.history if result is not None and result.retries is not None else ()
     for step in reversed(history):
         if step.redirect_location and "://" in step.redirect_location:

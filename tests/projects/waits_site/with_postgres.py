@@ -48,6 +48,22 @@ async def with_psycopg_awaited(request):
     return told(request)
 
 
+def is_refused(request):
+    try:
+        psycopg.connect(request.GET["nobody"])  # waits 1
+    except psycopg.OperationalError:
+        return told(request)
+    raise AssertionError("nobody should listen there")
+
+
+async def is_refused_awaited(request):
+    try:
+        await psycopg.AsyncConnection.connect(request.GET["nobody"])  # waits 1
+    except psycopg.OperationalError:
+        return told(request)
+    raise AssertionError("nobody should listen there")
+
+
 async def with_a_pool_of_psycopg(request):
     async with psycopg_pool.AsyncConnectionPool(URL, min_size=1, max_size=1, open=False) as pool:
         await pool.wait()
@@ -184,6 +200,8 @@ VIEWS = [
     with_a_cursor_on_the_server,
     copies,
     with_psycopg_awaited,
+    is_refused,
+    is_refused_awaited,
     with_a_pool_of_psycopg,
     with_asyncpg,
     with_a_pool_of_asyncpg,

@@ -33,6 +33,29 @@ pub(crate) fn value_of<'py>(variable: &Bound<'py, PyAny>) -> Option<Bound<'py, P
     unsafe { Bound::from_owned_ptr_or_opt(py, value) }
 }
 
+/// `variable.set(value)`: the token. `None`: it is no such variable.
+pub(crate) fn set_value<'py>(variable: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: a live object that is asked for its type, then a live context variable and a live value, with the GIL by their `Bound`. The answer is a new
+    // reference, or null with an exception set.
+    unsafe {
+        if ffi::PyContextVar_CheckExact(variable.as_ptr()) == 0 {
+            return None;
+        }
+        let token = ffi::PyContextVar_Set(variable.as_ptr(), value.as_ptr());
+        Bound::from_owned_ptr_or_err(variable.py(), token).ok()
+    }
+}
+
+/// `variable.reset(token)`, of what [`set_value`] gave. False: that was in another context, or was done before.
+pub(crate) fn reset_value(variable: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: a live context variable and a live object, with the GIL by their `Bound`; of another type, context or variable the call says so.
+    let answer = unsafe { ffi::PyContextVar_Reset(variable.as_ptr(), token.as_ptr()) };
+    if answer != 0 {
+        drop(PyErr::take(variable.py()));
+    }
+    answer == 0
+}
+
 /// `context.run(call)`. `RuntimeError` if the context is entered already, or if `call` did not leave what it entered.
 pub(crate) fn run_in_context<T>(context: &Bound<'_, PyContext>, call: impl FnOnce() -> T) -> PyResult<T> {
     // SAFETY: a live context, and the GIL, by its `Bound`.

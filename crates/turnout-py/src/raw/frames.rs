@@ -2,7 +2,8 @@
 //!
 //! Nor is there a way to the others that makes no object of each: since 3.11 CPython keeps running code in plain memory, a list in which each
 //! entry points to the one that called it, and makes a frame object when somebody asks for one. [`running`] goes through that list itself. Where its
-//! entries lie is known for the versions named here, and tried once against the objects before it is relied on.
+//! entries lie is known for the versions named here, and tried once against the objects before it is relied on: an object of the innermost call alone,
+//! made and thrown away, would cost as much as all the rest.
 
 use std::ptr;
 
@@ -46,19 +47,21 @@ impl<'py> Frames<'py> {
     }
 }
 
-/// All of them, without an object for any but the first. `None`: nothing runs, or this interpreter keeps them in a way that is not known.
+/// All of them, without an object for any. `None`: this interpreter keeps them in a way that is not known.
 pub(crate) fn running(py: Python<'_>) -> Option<Frames<'_>> {
     static ENTRIES: PyOnceLock<Option<Entries>> = PyOnceLock::new();
     let entries = *ENTRIES.get_or_init(py, || {
         let version = py.version_info();
         Entries::of((version.major, version.minor)).filter(|entries| entries.fit(py))
     });
-    Frames::new(py, entries?)
+    entries.map(|entries| Frames { py, entries, next: entries.innermost(py) })
 }
 
-/// Where the parts of an entry lie: bytes from its beginning.
+/// Where entries lie, and their parts: bytes from the beginning of each.
 #[derive(Debug, Clone, Copy)]
 struct Entries {
+    /// From the thread's state to the pointer to the innermost one, through the pointers on the way.
+    innermost: &'static [usize],
     code: usize,
     caller: usize,
     instruction: usize,
@@ -70,19 +73,33 @@ const ENTRY: usize = size_of::<ffi::PyObject>() + size_of::<usize>();
 const COMPARED: usize = 100;
 
 impl Entries {
-    /// `struct _PyInterpreterFrame`.
+    /// `PyThreadState`, `_PyCFrame` before 3.13, and `struct _PyInterpreterFrame`.
     fn of(version: (u8, u8)) -> Option<Self> {
         match version {
-            (3, 11) => Some(Self { code: 32, caller: 48, instruction: 56 }),
-            (3, 12 | 13) => Some(Self { code: 0, caller: 8, instruction: 56 }),
+            (3, 11) => Some(Self { innermost: &[56, 8], code: 32, caller: 48, instruction: 56 }),
+            (3, 12) => Some(Self { innermost: &[56, 0], code: 0, caller: 8, instruction: 56 }),
+            (3, 13) => Some(Self { innermost: &[72], code: 0, caller: 8, instruction: 56 }),
             _ => None,
         }
     }
 
+    /// The entry of what runs now; 0: nothing does.
+    fn innermost(self, _py: Python<'_>) -> usize {
+        // SAFETY: `_py` proves that this thread holds the GIL, so it has a state, and nobody changes that meanwhile. Of a version that `of` knows, there is a
+        // pointer at each of these places.
+        unsafe { self.innermost.iter().fold(ffi::PyThreadState_Get() as usize, |at, offset| word(at + offset)) }
+    }
+
     /// Whether they say of the calls that this thread is in what the interpreter's objects say.
     fn fit(self, py: Python<'_>) -> bool {
-        let Some(frames) = Frames::new(py, self) else { return false };
-        let mut expected = innermost_frame(py);
+        let Some(innermost) = innermost_frame(py) else { return false };
+        // SAFETY: a live frame object of a version whose layout `of` knows.
+        let next = unsafe { word(innermost.as_ptr() as usize + ENTRY) };
+        if self.innermost(py) != next {
+            return false;
+        }
+        let frames = Frames { py, entries: self, next };
+        let mut expected = Some(innermost);
         let mut skipped = false;
         for running in frames.take(COMPARED) {
             let Some(frame) = expected.take() else { return skipped };
@@ -101,21 +118,13 @@ impl Entries {
     }
 }
 
-impl<'py> Frames<'py> {
-    fn new(py: Python<'py>, entries: Entries) -> Option<Self> {
-        let innermost = innermost_frame(py)?;
-        // SAFETY: a live frame object of a version whose layout `Entries::of` knows; the word behind its head and the caller's is the pointer.
-        let next = unsafe { innermost.as_ptr().byte_add(ENTRY).cast::<usize>().read() };
-        Some(Self { py, entries, next })
-    }
-
-    /// The word that lies there in the entry that comes next.
-    fn word(&self, at: usize) -> usize {
-        let place = ptr::with_exposed_provenance::<usize>(self.next + at);
-        // SAFETY: `next` is not null: the entry of a call that this thread is in, because the code that runs now is within it. An entry is eight words and
-        // more, aligned as words, and changes only while its own thread runs Python.
-        unsafe { place.read() }
-    }
+/// What lies there.
+///
+/// # Safety
+/// A word of something that is alive, and that only this thread changes.
+unsafe fn word(at: usize) -> usize {
+    // SAFETY: the caller's.
+    unsafe { ptr::with_exposed_provenance::<usize>(at).read() }
 }
 
 impl Iterator for Frames<'_> {
@@ -123,9 +132,11 @@ impl Iterator for Frames<'_> {
 
     fn next(&mut self) -> Option<Running> {
         (self.next != 0).then_some(())?;
-        let Entries { code, caller, instruction } = self.entries;
-        let running = Running { code: self.word(code), instruction: self.word(instruction) };
-        self.next = self.word(caller);
-        Some(running)
+        let Entries { code, caller, instruction, .. } = self.entries;
+        // SAFETY: the entry of a call that this thread is in, because the code that runs now is within it. It is eight words and more, and changes only while
+        // this thread runs Python.
+        let [code, instruction, caller] = unsafe { [code, instruction, caller].map(|part| word(self.next + part)) };
+        self.next = caller;
+        Some(Running { code, instruction })
     }
 }

@@ -17,7 +17,7 @@ mod ticks;
 mod turns;
 
 pub(crate) use collector::{hide, is_shared, show};
-pub(crate) use context::{copy_context, run_in_context, value_of};
+pub(crate) use context::{copy_context, reset_value, run_in_context, set_value, value_of};
 pub(crate) use descriptors::{duplicate, watch_readable, with_borrowed};
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use frames::{Running, innermost_frame, running};

@@ -1,22 +1,20 @@
 //! What Python sees of the accounts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use turnout_states::{AtSpot, Found, KINDS, Kind, SiteId, Spot, Times, Wait};
 
 use super::crowd::Crowd;
 use super::doing::Doing;
 use super::keeping::Keeping;
 use super::meter::{Mark, Meter};
-use super::rate::nanoseconds_in;
 use super::rungs;
-use super::waiter::{Caller, block, in_timed_call, queued, unblock};
+use super::timed::{self, AwaitedCall};
+use super::waiter::{Caller, queued};
 use crate::raw::ticks;
 
 /// See `_turnout.pyi`.
@@ -48,25 +46,30 @@ impl Accounted {
         Ok(found)
     }
 
-    /// A stamp for `waited`.
+    /// Now, in the unit of stamps.
     #[staticmethod]
     fn stamp() -> u64 {
         ticks()
     }
 
-    /// The place in the project's code that calls this, for `waited` and `begins`; 0 if it is called by none of it.
+    /// The place in the project's code that calls this, for `begins`; 0 if it is called by none of it.
     fn caller(&self, py: Python<'_>) -> u16 {
-        let wanted = self.0.as_ref().is_some_and(|keeping| keeping.keeps_waits());
-        if wanted { Caller::of_frames(py).0.place() } else { 0 }
+        self.0.as_ref().map_or(0, |keeping| timed::caller_of(py, keeping).0.place())
     }
 
-    /// A call of it blocks this thread from now on: a stamp for `blocked`. 0: this is not told, or is inside of one that is.
-    fn blocks(&self, py: Python<'_>) -> u64 {
-        if self.0.is_none() || in_timed_call(py) {
-            return 0;
-        }
-        block();
-        ticks()
+    /// `call(*args, **kwargs)`, which blocks this thread, timed as a whole. `address`: where it goes, as text or as a function of its arguments and what it
+    /// returned. `when`: whether it is a wait at all, by its arguments.
+    #[pyo3(signature = (kind, address, call, args, kwargs=None, when=None))]
+    fn time_call<'py>(
+        &self,
+        kind: &str,
+        address: &Bound<'py, PyAny>,
+        call: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        when: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        timed::time_call(self.0.as_deref(), kind, address, call, args, kwargs, when)
     }
 
     /// So much of the call that blocks this thread, in the unit of stamps, it was in line for a connection of its pool.
@@ -76,38 +79,9 @@ impl Accounted {
         queued(long);
     }
 
-    /// It does no longer, which it did since `began` for something of this kind at this address.
-    fn blocked(&self, py: Python<'_>, kind: &str, address: &str, began: u64) -> PyResult<()> {
-        let queued = unblock();
-        self.waited(py, kind, address, began, 0, queued)
-    }
-
-    /// A call of it is going to be awaited: the place in the project's code that makes it, for `waited`. None: as `blocks` gives 0.
-    fn awaits(&self, py: Python<'_>) -> Option<u16> {
-        (self.0.is_some() && !in_timed_call(py)).then(|| self.caller(py))
-    }
-
-    /// A call of it is over that waited since `began` for something of this kind at this address. The caller: of this call, if it is not given. `queued`: how
-    /// much of that it was in line for a connection of its pool, in the unit of stamps.
-    #[pyo3(signature = (kind, address, began, caller=0, queued=0))]
-    fn waited(&self, py: Python<'_>, kind: &str, address: &str, began: u64, caller: u16, queued: u64) -> PyResult<()> {
-        let Some(keeping) = &self.0 else { return Ok(()) };
-        let ended = ticks();
-        let Some(kind) = Kind::of_word(kind).filter(|kind| kind.is_of_calls()) else {
-            return Err(PyValueError::new_err(format!("waits are of kind db, http or cache, not {kind:?}")));
-        };
-        // Of those beyond the limit only the time is kept.
-        let caller = if caller == 0 && keeping.keeps_waits() {
-            Caller::of_frames(py)
-        } else {
-            Caller(SiteId::from_place(caller))
-        };
-        keeping.waited(kind, address, caller, began, ended);
-        if queued > 0 {
-            let [waited, call] = [queued, ended.saturating_sub(began)].map(nanoseconds_in).map(Duration::from_nanos);
-            keeping.waited_for_connection(|| address.to_owned(), caller, waited, call);
-        }
-        Ok(())
+    /// A call of it is going to be awaited. None: it is not to be told, or is inside of one that is.
+    fn awaits(&self, py: Python<'_>, kind: &str) -> PyResult<Option<AwaitedCall>> {
+        AwaitedCall::of(py, self.0.as_ref(), kind)
     }
 
     /// The name of the view that it is for.

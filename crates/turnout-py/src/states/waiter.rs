@@ -45,6 +45,10 @@ impl Caller {
         if here.is_unknown() { sent_by } else { Self(here) }
     }
 
+    pub(super) fn is_unknown(self) -> bool {
+        self.0.is_unknown()
+    }
+
     /// What this thread runs from now on was sent by that one. `alone`: none of the project's code runs there.
     pub(super) fn sends(self, alone: bool) {
         SENT_BY.set((self, alone));
@@ -64,7 +68,7 @@ impl Waiter {
     pub(crate) fn current(py: Python<'_>, caller: Caller) -> Option<Self> {
         let keeping = current(py)?;
         let told = in_timed_call(py);
-        let caller = if caller.0.is_unknown() && !told { Caller::of_frames(py) } else { caller };
+        let caller = if caller.is_unknown() && !told { Caller::of_frames(py) } else { caller };
         Some(Self { keeping, caller, told })
     }
 
@@ -114,12 +118,14 @@ fn tells(it_does: bool) {
     }
 }
 
-/// `turnout.incoming.in_timed_call`.
 fn awaits(py: Python<'_>) -> bool {
+    timed_call(py).and_then(raw::value_of).is_some_and(|value| !value.is_none())
+}
+
+/// `turnout.incoming.in_timed_call`.
+pub(super) fn timed_call(py: Python<'_>) -> Option<&Bound<'_, PyAny>> {
     static VARIABLE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
-    let variable = VARIABLE.get_or_init(py, || incoming(py, "in_timed_call"));
-    let value = variable.as_ref().and_then(|variable| raw::value_of(variable.bind(py)));
-    value.is_some_and(|value| !value.is_none())
+    VARIABLE.get_or_init(py, || incoming(py, "in_timed_call")).as_ref().map(|variable| variable.bind(py))
 }
 
 fn address_of(url: &Url) -> String {
