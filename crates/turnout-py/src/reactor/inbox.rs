@@ -1,7 +1,7 @@
 //! What waits for the loop thread: work of the server's, and outcomes of outbound calls.
 //!
 //! In one line a view with many calls would have all requests wait behind its outcomes: each of them costs the loop as much as a request. So
-//! there are two, and while both are long the loop takes five from the first for one of the second. An outcome lets one request
+//! there are two, and while both are long the loop takes eight from the first for one of the second. An outcome lets one request
 //! end, which lets its client send the next: with one for one the new requests would soon be the longer line again, of the same clients.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use super::shared::Deliver;
 use crate::raw::ticks;
 
 /// So many of the server's for one outcome.
-const SHARE: u32 = 5;
+const SHARE: u32 = 8;
 
 /// See the module. Bounded by what feeds it: requests and calls in flight, each of which has a limit of its own.
 #[derive(Default)]
