@@ -20,7 +20,8 @@ def are_noticed(site: Serving, view: str, address: str, query: str = "") -> None
     ask(site, view, query)
     [(place, what, count, worst)] = queues(site, view)
     assert (place.partition(" ")[0], what, count) == (queueing(view), address, 2)
-    assert 2 * SECONDS <= worst < 20
+    # Who comes some milliseconds later than the first waits so much less.
+    assert 1.5 * SECONDS <= worst < 20
 
 
 @pytest.fixture(scope="module")

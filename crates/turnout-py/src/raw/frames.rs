@@ -101,20 +101,18 @@ impl Entries {
         let frames = Frames { py, entries: self, next };
         let mut expected = Some(innermost);
         let mut skipped = false;
+        let mut left = COMPARED;
         for running in frames.take(COMPARED) {
-            let Some(frame) = expected.take() else { return skipped };
-            if frame.code().as_ptr() as usize == running.code {
+            left -= 1;
+            if let Some(frame) = expected.take_if(|frame| frame.code().as_ptr() as usize == running.code) {
                 expected = frame.outer();
                 skipped = false;
-            } else if skipped {
+            } else if std::mem::replace(&mut skipped, true) {
+                // One may be the interpreter's own, where C code called it, of which there is no object: from 3.12 on around the outermost call, too.
                 return false;
-            } else {
-                // The interpreter has an entry of its own where C code called it, and no object of that.
-                expected = Some(frame);
-                skipped = true;
             }
         }
-        true
+        expected.is_none() || left == 0
     }
 }
 
