@@ -46,14 +46,13 @@ pub(crate) fn set_value<'py>(variable: &Bound<'py, PyAny>, value: &Bound<'py, Py
     }
 }
 
-/// `variable.reset(token)`, of what [`set_value`] gave. False: that was in another context, or was done before.
-pub(crate) fn reset_value(variable: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>) -> bool {
+/// `variable.reset(token)`, of what [`set_value`] gave. Does nothing if that was in another context, or was done before.
+pub(crate) fn reset_value(variable: &Bound<'_, PyAny>, token: &Bound<'_, PyAny>) {
     // SAFETY: a live context variable and a live object, with the GIL by their `Bound`; of another type, context or variable the call says so.
     let answer = unsafe { ffi::PyContextVar_Reset(variable.as_ptr(), token.as_ptr()) };
     if answer != 0 {
         drop(PyErr::take(variable.py()));
     }
-    answer == 0
 }
 
 /// `context.run(call)`. `RuntimeError` if the context is entered already, or if `call` did not leave what it entered.

@@ -13,7 +13,7 @@ use super::doing::Doing;
 use super::keeping::Keeping;
 use super::meter::{Mark, Meter};
 use super::rungs;
-use super::timed::{self, AwaitedCall};
+use super::timed::{self, Arguments, AwaitedCall};
 use super::waiter::{Caller, queued};
 use crate::raw::ticks;
 
@@ -69,7 +69,7 @@ impl Accounted {
         kwargs: Option<&Bound<'py, PyDict>>,
         when: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        timed::time_call(self.0.as_deref(), kind, address, call, args, kwargs, when)
+        timed::time_call(self.0.as_deref(), kind, address, call, Arguments(args, kwargs), when)
     }
 
     /// So much of the call that blocks this thread, in the unit of stamps, it was in line for a connection of its pool.

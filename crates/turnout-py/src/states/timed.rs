@@ -20,6 +20,10 @@ use crate::raw::{self, ticks};
 /// What is told where a library does not say whom it calls.
 const UNKNOWN: &str = "unknown";
 
+/// What a call is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Arguments<'a, 'py>(pub(super) &'a Bound<'py, PyTuple>, pub(super) Option<&'a Bound<'py, PyDict>>);
+
 /// `call(*args, **kwargs)`, which blocks this thread, told to that request. `address`: where it goes, or what says that of the arguments and of what came of them.
 /// `when`: what says of the arguments whether it is a wait at all.
 pub(super) fn time_call<'py>(
@@ -27,14 +31,14 @@ pub(super) fn time_call<'py>(
     kind: &str,
     address: &Bound<'py, PyAny>,
     call: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
+    with: Arguments<'_, 'py>,
     when: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let Arguments(args, kwargs) = with;
     // Most of those that are asked whether they are waits are inside of one: a query asks its driver.
     let Some(keeping) = keeping.filter(|_| !in_timed_call(call.py())) else { return call.call(args, kwargs) };
     if let Some(when) = when
-        && !is_wait(when, args, kwargs)?
+        && !is_wait(when, with)?
     {
         return call.call(args, kwargs);
     }
@@ -47,7 +51,7 @@ pub(super) fn time_call<'py>(
     let told = Over { keeping, kind, caller: Caller::default(), began, ended, queued };
     let py = call.py();
     let error = answer.as_ref().err().map(|error| error.value(py).as_any());
-    told.at(address, args, kwargs, answer.as_ref().ok(), error)?;
+    told.at(address, with, answer.as_ref().ok(), error)?;
     answer
 }
 
@@ -103,12 +107,17 @@ impl AwaitedCall {
         let ended = ticks();
         let token = this.borrow_mut().token.take();
         if let (Some(variable), Some(token)) = (timed_call(py), token) {
-            // False if it was closed by the garbage collector, which runs anywhere.
+            // Another context's, if it was closed by the garbage collector, which runs anywhere.
             raw::reset_value(variable, token.bind(py));
         }
         let call = this.borrow();
         let Self { ref keeping, kind, caller, began, queued, .. } = *call;
-        Over { keeping, kind, caller, began, ended, queued }.at(address, args, Some(kwargs), Some(result), Some(error))
+        Over { keeping, kind, caller, began, ended, queued }.at(
+            address,
+            Arguments(args, Some(kwargs)),
+            Some(result),
+            Some(error),
+        )
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -135,8 +144,7 @@ impl Over<'_> {
     fn at<'py>(
         self,
         address: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
+        Arguments(args, kwargs): Arguments<'_, 'py>,
         result: Option<&Bound<'py, PyAny>>,
         error: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
@@ -176,11 +184,7 @@ pub(super) fn caller_of(py: Python<'_>, keeping: &Keeping) -> Caller {
     if keeping.keeps_waits() { Caller::of_frames(py) } else { Caller::default() }
 }
 
-fn is_wait<'py>(
-    when: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
-) -> PyResult<bool> {
+fn is_wait<'py>(when: &Bound<'py, PyAny>, Arguments(args, kwargs): Arguments<'_, 'py>) -> PyResult<bool> {
     match when.call1((args, kwargs)).and_then(|is_wait| is_wait.is_truthy()) {
         Err(error) if error.is_instance_of::<PyException>(when.py()) => Ok(false),
         answer => answer,
