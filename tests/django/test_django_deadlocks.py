@@ -107,15 +107,16 @@ def test_a_request_ends_after_the_call_that_its_client_has_left(make):
 
 
 def test_a_request_that_has_answered_ends_after_the_call_that_it_gave_up(make):
-    left, read = threading.Event(), []
+    begun, left, read = [], threading.Event(), []
 
     def work(request):
+        begun.append(True)
         left.wait(20)
         read.append(request.body)
 
     async def gives_up(request):
         call = asyncio.create_task(sync_to_async(work)(request))
-        await asyncio.wait([call], timeout=0.01)
+        await until(lambda: begun)
         call.cancel()
         asyncio.get_running_loop().call_later(0.05, left.set)
         return "given up"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from harness import Serving
@@ -24,8 +24,11 @@ def site() -> Iterator[Serving]:
     yield from served()
 
 
-def findings(site: Serving) -> list[tuple[str, str, str, str, int, float, int]]:
-    """Kind, view, place, what, how often, seconds of the worst, a number."""
+#: Kind, view, place, what, how often, seconds of the worst, a number.
+Noticed = tuple[str, str, str, str, int, float, int]
+
+
+def findings(site: Serving) -> list[Noticed]:
     found = kept(site, "")["findings"]
     print(found)  # what a test that fails shows
     return [
@@ -42,14 +45,36 @@ def asked(site: Serving, view: str, times: int = 1, query: str = "") -> None:
     ended(site, view, times)
 
 
+def asked_until(seen: Callable[[list[Noticed]], bool], site: Serving, view: str, query: str = "") -> list[Noticed]:
+    """What is found once that was seen: who looks a hundred times a second may on a busy machine come too late for a
+    step or two."""
+    for number in range(1, 41):
+        assert get(site.url, f"/{view}/{query}").status == 200
+        ended(site, view, number)
+        found = findings(site)
+        if seen(found):
+            assert all(count <= number for *_, count, _, _ in found)
+            return found
+    pytest.fail("never seen in 40 requests")
+
+
+def with_a_place(found: list[Noticed]) -> list[Noticed]:
+    """Without those whose step was over when somebody looked where in the code it is."""
+    return [one for one in found if one[2]]
+
+
+def is_twice_with_a_place(found: list[Noticed]) -> bool:
+    return any(count >= 2 for *_, count, _, _ in with_a_place(found))
+
+
 @pytest.mark.parametrize(
     ("view", "what", "function"),
     [("blocks", "sleep", "wait"), ("blocks_for_lock", "lock", ""), ("blocks_for_upstream", "upstream", "")],
 )
 def test_a_view_that_blocks_the_loop_is_said_to_with_what_it_waits_for(site, upstream, view, what, function):
-    asked(site, view, 2, f"?upstream={upstream}")
-    [(kind, of, place, found, count, worst, _)] = findings(site)
-    assert (kind, of, count) == ("blocked-loop", view, 2)
+    noticed = asked_until(is_twice_with_a_place, site, view, f"?upstream={upstream}")
+    [(kind, of, place, found, _, worst, _)] = with_a_place(noticed)
+    assert (kind, of) == ("blocked-loop", view)
     assert found == (upstream.removeprefix("http://").rstrip("/") if what == "upstream" else what)
     # Where in the project's code, not where in the library that waits.
     file, _, name = place.partition(" ")
@@ -60,17 +85,17 @@ def test_a_view_that_blocks_the_loop_is_said_to_with_what_it_waits_for(site, ups
 def test_a_long_step_is_said_to_compute_once_the_view_has_imported_what_it_needs(site):
     asked(site, "computes_long_on_loop")
     assert findings(site) == []
-    asked(site, "computes_long_on_loop", 2)
-    [(kind, view, place, what, count, worst, _)] = findings(site)
-    assert (kind, view, what, count) == ("long-step", "computes_long_on_loop", "", 2)
+    noticed = asked_until(is_twice_with_a_place, site, "computes_long_on_loop")
+    [(kind, view, place, what, _, worst, _)] = with_a_place(noticed)
+    assert (kind, view, what) == ("long-step", "computes_long_on_loop", "")
     file, _, name = place.partition(" ")
     assert (file.partition(":")[0], name) == ("states_urls.py", "compute")
     assert worst >= 0.079
 
 
 def test_a_step_that_computes_and_then_waits_is_told_with_the_place_of_each(site):
-    asked(site, "computes_and_blocks", 3)
-    by_kind = {kind: (place.rpartition(" ")[2], what) for kind, _, place, what, *_ in findings(site)}
+    noticed = asked_until(lambda found: len(with_a_place(found)) >= 2, site, "computes_and_blocks")
+    by_kind = {kind: (place.rpartition(" ")[2], what) for kind, _, place, what, *_ in with_a_place(noticed)}
     assert by_kind == {"long-step": ("compute", ""), "blocked-loop": ("wait", "sleep")}
 
 
