@@ -8,6 +8,7 @@ urlpatterns = [
     path("facts/", views.facts),
     path("json/sync/", views.json_sync),
     path("json/async/", views.json_async),
+    path("steps/", views.steps),
     path("orm/", views.orm),
     path("orm/sync/", views.orm_sync),
     path("drf/", views.JsonView.as_view()),

@@ -42,6 +42,13 @@ async def json_async(request: HttpRequest) -> JsonResponse:
     return JsonResponse(PAYLOAD)
 
 
+async def steps(request: HttpRequest) -> JsonResponse:
+    """A thousand steps of the loop that do nothing."""
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    return JsonResponse(PAYLOAD)
+
+
 async def orm(request: HttpRequest) -> JsonResponse:
     """One read."""
     user = await User.objects.aget(username="reader")

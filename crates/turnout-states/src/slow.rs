@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use crate::spans::{MOST_SPANS, Span};
-use crate::spots::Spot;
 use crate::times::Times;
 use crate::waits::{MOST_WAITS, Wait};
 
@@ -123,11 +122,10 @@ fn is_stale(request: &SlowRequest, now: u64) -> bool {
 }
 
 const HEAD: usize = 6;
-const WAIT: usize = 3;
 const SPAN: usize = 6;
 
 /// How many words [`SlowRequest::words`] gives at most.
-pub(crate) const WORDS: usize = HEAD + Times::PARTS + MOST_WAITS * WAIT + MOST_SPANS * SPAN;
+pub(crate) const WORDS: usize = HEAD + Times::PARTS + MOST_WAITS * Wait::WORDS + MOST_SPANS * SPAN;
 
 impl SlowRequest {
     /// All of it, as numbers.
@@ -144,7 +142,7 @@ impl SlowRequest {
             spans.len() as u64,
         ]);
         words.extend(self.times.parts());
-        words.extend(waits.flat_map(|wait| [wait.spot().word(), wait.began, wait.ended]));
+        words.extend(waits.flat_map(Wait::words));
         words.extend(spans.flat_map(|span| {
             let Span { thread, ready, began, ended, waiting_for_cpu, waiting_for_io } = *span;
             [thread.into(), ready, began, ended, waiting_for_cpu, waiting_for_io]
@@ -157,7 +155,7 @@ impl SlowRequest {
         let (head, rest) = words.split_at_checked(HEAD)?;
         let &[view, began, status, dropped, waits, spans] = head else { return None };
         let (parts, rest) = rest.split_at_checked(Times::PARTS)?;
-        let (waits, rest) = rest.split_at_checked(waits as usize * WAIT)?;
+        let (waits, rest) = rest.split_at_checked(waits as usize * Wait::WORDS)?;
         let (spans, _) = rest.split_at_checked(spans as usize * SPAN)?;
         if began == 0 {
             return None;
@@ -167,17 +165,11 @@ impl SlowRequest {
             began,
             status: status as u16,
             times: Times::from_parts(parts.try_into().ok()?),
-            waits: waits.chunks_exact(WAIT).map(wait_of).collect::<Option<_>>()?,
+            waits: waits.chunks_exact(Wait::WORDS).map(Wait::from_words).collect::<Option<_>>()?,
             spans: spans.chunks_exact(SPAN).map(span_of).collect(),
             dropped: dropped as u32,
         })
     }
-}
-
-fn wait_of(words: &[u64]) -> Option<Wait> {
-    let &[spot, began, ended] = words else { return None };
-    let Spot { kind, address, site } = Spot::of_word(spot)?;
-    Some(Wait { kind, address, site, began, ended })
 }
 
 fn span_of(words: &[u64]) -> Span {

@@ -82,6 +82,21 @@ impl Wait {
     pub fn spot(&self) -> Spot {
         Spot { kind: self.kind, address: self.address, site: self.site }
     }
+
+    /// How many words it has.
+    pub(crate) const WORDS: usize = 3;
+
+    /// All of it, as numbers.
+    pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+        [self.spot().word(), self.began, self.ended]
+    }
+
+    /// The other way round.
+    pub(crate) fn from_words(words: &[u64]) -> Option<Self> {
+        let &[spot, began, ended] = words else { return None };
+        let Spot { kind, address, site } = Spot::of_word(spot)?;
+        Some(Self { kind, address, site, began, ended })
+    }
 }
 
 /// Those of one request.
