@@ -3,7 +3,8 @@
     python -m bench.watching
 
 Within a request whose time is accounted for, nanoseconds of the thread a call, with turnout's wrapper and without. The
-bar is 1 us. The last column of numbers: the same wrapper where nothing is accounted for (there it would not be put in).
+bar is 1 us. For pools: what a call costs more that is given a connection at once. The last column of numbers: the same
+wrapper where nothing is accounted for (there it would not be put in).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import psycopg
 import redis
+import redis.asyncio
 import requests
 import urllib3
 from django.conf import settings
@@ -21,12 +22,13 @@ from yarl import URL
 
 from turnout.watching import aiohttp as over_aiohttp
 from turnout.watching import asyncpg as over_asyncpg
+from turnout.watching import httpcore as over_httpcore
 from turnout.watching import httpx as over_httpx
 from turnout.watching import psycopg as over_psycopg
 from turnout.watching import redis as over_redis
 from turnout.watching import requests as over_requests
 from turnout.watching import urllib3 as over_urllib3
-from turnout.watching.clock import timed, timed_async
+from turnout.watching.clock import queued, queued_async, timed, timed_async
 
 if not settings.configured:
     settings.configure(
@@ -121,11 +123,65 @@ async def _atook(call: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> 
     return (time.thread_time_ns() - began) / CALLS
 
 
+def _pools() -> dict[str, tuple[Any, Any]]:
+    """By library: what says whether its pool is full, which it is not, and the pool."""
+    store = redis.BlockingConnectionPool(host="127.0.0.1", port=6379, max_connections=2)
+    return {
+        "urllib3, its pool": (over_urllib3._is_full, urllib3.HTTPConnectionPool("127.0.0.1", 8000, block=True)),
+        "redis, its pool": (over_redis._is_empty, store),
+        "httpx, its pool": (over_httpcore._has_none, Bare(connection=store)),
+    }
+
+
+def _async_pools() -> dict[str, tuple[Any, Any]]:
+    store = redis.asyncio.BlockingConnectionPool(host="127.0.0.1", port=6379)
+    return {
+        "redis, its pool, awaited": (over_redis._is_full, store),
+        "httpx, its pool, awaited": (over_httpcore._has_none, Bare(connection=store)),
+    }
+
+
+def pool_on_thread(request) -> JsonResponse:
+    """What gives a connection, inside of a call that is timed, where there is one to give."""
+    full, pool = _pools()[request.GET["library"]]
+
+    def bare(*_: Any) -> None:
+        pass
+
+    watched = queued(bare, full)
+
+    def inside() -> JsonResponse:
+        return JsonResponse({"bare": _took(bare, (pool,)), "watched": _took(watched, (pool,))})
+
+    return timed(inside, "http", lambda *_: "127.0.0.1:8000")()
+
+
+async def pool_on_loop(request) -> JsonResponse:
+    """The same, awaited."""
+    full, pool = _async_pools()[request.GET["library"]]
+
+    async def bare(*_: Any) -> None:
+        pass
+
+    watched = queued_async(bare, full)
+
+    async def inside() -> JsonResponse:
+        return JsonResponse({"bare": await _atook(bare, (pool,)), "watched": await _atook(watched, (pool,))})
+
+    return await timed_async(inside, "http", lambda *_: "127.0.0.1:8000")()
+
+
 def facts(request) -> JsonResponse:
     versions = {module.__name__: module.__version__ for module in (aiohttp, asyncpg, httpx, psycopg, redis, requests)}
-    views = {"on_thread": list(_answers()), "on_loop": list(_async_answers())}
+    views = {
+        "on_thread": list(_answers()),
+        "on_loop": list(_async_answers()),
+        "pool_on_thread": list(_pools()),
+        "pool_on_loop": list(_async_pools()),
+    }
     return JsonResponse({"versions": {**versions, "urllib3": urllib3.__version__}, "views": views})
 
 
-urlpatterns = [path(f"{view.__name__}/", view) for view in (on_thread, on_loop, facts)]
+VIEWS = (on_thread, on_loop, pool_on_thread, pool_on_loop, facts)
+urlpatterns = [path(f"{view.__name__}/", view) for view in VIEWS]
 asgi = get_asgi_application()

@@ -200,6 +200,16 @@ assert pickle.loads(pickle.dumps(requests.Session.send)) is requests.Session.sen
     assert told(code, slow) == [["http", slow]] * 2
 
 
+def test_what_somebody_put_in_its_place_may_be_an_object_without_a_name(slow):
+    code = (
+        "import asyncio, functools; from turnout.watching import clock\n"
+        "async def call(one, other): return other\n"
+        "watched = clock.timed_async(functools.partial(call, 1), 'http', lambda *_: address)\n"
+        "assert asyncio.run(within(watched, 2)) == 2\n"
+    )
+    assert told(code, slow, slow) == [["http", slow]]
+
+
 def test_an_import_that_is_not_watched_is_not_touched(slow):
     code = """
 watching.watch()

@@ -67,6 +67,8 @@ def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | 
             waiting.ends(where, args, kwargs, result, error)
             error = None  # which knows this frame
 
+    waits.__qualname__ = getattr(call, "__qualname__", waits.__qualname__)  # what "was never awaited" names
+
     @wraps(call, updated=())
     def timed(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         scope = _scope()
@@ -75,9 +77,7 @@ def timed_async(call: Callable[..., Any], kind: str, where: Where, when: When | 
         waiting = scope.awaits(kind)
         if waiting is None:
             return call(*args, **kwargs)  # type: ignore[no-any-return]
-        coroutine: Any = waits(waiting, args, kwargs)
-        coroutine.__qualname__ = call.__qualname__  # what "was never awaited" names
-        return coroutine  # type: ignore[no-any-return]
+        return waits(waiting, args, kwargs)
 
     setattr(timed, _MARK, True)
     return _as_coroutine_function(timed)

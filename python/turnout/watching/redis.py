@@ -22,12 +22,16 @@ def watch_async(module: Any) -> None:
 
 def watch_pool(module: Any) -> None:
     """`redis.connection`. What may still be connected is in the pool's queue too."""
-    put_in(module.BlockingConnectionPool, "get_connection", queued, lambda args, kwargs: args[0].pool.empty())
+    put_in(module.BlockingConnectionPool, "get_connection", queued, _is_empty)
 
 
 def watch_pool_async(module: Any) -> None:
     """`redis.asyncio.connection`."""
     put_in(module.BlockingConnectionPool, "get_connection", queued_async, _is_full)
+
+
+def _is_empty(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return bool(args[0].pool.empty())
 
 
 def _is_full(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
