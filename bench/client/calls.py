@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--warm-up", type=float, default=1)
-    parser.add_argument("--pause", type=float, nargs=2, metavar=("LEAST", "MOST"), help="between the calls of a lane")
+    parser.add_argument(
+        "--pause", type=float, nargs=2, metavar=("LEAST", "MOST"), help="seconds until all lanes make their next call"
+    )
     parser.add_argument("--hedge", type=float, help="seconds after which turnout sends the call again")
     parser.add_argument("--hang", help="turnout-gather: the URL of a source that never answers")
     return parser
@@ -111,21 +113,32 @@ def _awaited(options: argparse.Namespace) -> None:
     async def run() -> None:
         call, close = await AWAITED[options.client](options)
 
+        async def once(tally: Tally) -> None:
+            start = time.perf_counter()
+            try:
+                await call()
+            except Exception as error:
+                tally.failed(error)
+            else:
+                tally.took.append(time.perf_counter() - start)
+
         async def lane(tally: Tally, end: float) -> None:
-            chance = random.Random(len(tally.took))
-            while (start := time.perf_counter()) < end:
-                try:
-                    await call()
-                except Exception as error:
-                    tally.failed(error)
-                else:
-                    tally.took.append(time.perf_counter() - start)
-                if options.pause:
-                    await asyncio.sleep(chance.uniform(*options.pause))
+            while time.perf_counter() < end:
+                await once(tally)
+
+        async def in_step(tally: Tally, end: float) -> None:
+            chance = random.Random(0)
+            while time.perf_counter() < end:
+                await asyncio.gather(*[once(tally) for _ in range(options.concurrency)])
+                await asyncio.sleep(chance.uniform(*options.pause))
 
         async def for_seconds(seconds: float) -> tuple[Tally, float]:
             tally, began = Tally(), time.perf_counter()
-            await asyncio.gather(*[lane(tally, began + seconds) for _ in range(options.concurrency)])
+            end = began + seconds
+            if options.pause:
+                await in_step(tally, end)
+            else:
+                await asyncio.gather(*[lane(tally, end) for _ in range(options.concurrency)])
             return tally, time.perf_counter() - began
 
         warm_up, _ = await for_seconds(options.warm_up)

@@ -297,7 +297,7 @@ HANG = Loop(
 KEEP_ALIVE = Loop(
     name="keep-alive",
     title="7. Requirement 17: an upstream that closes a connection 30 ms after its last call",
-    says="64 lanes that pause for 26 to 34 ms after each call: many connections are closed as they are used again.",
+    says="64 calls at once, and again 26 to 34 ms later: many connections are closed as they are used again.",
     clients={name: (name, "--pause", "0.026", "0.034") for name in ("turnout", "aiohttp", "pyreqwest")},
     path="/?ms=1",
     bars=(at_most("failed calls", "failures", "keep-alive", 0),),
