@@ -228,6 +228,11 @@ impl Place {
         self.figures.lock().view.clone()
     }
 
+    /// How many of its requests have ended.
+    pub fn requests(&self) -> u64 {
+        self.figures.lock().view.requests
+    }
+
     /// Its last requests, the oldest first.
     pub fn recent(&self) -> Vec<Kept> {
         self.recent.lock().all()

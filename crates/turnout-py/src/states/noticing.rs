@@ -37,6 +37,9 @@ pub(crate) fn long_step(
 ) {
     let Some(views) = super::views() else { return };
     let sights = meter.present().take(began);
+    if owner.is_none() && views.all().iter().all(|place| place.requests() == 0) {
+        return; // it starts: nobody waits
+    }
     let view = owner.map_or_else(|| views.place_of(NO_REQUEST), Keeping::view_id);
     let at = unix_time_of(ended) / 1_000_000;
     let Interruptions { gil, run_queue, blocked } = between;
@@ -63,7 +66,7 @@ pub(crate) fn long_step(
 /// The first request of a view imports what it needs: that is so once.
 fn is_first(view: ViewId) -> bool {
     let views = super::views().map(Views::all).unwrap_or_default();
-    views.get(view.place()).is_none_or(|place| place.name.as_ref() != NO_REQUEST && place.view().requests == 0)
+    views.get(view.place()).is_none_or(|place| place.name.as_ref() != NO_REQUEST && place.requests() == 0)
 }
 
 /// A request is over that kept a thread.
