@@ -207,8 +207,13 @@ def test_waiting_for_the_gil_can_be_sampled():
 
 
 def addresses(site: Serving, view: str) -> list:
+    """Where its calls went: not what a thread was seen to wait for besides, which on a busy machine may be anything."""
     found = figures(site)["addresses"]
-    return [[kind, address, calls, most] for name, kind, address, _, calls, _, most in found if name.endswith(view)]
+    return [
+        [kind, address, calls, most]
+        for name, kind, address, _, calls, _, most in found
+        if name.endswith(view) and kind in ("db", "http", "cache")
+    ]
 
 
 @pytest.fixture
