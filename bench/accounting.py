@@ -15,19 +15,15 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.load import Load, tells, together
-from bench.measure import free_port
+from bench.load import Load, together
 from bench.postgres import fill, postgres
-from bench.processes import Child, cpu_seconds, running, wait_until
+from bench.processes import Child, cpu_seconds
+from bench.serving import MYSITE, SITE, turnout
 
-SITE = Path(__file__).resolve().parent / "site"
-HERE = SITE.parent
 WARM_UP = 1.0
 
 
@@ -101,23 +97,10 @@ class Running:
 
 @contextmanager
 def served(how: str, core: int) -> Iterator[Running]:
-    port = free_port()
-    command = [sys.executable, "-m", "turnout", "serve", "mysite.asgi:application", "--bind", f"127.0.0.1:{port}"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(SITE), str(HERE.parent)]),
-        "DJANGO_SETTINGS_MODULE": "mysite.settings",
-        "BENCH_UPSTREAM": "",
-        "BENCH_INTERFACE": "asgi",
-        # Two interpreters differ by more than what is looked for if their dictionaries do.
-        "PYTHONHASHSEED": "0",
-    }
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="turnout-bench-"))
-        child = Child([*command, "--accounting", how], core=core, env=environment, cwd=SITE, log=Path(folder, "log"))
-        stack.enter_context(running(child))
-        wait_until(lambda: tells(port, "pid"), seconds=30, child=child, what=f"turnout --accounting {how}")
-        yield Running(how, child, port)
+    # Two interpreters differ by more than what is looked for if their dictionaries do.
+    environment = {**MYSITE, "PYTHONHASHSEED": "0"}
+    with turnout("mysite.asgi:application", "--accounting", how, environment=environment, core=core) as server:
+        yield Running(how, server.child, server.port)
 
 
 def difference(pairs: list[tuple[float, float]]) -> float:

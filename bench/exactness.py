@@ -29,14 +29,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection
-from pathlib import Path
 
-from bench.load import fetch_json, tells
-from bench.measure import free_port
-from bench.processes import Child, running, wait_until
+from bench.load import fetch_json
 from bench.quota import Quota, quota
+from bench.serving import turnout
 
-SITE = Path(__file__).resolve().parent / "site"
 WAIT_NS = 10_000_000
 THREADS = (1, 2, 4, 8, 16)
 PARTS = ("processing", "run_queue", "gil", "loop_queue", "no_thread_cpu", "no_thread_io", "client", "io")
@@ -185,17 +182,10 @@ def clients(port: int, target: str, count: int, requests: int) -> list[float]:
 
 @contextmanager
 def served(*options: str, limited: Quota | None = None, **environment: str) -> Iterator[int]:
-    port = free_port()
-    command = [sys.executable, "-m", "turnout", "serve", "exact:asgi", "--bind", f"127.0.0.1:{port}", *options]
-    path = os.pathsep.join([str(SITE), str(SITE.parent.parent / "python")])
-    with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder:
-        env = {**os.environ, "PYTHONPATH": path, **environment}
-        child = Child(command, core=None, env=env, cwd=SITE, log=Path(folder, "log"))
-        with running(child):
-            wait_until(lambda: tells(port, "truth", "/figures/"), seconds=30, child=child, what="turnout")
-            if limited is not None:
-                limited.take(child.tree())
-            yield port
+    with turnout("exact:asgi", *options, environment=environment, ready=("truth", "/figures/")) as server:
+        if limited is not None:
+            limited.take(server.child.tree())
+        yield server.port
 
 
 @contextmanager

@@ -11,20 +11,12 @@ more for the requests of one, 64 MiB for those of all.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
-from pathlib import Path
 
-from bench.load import Load, fetch_json, tells, together
-from bench.measure import free_port
-from bench.processes import Child, memory, running, wait_until
+from bench.load import Load, answer, fetch_json, together
+from bench.processes import memory
+from bench.serving import turnout
 
-SITE = Path(__file__).resolve().parent / "site"
 KIB, MIB = 1024, 1024 * 1024
 #: As many as a request may have that are kept by themselves.
 WAITS = 64
@@ -32,7 +24,7 @@ WAITS = 64
 
 @dataclass(frozen=True)
 class Case:
-    """So many views, each loaded by `connections` for a part of the time, with so many waits a request."""
+    """So many views, each loaded for a part of the time, with so many waits a request."""
 
     name: str
     views: int
@@ -72,7 +64,9 @@ def main() -> int:
 
 def growth(how: str, case: Case, seconds: float) -> tuple[int, int]:
     """Bytes by which the worker's resident pages grew from the first requests on, and after how many."""
-    with served(how, case.views) as port:
+    views = {"REMEMBERED_VIEWS": str(case.views)}
+    with turnout("remembered:asgi", "--accounting", how, environment=views) as server:
+        port = server.port
         worker = int(fetch_json(port, "/facts/")["pid"])
         # What the first requests import, and the threads that they start, is no matter.
         together([Load("/0/", 16)], port, 1, None)
@@ -85,33 +79,8 @@ def growth(how: str, case: Case, seconds: float) -> tuple[int, int]:
             else:
                 requests += A_FEW
                 for _ in range(A_FEW):
-                    asked(port, f"/{number}/")
+                    answer(port, f"/{number}/")
         return memory([worker]).rss - before, requests
-
-
-def asked(port: int, path: str) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", path)
-    connection.getresponse().read()
-    connection.close()
-
-
-@contextmanager
-def served(how: str, views: int) -> Iterator[int]:
-    """Its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "turnout", "serve", "remembered:asgi", "--bind", f"127.0.0.1:{port}"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(SITE), str(SITE.parent.parent / "python")]),
-        "REMEMBERED_VIEWS": str(views),
-    }
-    with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder:
-        log = Path(folder, "log")
-        child = Child([*command, "--accounting", how], core=None, env=environment, cwd=SITE, log=log)
-        with running(child):
-            wait_until(lambda: tells(port, "pid"), seconds=30, child=child, what=f"turnout --accounting {how}")
-            yield port
 
 
 if __name__ == "__main__":

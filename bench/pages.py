@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.load import Load, fetch_json, tells, together
+from bench.load import Load, fetch_json, together
 from bench.measure import free_port
-from bench.processes import Child, cpu_seconds, running, wait_until
+from bench.processes import Child, cpu_seconds
+from bench.serving import MYSITE, turnout
 
-SITE = Path(__file__).resolve().parent / "site"
 TOKEN = "the-token-of-the-pages-bench"
 PAGES = 100
 BAR = 0.02
@@ -117,24 +117,14 @@ def opened(admin: int, pages: int) -> Iterator[list[int]]:
 @contextmanager
 def served() -> Iterator[tuple[int, int, Child]]:
     """Its port, that of its admin socket, and the server."""
-    port, admin = free_port(), free_port()
+    admin = free_port()
     with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder:
         token = Path(folder, "token")
         token.touch(mode=0o600)
         token.write_text(TOKEN)
-        command = [sys.executable, "-m", "turnout", "serve", "mysite.asgi:application", "--bind", f"127.0.0.1:{port}"]
-        command += ["--admin", f"127.0.0.1:{admin}", "--admin-token-file", str(token)]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(SITE), str(SITE.parent.parent)]),
-            "DJANGO_SETTINGS_MODULE": "mysite.settings",
-            "BENCH_UPSTREAM": "",
-            "BENCH_INTERFACE": "asgi",
-        }
-        child = Child(command, core=None, env=environment, cwd=SITE, log=Path(folder, "log"))
-        with running(child):
-            wait_until(lambda: tells(port, "pid"), seconds=30, child=child, what="turnout")
-            yield port, admin, child
+        options = ["--admin", f"127.0.0.1:{admin}", "--admin-token-file", str(token)]
+        with turnout("mysite.asgi:application", *options, environment=MYSITE) as server:
+            yield server.port, admin, server.child
 
 
 if __name__ == "__main__":

@@ -9,21 +9,14 @@ wrapper where nothing is accounted for (there it would not be put in).
 
 from __future__ import annotations
 
-import os
 import statistics
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote
 
-from bench.load import fetch_json, tells
-from bench.measure import free_port
-from bench.processes import Child, running, wait_until
+from bench.load import fetch_json
+from bench.serving import Serving, turnout
 
-SITE = Path(__file__).resolve().parent / "site"
 BAR_NS = 1000
 REQUESTS = 100
 
@@ -33,7 +26,8 @@ def main() -> int:
     missed = 0
     print("| library | a call, ns | watched | not accounted | |")
     print("| --- | --- | --- | --- | --- |")
-    with served("exact") as port, served("off") as without:
+    with served("exact") as exact, served("off") as off:
+        port, without = exact.port, off.port
         facts: Any = fetch_json(port, "/facts/")
         for view, libraries in facts["views"].items():
             for library in libraries:
@@ -46,25 +40,15 @@ def main() -> int:
     return int(missed > 0)
 
 
+def served(accounting: str) -> AbstractContextManager[Serving]:
+    return turnout("watched:asgi", "--accounting", accounting, ready=("versions",))
+
+
 def cost(port: int, path: str) -> tuple[float, float]:
     """Nanoseconds of a bare call, and how many more of a watched one: medians over requests."""
     found = [fetch_json(port, path) for _ in range(REQUESTS)]
     more = statistics.median(one["watched"] - one["bare"] for one in found)
     return statistics.median(one["bare"] for one in found), more
-
-
-@contextmanager
-def served(accounting: str) -> Iterator[int]:
-    """Its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "turnout", "serve", "watched:asgi", "--bind", f"127.0.0.1:{port}"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SITE), str(SITE.parent.parent / "python")])}
-    with tempfile.TemporaryDirectory(prefix="turnout-bench-") as folder:
-        log = Path(folder, "log")
-        child = Child([*command, "--accounting", accounting], core=None, env=environment, cwd=SITE, log=log)
-        with running(child):
-            wait_until(lambda: tells(port, "versions"), seconds=30, child=child, what="turnout")
-            yield port
 
 
 if __name__ == "__main__":
